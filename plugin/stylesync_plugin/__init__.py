@@ -1,0 +1,1 @@
+"""Timelines in, timelines out: plan, dub, write back."""

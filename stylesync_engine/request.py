@@ -1,0 +1,340 @@
+"""What is asked of the engine and what it answers: plain, frozen data, JSON both ways.
+
+Standard library only: the plugin and the panel import this module in Pythons that have no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args
+
+Quality = Literal["draft", "good", "best"]
+Delivery = Literal["composite", "overlay", "vfx"]
+Codec = Literal["prores4444", "prores422hq", "dnxhr", "ffv1", "h264", "exr", "png"]
+Length = Literal["trim", "hold", "silence"]
+Sampler = Literal["dpmpp", "ddim"]
+StyleReading = Literal["network", "closed-form", "none"]
+Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
+
+
+class DubError(Exception):
+    """Something that the person who asked can mend; the message is one sentence that says how."""
+
+    kind: ClassVar[str] = "DubError"
+    exit_code: ClassVar[int] = 1
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__
+
+    def to_dict(self) -> dict[str, str]:
+        return {"event": "error", "kind": self.kind, "message": str(self)}
+
+
+class RequestError(DubError):
+    """The request contradicts itself or the media (exit code 2)."""
+
+    exit_code = 2
+
+
+class MediaError(DubError):
+    """A file cannot be read, or cannot be written in the wanted form (exit code 3)."""
+
+    exit_code = 3
+
+
+class NoFaceError(DubError):
+    """There is no usable face where one was asked for (exit code 4)."""
+
+    exit_code = 4
+
+
+class ModelError(DubError):
+    """Weights are missing, damaged or of another kind (exit code 5)."""
+
+    exit_code = 5
+
+
+class DiskError(DubError):
+    """The disk is full or the place is not writable (exit code 6)."""
+
+    exit_code = 6
+
+
+class Cancelled(DubError):
+    """The person cancelled the job (exit code 130)."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRange:
+    """Half-open range of source frames, `start` included, `end` excluded, counted from 0."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise RequestError(
+                f"The frame range {self.start}:{self.end} is empty or negative;"
+                " give A:B with 0 <= A < B (B is excluded)."
+            )
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def __contains__(self, frame: int) -> bool:
+        return self.start <= frame < self.end
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`"10:85"` -> frames 10..84."""
+        first, colon, last = text.partition(":")
+        if not colon or not first.strip().isdecimal() or not last.strip().isdecimal():
+            raise RequestError(
+                f"'{text}' is not a frame range; write A:B, for example 10:85 (B is excluded)."
+            )
+        return cls(int(first), int(last))
+
+    def __str__(self) -> str:
+        return f"{self.start}:{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerPoint:
+    """A click on the speaker's face: source frame, x and y in px of the upright picture."""
+
+    frame: int
+    x: float
+    y: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`"12:640,300"` -> frame 12, x 640, y 300."""
+        try:
+            frame, point = text.split(":")
+            x, y = point.split(",")
+            return cls(int(frame), float(x), float(y))
+        except ValueError as error:
+            raise RequestError(
+                f"'{text}' is not a speaker point; write FRAME:X,Y, for example 0:640,300."
+            ) from error
+
+    def __str__(self) -> str:
+        return f"{self.frame}:{self.x:g},{self.y:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class DubOptions:
+    """How to dub; every field has the default that the command line shows.
+
+    `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default.
+    `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
+    """
+
+    models: str = "starter"
+    quality: Quality = "good"
+    device: str = "auto"
+    steps: int | None = None
+    sampler: Sampler | None = None
+    strength: float | None = None
+    seed: int = 0
+    style_reading: StyleReading | None = None
+    appearance: str = "auto"
+    delivery: Delivery = "composite"
+    codec: Codec = "prores4444"
+    length: Length = "trim"
+
+    def __post_init__(self) -> None:
+        _check_choice("quality", self.quality, get_args(Quality))
+        _check_choice("delivery", self.delivery, get_args(Delivery))
+        _check_choice("codec", self.codec, get_args(Codec))
+        _check_choice("length", self.length, get_args(Length))
+        if self.sampler is not None:
+            _check_choice("sampler", self.sampler, get_args(Sampler))
+        if self.style_reading is not None:
+            _check_choice("style_reading", self.style_reading, get_args(StyleReading))
+        if self.steps is not None and not 1 <= self.steps <= 1000:
+            raise RequestError(f"steps is {self.steps}; give a number from 1 to 1000.")
+        if self.strength is not None and not 0.0 < self.strength <= 1.0:
+            raise RequestError(f"strength is {self.strength}; give a number above 0, up to 1.")
+        if not 0 <= self.seed < 2**63:
+            raise RequestError(f"seed is {self.seed}; give a whole number from 0 to 2^63 - 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class DubRequest:
+    """One dub: a shot, new speech, a style reference and where the result goes.
+
+    Paths are strings as the caller wrote them. `frames` and `style_frames` count source frames.
+    `speech_samples` is a half-open range of the speech file's own samples. `style_speech` is the
+    style clip's sound where it lies in another file. `work` keeps finished windows, so that the
+    same request goes on where it stopped; without it a folder beside the output is used.
+    """
+
+    video: str
+    speech: str
+    output: str
+    frames: FrameRange | None = None
+    speech_samples: tuple[int, int] | None = None
+    style: str | None = None
+    style_frames: FrameRange | None = None
+    style_speech: str | None = None
+    speaker: SpeakerPoint | None = None
+    work: str | None = None
+    consent: str | None = None
+    options: DubOptions = field(default_factory=DubOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("video", "speech", "output"):
+            if not getattr(self, name):
+                raise RequestError(f"The request has no {name}; give its path.")
+        if self.style is None and (self.style_frames or self.style_speech):
+            raise RequestError(
+                "style_frames and style_speech belong to a style clip; give the clip as style."
+            )
+        if self.speech_samples is not None:
+            first, last = self.speech_samples
+            if not 0 <= first < last:
+                raise RequestError(
+                    f"speech_samples {first}:{last} is empty or negative; give A:B with 0 <= A < B."
+                )
+        output = Path(self.output).absolute()
+        for name in ("video", "speech", "style", "style_speech"):
+            source = getattr(self, name)
+            if source is not None and Path(source).absolute() == output:
+                raise RequestError(f"The output would overwrite the {name}; choose another name.")
+
+    def to_json(self) -> str:
+        return json.dumps(to_dict(self), ensure_ascii=False, indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> DubRequest:
+        """Read a request; raises RequestError naming the field that is wrong."""
+        try:
+            data = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise RequestError(f"The request is not valid JSON ({error}); mend or export it again.") from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> DubRequest:
+        fields = _fields_of("request", cls, data)
+        _check_types("request", fields, _REQUEST_TYPES)
+        options = _fields_of("options", DubOptions, fields.pop("options", {}))
+        _check_types("options", options, _OPTION_TYPES)
+        for name in ("frames", "style_frames"):
+            if fields.get(name) is not None:
+                fields[name] = FrameRange(*_numbers(name, fields[name], ("start", "end"), int))
+        if fields.get("speech_samples") is not None:
+            first, last = _numbers("speech_samples", fields["speech_samples"], ("start", "end"), int)
+            fields["speech_samples"] = (first, last)
+        if fields.get("speaker") is not None:
+            frame, x, y = _numbers("speaker", fields["speaker"], ("frame", "x", "y"), float)
+            fields["speaker"] = SpeakerPoint(int(frame), x, y)
+        for name in ("video", "speech", "output"):
+            fields.setdefault(name, "")
+        return cls(**fields, options=DubOptions(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage is: `done` of `total` units (frames, as a rule)."""
+
+    stage: Stage
+    done: int
+    total: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"event": "progress", **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class DubResult:
+    """What came out. `passed_through` are half-open ranges of output frames left untouched."""
+
+    output: str
+    rate: Fraction
+    frames: int
+    changed: int
+    passed_through: tuple[tuple[int, int], ...]
+    seconds: dict[str, float]
+    models: str
+    device: str
+    seed: int
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        data = to_dict(self)
+        data["rate"] = f"{self.rate.numerator}/{self.rate.denominator}"
+        return {"event": "result", **data}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> DubResult:
+        fields = {key: value for key, value in data.items() if key != "event"}
+        fields["rate"] = Fraction(fields["rate"])
+        fields["passed_through"] = tuple((a, b) for a, b in fields["passed_through"])
+        fields["warnings"] = tuple(fields["warnings"])
+        return cls(**fields)
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """A frozen record as plain JSON data; None fields are left out."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in dataclasses.asdict(record).items()
+        if value is not None
+    }
+
+
+_REQUEST_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("video", "speech", "output", "style", "style_speech", "work", "consent"), (str,)),
+    **dict.fromkeys(("frames", "style_frames", "speech_samples", "speaker"), (dict, list)),
+    "options": (dict,),
+}
+_OPTION_TYPES: dict[str, tuple[type, ...]] = {
+    "steps": (int,),
+    "seed": (int,),
+    "strength": (int, float),
+    **dict.fromkeys(
+        ("models", "quality", "device", "sampler", "style_reading", "appearance", "delivery", "codec", "length"),
+        (str,),
+    ),
+}
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RequestError(f"{name} is '{value}'; choose one of {', '.join(choices)}.")
+
+
+def _fields_of(what: str, record: type, data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise RequestError(f"The {what} must be a JSON object, not {type(data).__name__}.")
+    known = {entry.name for entry in dataclasses.fields(record)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise RequestError(
+            f"The {what} has an unknown field '{unknown[0]}'; known are {', '.join(sorted(known))}."
+        )
+    return dict(data)
+
+
+def _check_types(what: str, fields: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
+    for name, value in fields.items():
+        wrong = isinstance(value, bool) or not isinstance(value, types[name])
+        if value is not None and wrong:
+            expected = " or ".join(kind.__name__ for kind in types[name])
+            raise RequestError(f"The {what}'s {name} must be {expected}, not {type(value).__name__}.")
+
+
+def _numbers(name: str, value: Any, keys: tuple[str, ...], kind: type) -> list[Any]:
+    items = [value.get(key) for key in keys] if isinstance(value, dict) else list(value)
+    numeric = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
+    if len(items) != len(keys) or not numeric or (kind is int and any(int(i) != i for i in items)):
+        raise RequestError(f"The request's {name} must hold the numbers {', '.join(keys)}.")
+    return [kind(item) for item in items]

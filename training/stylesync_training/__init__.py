@@ -1,0 +1,1 @@
+"""Training StyleSync: data, losses, loops, measures."""
