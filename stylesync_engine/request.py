@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import os.path
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
 Quality = Literal["draft", "good", "best"]
@@ -19,6 +21,9 @@ Length = Literal["trim", "hold", "silence"]
 Sampler = Literal["dpmpp", "ddim"]
 StyleReading = Literal["network", "closed-form", "none"]
 Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
+
+_A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
 
 
 class DubError(Exception):
@@ -93,12 +98,12 @@ class FrameRange:
     @classmethod
     def parse(cls, text: str) -> Self:
         """`"10:85"` -> frames 10..84."""
-        first, colon, last = text.partition(":")
-        if not colon or not first.strip().isdecimal() or not last.strip().isdecimal():
+        found = _A_TO_B.fullmatch(text)
+        if not found:
             raise RequestError(
                 f"'{text}' is not a frame range; write A:B, for example 10:85 (B is excluded)."
             )
-        return cls(int(first), int(last))
+        return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:
         return f"{self.start}:{self.end}"
@@ -112,17 +117,25 @@ class SpeakerPoint:
     x: float
     y: float
 
+    def __post_init__(self) -> None:
+        if self.frame < 0 or not (0 <= self.x < math.inf and 0 <= self.y < math.inf):
+            raise RequestError(
+                f"The speaker point {self} lies outside every picture;"
+                " give FRAME:X,Y in pixels from the top left corner."
+            )
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """`"12:640,300"` -> frame 12, x 640, y 300."""
         try:
             frame, point = text.split(":")
             x, y = point.split(",")
-            return cls(int(frame), float(x), float(y))
+            numbers = int(frame), float(x), float(y)
         except ValueError as error:
             raise RequestError(
                 f"'{text}' is not a speaker point; write FRAME:X,Y, for example 0:640,300."
             ) from error
+        return cls(*numbers)
 
     def __str__(self) -> str:
         return f"{self.frame}:{self.x:g},{self.y:g}"
@@ -150,6 +163,19 @@ class DubOptions:
     length: Length = "trim"
 
     def __post_init__(self) -> None:
+        if not self.models:
+            raise RequestError("models is empty; give starter, paper or a folder of models.")
+        if not _DEVICE.fullmatch(self.device):
+            raise RequestError(f"device is '{self.device}'; choose auto, cpu, mps, cuda or cuda:N.")
+        if not self.appearance:
+            raise RequestError("appearance is empty; give auto, shot, style or FILE[:A:B].")
+        if "\0" in self.models + self.appearance:
+            raise RequestError("models or appearance holds a NUL character; mend the path.")
+        if self.delivery == "overlay" and self.codec in ("prores422hq", "dnxhr", "h264"):
+            raise RequestError(
+                f"The codec {self.codec} has no alpha for an overlay;"
+                " choose prores4444, ffv1, png or exr."
+            )
         _check_choice("quality", self.quality, get_args(Quality))
         _check_choice("delivery", self.delivery, get_args(Delivery))
         _check_choice("codec", self.codec, get_args(Codec))
@@ -193,6 +219,9 @@ class DubRequest:
         for name in ("video", "speech", "output"):
             if not getattr(self, name):
                 raise RequestError(f"The request has no {name}; give its path.")
+        for name in _PATHS:
+            if "\0" in (getattr(self, name) or ""):
+                raise RequestError(f"The {name} path holds a NUL character; mend the path.")
         if self.style is None and (self.style_frames or self.style_speech):
             raise RequestError(
                 "style_frames and style_speech belong to a style clip; give the clip as style."
@@ -203,39 +232,44 @@ class DubRequest:
                 raise RequestError(
                     f"speech_samples {first}:{last} is empty or negative; give A:B with 0 <= A < B."
                 )
-        output = Path(self.output).absolute()
-        for name in ("video", "speech", "style", "style_speech"):
+        output = os.path.realpath(self.output)
+        for name in ("video", "speech", "style", "style_speech", "consent"):
             source = getattr(self, name)
-            if source is not None and Path(source).absolute() == output:
+            if source is not None and os.path.realpath(source) == output:
                 raise RequestError(f"The output would overwrite the {name}; choose another name.")
 
     def to_json(self) -> str:
-        return json.dumps(to_dict(self), ensure_ascii=False, indent=2, sort_keys=True)
+        return json.dumps(to_dict(self), indent=2, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> DubRequest:
         """Read a request; raises RequestError naming the field that is wrong."""
         try:
             data = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise RequestError(f"The request is not valid JSON ({error}); mend or export it again.") from error
+        except (ValueError, RecursionError) as error:
+            raise RequestError(
+                f"The request is not valid JSON ({error}); mend or export it again."
+            ) from error
         return cls.from_dict(data)
 
     @classmethod
     def from_dict(cls, data: Any) -> DubRequest:
+        """Read a request that is already plain data; null stands for the default."""
         fields = _fields_of("request", cls, data)
         _check_types("request", fields, _REQUEST_TYPES)
         options = _fields_of("options", DubOptions, fields.pop("options", {}))
         _check_types("options", options, _OPTION_TYPES)
         for name in ("frames", "style_frames"):
-            if fields.get(name) is not None:
-                fields[name] = FrameRange(*_numbers(name, fields[name], ("start", "end"), int))
-        if fields.get("speech_samples") is not None:
-            first, last = _numbers("speech_samples", fields["speech_samples"], ("start", "end"), int)
-            fields["speech_samples"] = (first, last)
-        if fields.get("speaker") is not None:
-            frame, x, y = _numbers("speaker", fields["speaker"], ("frame", "x", "y"), float)
-            fields["speaker"] = SpeakerPoint(int(frame), x, y)
+            if name in fields:
+                fields[name] = _frame_range(name, fields[name])
+        if "speech_samples" in fields:
+            first, last = _numbers("speech_samples", fields["speech_samples"], ("start", "end"))
+            fields["speech_samples"] = (
+                _whole("speech_samples", first),
+                _whole("speech_samples", last),
+            )
+        if "speaker" in fields:
+            fields["speaker"] = _speaker_point(fields["speaker"])
         for name in ("video", "speech", "output"):
             fields.setdefault(name, "")
         return cls(**fields, options=DubOptions(**options))
@@ -291,19 +325,26 @@ def to_dict(record: Any) -> dict[str, Any]:
     }
 
 
+_PATHS = ("video", "speech", "output", "style", "style_speech", "work", "consent")
 _REQUEST_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("video", "speech", "output", "style", "style_speech", "work", "consent"), (str,)),
-    **dict.fromkeys(("frames", "style_frames", "speech_samples", "speaker"), (dict, list)),
+    **dict.fromkeys(_PATHS, (str,)),
+    **dict.fromkeys(("frames", "style_frames", "speaker"), (dict, list, str)),
+    "speech_samples": (dict, list),
     "options": (dict,),
 }
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
+    **{entry.name: (str,) for entry in dataclasses.fields(DubOptions)},
     "steps": (int,),
     "seed": (int,),
     "strength": (int, float),
-    **dict.fromkeys(
-        ("models", "quality", "device", "sampler", "style_reading", "appearance", "delivery", "codec", "length"),
-        (str,),
-    ),
+}
+_TYPE_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
 }
 
 
@@ -314,27 +355,48 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _fields_of(what: str, record: type, data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise RequestError(f"The {what} must be a JSON object, not {type(data).__name__}.")
+        raise RequestError(f"The {what} must be a JSON object; write it as {{...}}.")
     known = {entry.name for entry in dataclasses.fields(record)}
-    unknown = sorted(set(data) - known)
+    unknown = sorted(str(name) for name in set(data) - known)
     if unknown:
         raise RequestError(
             f"The {what} has an unknown field '{unknown[0]}'; known are {', '.join(sorted(known))}."
         )
-    return dict(data)
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def _check_types(what: str, fields: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
     for name, value in fields.items():
-        wrong = isinstance(value, bool) or not isinstance(value, types[name])
-        if value is not None and wrong:
-            expected = " or ".join(kind.__name__ for kind in types[name])
-            raise RequestError(f"The {what}'s {name} must be {expected}, not {type(value).__name__}.")
+        if isinstance(value, bool) or not isinstance(value, types[name]):
+            expected = " or ".join(_TYPE_NAMES[kind] for kind in types[name])
+            found = _TYPE_NAMES.get(type(value), type(value).__name__)
+            raise RequestError(f"The {what}'s {name} must be {expected}, not {found}.")
 
 
-def _numbers(name: str, value: Any, keys: tuple[str, ...], kind: type) -> list[Any]:
-    items = [value.get(key) for key in keys] if isinstance(value, dict) else list(value)
+def _frame_range(name: str, value: Any) -> FrameRange:
+    if isinstance(value, str):
+        return FrameRange.parse(value)
+    start, end = _numbers(name, value, ("start", "end"))
+    return FrameRange(_whole(name, start), _whole(name, end))
+
+
+def _speaker_point(value: Any) -> SpeakerPoint:
+    if isinstance(value, str):
+        return SpeakerPoint.parse(value)
+    frame, x, y = _numbers("speaker", value, ("frame", "x", "y"))
+    return SpeakerPoint(_whole("speaker", frame), float(x), float(y))
+
+
+def _numbers(name: str, value: Any, keys: tuple[str, ...]) -> list[int | float]:
+    """The numbers of `{"start": 1, "end": 2}` or `[1, 2]`, in the order of `keys`."""
+    items: list[Any] = [value.get(key) for key in keys] if isinstance(value, dict) else list(value)
     numeric = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
-    if len(items) != len(keys) or not numeric or (kind is int and any(int(i) != i for i in items)):
+    if len(items) != len(keys) or not numeric or not all(abs(item) < 2**63 for item in items):
         raise RequestError(f"The request's {name} must hold the numbers {', '.join(keys)}.")
-    return [kind(item) for item in items]
+    return items
+
+
+def _whole(name: str, number: int | float) -> int:
+    if int(number) != number:
+        raise RequestError(f"The request's {name} holds {number}; give whole numbers.")
+    return int(number)

@@ -1,0 +1,58 @@
+# `make demo` and `make test` work in a fresh clone: each makes .venv and installs what it needs.
+# PYTHON=... chooses the interpreter (3.11 or later) that .venv is made with.
+
+SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c '$(SUITABLE)' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+DEMO := packaging/demo
+export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 4)
+
+.PHONY: demo test lint format slow-test wheel clean
+
+demo: .venv/.base
+	mkdir -p demo-out
+	$(BIN)/stylesync-engine dub --video $(DEMO)/take_to_dub.mp4 --speech $(DEMO)/line.wav \
+		--style $(DEMO)/style.mp4 --output demo-out/dub.mov
+	$(BIN)/python -m stylesync_engine.contact_sheet $(DEMO)/take_to_dub.mp4 demo-out/dub.mov \
+		demo-out/before-after.png
+	@echo "The dub:          $(CURDIR)/demo-out/dub.mov"
+	@echo "Before and after: $(CURDIR)/demo-out/before-after.png"
+
+test: .venv/.dev lint
+	QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+slow-test: .venv/.dev
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m "slow and not gpu"
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: .venv/.dev
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf demo-out dist build .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "StyleSync needs Python 3.11 or later with its venv module;\
+	 install it or name it with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.base: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable .
+	@$(BIN)/python -c "import cv2" || { echo "OpenCV needs the system's libGL and glib;\
+	 on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable ".[panel,train,farm,provenance,exr,dev]"
+	touch .venv/.base $@
