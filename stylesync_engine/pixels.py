@@ -1,0 +1,472 @@
+"""Pictures as their native code values: to RGB and back, only where something changes.
+
+A `PixelImage` keeps the planes of a video frame as the file has them (any depth, any chroma
+grid). `blend_region` adds a change to those code values, so every sample that the matte leaves
+alone is the source's, bit for bit; there is no trip through RGB for the rest of the picture.
+
+Chroma goes up and down by pairs of filters of which the second undoes the first exactly:
+repeat / mean of two where the chroma sample lies between two pixels, and linear / (-1 2 6 2 -1)/8
+(the low-pass filters of the LeGall 5/3 wavelet) where it lies on a pixel. So a full matte leaves
+nothing of the old chroma, and an unchanged picture stays unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from stylesync_engine.request import MediaError
+
+Kind = Literal["yuv", "rgb", "gray"]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in px of the upright picture; right and bottom are excluded."""
+FloatImage = npt.NDArray[np.float32]
+AnyPlane = npt.NDArray[Any]
+
+LUMA_WEIGHTS: Final[dict[str, tuple[float, float]]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020nc": (0.2627, 0.0593),
+    "smpte240m": (0.212, 0.087),
+}
+"""Weights of red and blue in luma, by matrix (ITU-T H.273, table 4)."""
+
+SD_HEIGHT: Final = 576
+"""Pictures up to this height are BT.601 when the file does not say."""
+
+_CHROMA_SHIFTS = {
+    "444": (0, 0), "422": (1, 0), "420": (1, 1), "440": (0, 1), "411": (2, 0), "410": (2, 2)
+}  # fmt: skip
+_YUV = re.compile(r"yuv(?P<flavour>[aj]?)(?P<grid>4\d\d)p(?P<depth>\d+)?(le)?$")
+_GRAY = re.compile(r"gray(?P<depth>\d+)?(le)?$")
+_GBR = re.compile(r"gbr(?P<alpha>a?)p(?P<float>f)?(?P<depth>\d+)?(le)?$")
+_PACKED: Final[dict[str, tuple[str, int]]] = {
+    **{name: (name, 8) for name in ("rgba", "bgra", "argb", "abgr", "rgb0", "bgr0", "0rgb", "0bgr")},
+    **{"rgb24": ("rgb", 8), "bgr24": ("bgr", 8), "ya8": ("ya", 8), "ya16le": ("ya", 16)},
+    **{"rgb48le": ("rgb", 16), "bgr48le": ("bgr", 16)},
+    **{"rgba64le": ("rgba", 16), "bgra64le": ("bgra", 16)},
+}
+"""Packed formats: the order of their channels and the depth."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLayout:
+    """How the code values of a picture are to be read.
+
+    `components` names plane and channel of Y, U, V or R, G, B or Y alone, and alpha last.
+    `siting` is where a chroma sample lies within its cell, (0, 0.5) for left, (0.5, 0.5) for
+    centre; it matters only on a subsampled grid. `chroma_x`, `chroma_y` are powers of two.
+    """
+
+    format: str
+    kind: Kind
+    depth: int
+    chroma_x: int
+    chroma_y: int
+    full_range: bool
+    matrix: str
+    has_alpha: bool
+    floating: bool
+    siting: tuple[float, float]
+    components: tuple[tuple[int, int], ...]
+
+    @property
+    def peak(self) -> float:
+        """The highest code value (1.0 in floating formats)."""
+        return 1.0 if self.floating else float((1 << self.depth) - 1)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        if self.floating:
+            return np.dtype(np.float32)
+        return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
+
+
+def layout_of(
+    pixel_format: str,
+    height: int,
+    *,
+    full_range: bool | None = None,
+    matrix: str | None = None,
+    centred_chroma: bool = False,
+) -> PixelLayout:
+    """The layout of a format by its FFmpeg name; what the file does not say takes the custom.
+
+    Raises MediaError for a format or a matrix that cannot be edited in place.
+    """
+    kind, depth, grid, alpha, components = _parse_format(pixel_format)
+    chroma_x, chroma_y = _CHROMA_SHIFTS[grid]
+    matrix = matrix or ("bt601" if height <= SD_HEIGHT else "bt709")
+    if matrix not in LUMA_WEIGHTS:
+        raise MediaError(f"Colour matrix '{matrix}' is not supported; convert the clip to BT.709.")
+    by_custom = kind != "yuv" or pixel_format.startswith("yuvj")
+    return PixelLayout(
+        format=pixel_format,
+        kind=kind,
+        depth=depth,
+        chroma_x=chroma_x,
+        chroma_y=chroma_y,
+        full_range=kind == "rgb" or (by_custom if full_range is None else full_range),
+        matrix=matrix,
+        has_alpha=alpha,
+        floating=bool(re.search(r"pf(16|32)", pixel_format)),
+        siting=(0.5 if centred_chroma else 0.0, 0.5),
+        components=components,
+    )
+
+
+def is_supported(pixel_format: str) -> bool:
+    """Whether pictures of this FFmpeg format are kept as they are."""
+    try:
+        _parse_format(pixel_format)
+    except MediaError:
+        return False
+    return True
+
+
+def _parse_format(name: str) -> tuple[Kind, int, str, bool, tuple[tuple[int, int], ...]]:
+    """Kind, depth, chroma grid, alpha and components of an FFmpeg pixel format."""
+    if name in _PACKED:
+        order, depth = _PACKED[name]
+        wanted = "ya" if order == "ya" else "rgba" if "a" in order else "rgb"
+        channels = tuple((0, order.index(channel)) for channel in wanted)
+        return ("gray" if order == "ya" else "rgb"), depth, "444", "a" in order, channels
+    if match := _YUV.match(name):
+        count = 4 if match["flavour"] == "a" else 3
+        return "yuv", int(match["depth"] or 8), match["grid"], count == 4, _separate(range(count))
+    if match := _GRAY.match(name):
+        return "gray", int(match["depth"] or 8), "444", False, _separate(range(1))
+    if (match := _GBR.match(name)) and not (match["float"] and match["depth"] != "32"):
+        planes = (2, 0, 1, 3) if match["alpha"] else (2, 0, 1)
+        return "rgb", int(match["depth"] or 8), "444", bool(match["alpha"]), _separate(planes)
+    raise MediaError(f"Pixel format '{name}' is not supported; convert the clip to yuv422p10le.")
+
+
+def _separate(planes: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((plane, 0) for plane in planes)
+
+
+@dataclass(frozen=True)
+class PixelImage:
+    """The native code values of one upright picture.
+
+    `planes` are as the format stores them: `[H, W]` each, or one `[H, W, C]` where it is packed;
+    they are not to be written to (decoded frames share their memory).
+    """
+
+    planes: tuple[AnyPlane, ...]
+    layout: PixelLayout
+
+    @property
+    def height(self) -> int:
+        return int(self.planes[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.planes[0].shape[1])
+
+    def component(self, number: int) -> AnyPlane:
+        """Y, U, V (or R, G, B) and alpha as a 2-D view of the planes."""
+        plane, channel = self.layout.components[number]
+        array = self.planes[plane]
+        return array if array.ndim == 2 else array[:, :, channel]
+
+    def to_rgb8(self) -> npt.NDArray[np.uint8]:
+        """The whole picture as uint8 `[H, W, 3]` in its own matrix and transfer."""
+        if self.layout.depth == 8 and self.layout.kind == "yuv":
+            whole = (0, 0, self.width, self.height)
+            yuv = cv2.merge([self._samples(number, whole) for number in range(3)])
+            matrix = self._to_rgb_matrix * np.float32(255)
+            return cv2.transform(yuv, matrix)  # type: ignore[return-value]
+        if self.layout.depth == 8 and self.layout.kind == "rgb":
+            return np.stack([self.component(number) for number in range(3)], axis=2)
+        rgb = self.region_to_rgb((0, 0, self.width, self.height))
+        np.clip(rgb, 0.0, 1.0, out=rgb)
+        return (rgb * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+    def region_to_rgb(self, box: Box) -> FloatImage:
+        """The box, clipped to the picture, as float32 `[h, w, 3]`.
+
+        0..1 is black to white; code values beyond (super-white, out-of-gamut chroma) are kept
+        beyond, so that nothing is lost on the way back.
+        """
+        box = self.clip(box)
+        if self.layout.kind == "yuv":
+            yuv = np.stack(
+                [self._samples(number, box).astype(np.float32) for number in range(3)], axis=2
+            )
+            return np.asarray(cv2.transform(yuv, self._to_rgb_matrix), np.float32)
+        scale, offset = self._luma_scale
+        numbers = (0, 1, 2) if self.layout.kind == "rgb" else (0, 0, 0)
+        rows, columns = slice(box[1], box[3]), slice(box[0], box[2])
+        rgb = np.stack([self.component(number)[rows, columns] for number in numbers], axis=2)
+        return (rgb.astype(np.float32) - offset) / scale
+
+    def blend_region(self, box: Box, rgb: FloatImage, matte: FloatImage) -> PixelImage:
+        """A copy in which `rgb` shows through `matte` inside the box.
+
+        `rgb` is `[h, w, 3]`, 0..1, in the picture's own matrix and transfer; `matte` is `[h, w]`,
+        0..1; both have the size of the box, which may reach beyond the picture. Every sample of
+        a pixel whose matte is 0, and all of alpha, stays bit for bit; a chroma sample changes
+        only when every pixel that it covers has a matte above 0.
+        """
+        inner = self.clip(box)
+        if inner[0] >= inner[2] or inner[1] >= inner[3]:
+            return self
+        rows = slice(inner[1] - box[1], inner[3] - box[1])
+        columns = slice(inner[0] - box[0], inner[2] - box[0])
+        matte = np.asarray(matte, np.float32)[rows, columns]
+        change = np.asarray(rgb, np.float32)[rows, columns] - self.region_to_rgb(inner)
+        change = np.where(matte[:, :, None] > 0, change * matte[:, :, None], np.float32(0))
+        copy = PixelImage(tuple(plane.copy() for plane in self.planes), self.layout)
+        if self.layout.kind == "yuv":
+            copy._add_yuv(inner, change, matte)
+        else:
+            copy._add_direct(inner, change)
+        return copy
+
+    def clip(self, box: Box) -> Box:
+        """The part of the box that lies in the picture."""
+        left, top, right, bottom = box
+        return max(left, 0), max(top, 0), min(right, self.width), min(bottom, self.height)
+
+    @property
+    def _luma_scale(self) -> tuple[np.float32, np.float32]:
+        """Code values from black to white, and the code value of black."""
+        if self.layout.full_range or self.layout.floating:
+            return np.float32(self.layout.peak), np.float32(0)
+        step = 1 << (self.layout.depth - 8)
+        return np.float32(219 * step), np.float32(16 * step)
+
+    @property
+    def _chroma_scale(self) -> tuple[np.float32, np.float32]:
+        """Code values that chroma spans, and the code value of no colour."""
+        step = 1 << (self.layout.depth - 8)
+        span = self.layout.peak if self.layout.full_range else 224 * step
+        return np.float32(span), np.float32(128 * step)
+
+    @cached_property
+    def _to_rgb_matrix(self) -> FloatImage:
+        """`[3, 4]`: code values of Y, Cb, Cr -> RGB in 0..1 (ITU-T H.273, equations 38 to 46)."""
+        linear = np.linalg.inv(self._to_yuv_matrix.astype(np.float64))
+        offsets = [float(self._luma_scale[1])] + [float(self._chroma_scale[1])] * 2
+        return np.column_stack([linear, -linear @ np.array(offsets)]).astype(np.float32)
+
+    @cached_property
+    def _to_yuv_matrix(self) -> FloatImage:
+        """`[3, 3]`: a change of RGB in 0..1 -> the change of the code values of Y, Cb, Cr."""
+        red, blue = LUMA_WEIGHTS[self.layout.matrix]
+        luma = np.array([red, 1.0 - red - blue, blue])
+        scale, span = float(self._luma_scale[0]), float(self._chroma_scale[0])
+        cb = (np.array([0.0, 0.0, 1.0]) - luma) / (2.0 * (1.0 - blue)) * span
+        cr = (np.array([1.0, 0.0, 0.0]) - luma) / (2.0 * (1.0 - red)) * span
+        return np.stack([luma * scale, cb, cr]).astype(np.float32)
+
+    def _samples(self, number: int, box: Box) -> AnyPlane:
+        """One component of the box at full resolution, in code values."""
+        left, top, right, bottom = box
+        plane = self.component(number)
+        if number == 0 or (self.layout.chroma_x, self.layout.chroma_y) == (0, 0):
+            return plane[top:bottom, left:right]
+        shifts, siting = (self.layout.chroma_y, self.layout.chroma_x), self.layout.siting[::-1]
+        plane = _enlarge_rows(plane, top, bottom, shifts[0], siting[0])
+        return _enlarge_rows(plane.T, left, right, shifts[1], siting[1]).T
+
+    def _add_direct(self, box: Box, change: FloatImage) -> None:
+        """Add a change of RGB `[h, w, 3]` to RGB planes, or its luma to a gray plane."""
+        change = change * self._luma_scale[0]
+        if self.layout.kind == "gray":
+            red, blue = LUMA_WEIGHTS[self.layout.matrix]
+            change = change @ np.array([[red], [1.0 - red - blue], [blue]], np.float32)
+        for number in range(change.shape[2]):
+            self._add(number, box[:2], change[:, :, number])
+
+    def _add_yuv(self, box: Box, change: FloatImage, matte: FloatImage) -> None:
+        """Add a change of RGB `[h, w, 3]` to luma, and on its own grid to chroma."""
+        yuv = cv2.transform(change, self._to_yuv_matrix)
+        self._add(0, box[:2], yuv[:, :, 0])
+        shift_x, shift_y = self.layout.chroma_x, self.layout.chroma_y
+        column, row = box[0] >> shift_x, box[1] >> shift_y
+        before = (box[1] - (row << shift_y), box[0] - (column << shift_x))
+        after = (-(before[0] + yuv.shape[0]) % (1 << shift_y), -(before[1] + yuv.shape[1]) % (1 << shift_x))
+        # Pixels of a cut cell that lie beyond the picture's edge do not exist: they forbid nothing.
+        edge = (box[3] == self.height, box[2] == self.width)
+        covered = _pad(matte > 0, before, after, edge)
+        rows, columns = covered.shape[0] >> shift_y, covered.shape[1] >> shift_x
+        touched = covered.reshape(rows, 1 << shift_y, columns, 1 << shift_x).all(axis=(1, 3))
+        for number in (1, 2):
+            padded = _pad(yuv[:, :, number], before, after, edge)
+            reduced = _reduce_rows(padded, shift_y, self.layout.siting[1])
+            reduced = _reduce_rows(reduced.T, shift_x, self.layout.siting[0]).T
+            self._add(number, (column, row), np.where(touched, reduced, np.float32(0)))
+
+    def _add(self, number: int, corner: tuple[int, int], change: FloatImage) -> None:
+        """Add to one component in place, rounded and kept within the depth."""
+        (left, top), (rows, columns) = corner, change.shape
+        target = self.component(number)[top : top + rows, left : left + columns]
+        value = target + change
+        if not self.layout.floating:
+            value = np.clip(np.rint(value), 0, self.layout.peak)
+        target[:] = value
+
+
+def _enlarge_rows(plane: AnyPlane, start: int, end: int, shift: int, siting: float) -> AnyPlane:
+    """Rows `start..end` of the picture out of a plane with one row for every `2**shift`."""
+    if shift == 0:
+        return plane[start:end]
+    first = start >> shift
+    last = min(((end - 1) >> shift) + 2, plane.shape[0])
+    near = plane[first:last]
+    if shift > 1 or siting == 0.5:
+        return near.repeat(1 << shift, axis=0)[start - (first << shift) :][: end - start]
+    # One row lies on a pixel of each pair, the other halfway to its neighbour.
+    whole = np.empty((2 * len(near), *near.shape[1:]), near.dtype)
+    on, between = (0, 1) if siting == 0.0 else (1, 0)
+    whole[on::2] = near
+    neighbour = np.concatenate([near[1:], near[-1:]])
+    if siting == 1.0:
+        before = plane[max(first - 1, 0) : max(first - 1, 0) + 1]
+        neighbour = np.concatenate([before, near[:-1]])
+    whole[between::2] = _mean(near, neighbour)
+    return whole[start - (first << shift) :][: end - start]
+
+
+def _mean(one: AnyPlane, other: AnyPlane) -> AnyPlane:
+    if one.dtype == np.uint8:
+        return np.asarray(cv2.addWeighted(one, 0.5, other, 0.5, 0.0))
+    total = one.astype(np.uint32) + other
+    return ((total + 1) >> 1).astype(one.dtype)
+
+
+def _reduce_rows(plane: FloatImage, shift: int, siting: float) -> FloatImage:
+    """One row for every `2**shift`: the exact inverse of `_enlarge_rows`."""
+    if shift == 0:
+        return plane
+    if shift > 1 or siting == 0.5:
+        return plane.reshape(-1, 1 << shift, plane.shape[1]).mean(axis=1, dtype=np.float32)
+    kernel = np.array([-1, 2, 6, 2, -1], np.float32) / 8
+    filtered = cv2.filter2D(plane, -1, kernel[:, None], borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(filtered, np.float32)[0 if siting == 0.0 else 1 :: 2]
+
+
+def _pad(
+    plane: AnyPlane, before: tuple[int, int], after: tuple[int, int], edge: tuple[bool, bool]
+) -> AnyPlane:
+    """Grow a region to whole chroma cells: by zeros inside the picture, by its edge outside."""
+    for axis in (0, 1):
+        widths = [(0, 0), (0, 0)]
+        widths[axis] = (before[axis], 0)
+        plane = np.pad(plane, widths)
+        widths[axis] = (0, after[axis])
+        plane = np.pad(plane, widths, mode="edge" if edge[axis] else "constant")
+    return plane
+
+
+def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
+    """The picture in another layout; samples that both layouts share stay exact.
+
+    A deeper layout holds the shallower one's values exactly where both are limited range.
+    """
+    if image.layout == layout:
+        return image
+    same_colour = image.layout.kind == layout.kind and (
+        layout.kind == "rgb" or image.layout.matrix == layout.matrix
+    )
+    if same_colour:
+        colours = [_regrid(image, number, layout) for number in range(3 if layout.kind != "gray" else 1)]
+    elif image.layout.kind == "gray" and layout.kind == "yuv":
+        colours = [_rescale(image.component(0), image, layout, 0), *_neutral_chroma(image, layout)]
+    else:
+        colours = _through_rgb(image, layout)
+    if layout.has_alpha:
+        colours.append(_alpha(image, layout))
+    return PixelImage(_assemble(colours, layout), layout)
+
+
+def _regrid(image: PixelImage, number: int, layout: PixelLayout) -> AnyPlane:
+    """One component on the other layout's chroma grid, in its code values."""
+    source = image.layout
+    if number == 0 or layout.kind != "yuv":
+        return _rescale(image.component(number), image, layout, number)
+    plane, height, width = image.component(number), image.height, image.width
+    shifts = ((source.chroma_y, layout.chroma_y, height), (source.chroma_x, layout.chroma_x, width))
+    for (old, new, size), siting in zip(shifts, source.siting[::-1], strict=True):
+        if new < old:
+            plane = _enlarge_rows(plane, 0, size, old - new, siting)
+        elif new > old:
+            missing = -plane.shape[0] % (1 << (new - old))
+            padded = np.pad(plane.astype(np.float32), ((0, missing), (0, 0)), mode="edge")
+            plane = _reduce_rows(padded, new - old, siting)
+        plane = plane.T
+    return _rescale(plane, image, layout, number)
+
+
+def _rescale(plane: AnyPlane, image: PixelImage, layout: PixelLayout, number: int) -> AnyPlane:
+    """Code values of one component in the depth and range of another layout."""
+    scale, offset = image._chroma_scale if number and layout.kind == "yuv" else image._luma_scale
+    target = PixelImage((), layout)
+    new_scale, new_offset = (
+        target._chroma_scale if number and layout.kind == "yuv" else target._luma_scale
+    )
+    if (scale, offset, plane.dtype) == (new_scale, new_offset, layout.dtype):
+        return plane
+    value = (plane.astype(np.float32) - offset) * (new_scale / scale) + new_offset
+    return _store(value, layout)
+
+
+def _store(value: FloatImage, layout: PixelLayout) -> AnyPlane:
+    if layout.floating:
+        return value
+    return np.clip(np.rint(value), 0, layout.peak).astype(layout.dtype)
+
+
+def _neutral_chroma(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
+    rows, columns = -(-image.height >> layout.chroma_y), -(-image.width >> layout.chroma_x)
+    rows, columns = -(-image.height // (1 << layout.chroma_y)), -(-image.width // (1 << layout.chroma_x))
+    return [np.full((rows, columns), 1 << (layout.depth - 1), layout.dtype)] * 2
+
+
+def _through_rgb(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
+    """The colours by way of RGB, for another kind of picture or another matrix."""
+    rgb = image.region_to_rgb((0, 0, image.width, image.height))
+    target = PixelImage((), layout)
+    scale, offset = target._luma_scale
+    if layout.kind == "rgb":
+        return [_store(rgb[:, :, channel] * scale + offset, layout) for channel in range(3)]
+    yuv = np.asarray(cv2.transform(rgb, target._to_yuv_matrix), np.float32)
+    colours = [_store(yuv[:, :, 0] + offset, layout)]
+    for number in (1, 2) if layout.kind == "yuv" else ():
+        plane = yuv[:, :, number] + target._chroma_scale[1]
+        for shift, siting in ((layout.chroma_y, layout.siting[1]), (layout.chroma_x, layout.siting[0])):
+            missing = -plane.shape[0] % (1 << shift)
+            plane = _reduce_rows(np.pad(plane, ((0, missing), (0, 0)), mode="edge"), shift, siting).T
+        colours.append(_store(plane, layout))
+    return colours
+
+
+def _alpha(image: PixelImage, layout: PixelLayout) -> AnyPlane:
+    """The alpha in another depth (it always spans all code values); opaque where there is none."""
+    if not image.layout.has_alpha:
+        return np.full((image.height, image.width), layout.peak, layout.dtype)
+    plane = image.component(len(image.layout.components) - 1)
+    if (image.layout.peak, plane.dtype) == (layout.peak, layout.dtype):
+        return plane
+    return _store(plane.astype(np.float32) * np.float32(layout.peak / image.layout.peak), layout)
+
+
+def _assemble(components: list[AnyPlane], layout: PixelLayout) -> tuple[AnyPlane, ...]:
+    """Components as the planes that the format stores."""
+    order = sorted(zip(layout.components, components, strict=True), key=lambda pair: pair[0])
+    if layout.format not in _PACKED:
+        return tuple(plane for _, plane in order)
+    channels = len(_PACKED[layout.format][0])
+    packed = np.zeros((*components[0].shape, channels), layout.dtype)
+    for (_, channel), plane in order:
+        packed[:, :, channel] = plane
+    return (packed,)
