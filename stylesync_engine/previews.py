@@ -1,0 +1,88 @@
+"""What a timeline shows of its media: small pictures and the outline of the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from stylesync_engine.media import read_audio, read_frames
+from stylesync_engine.request import DiskError, FrameRange, RequestError
+
+HEIGHTS = range(8, 2161)
+BINS = range(1, 200_001)
+WAVEFORM_HZ = 8000
+# Frames nearer than this are decoded in one go: that is quicker than to seek again.
+SEEK_FRAMES = 50
+
+
+def thumbnails(
+    video: str, frames: Sequence[int], height: int, folder: Path
+) -> Iterator[tuple[int, Path]]:
+    """Write `frame_000012.png` of each wanted frame into `folder`, `height` px high.
+
+    Yields (frame, file) as soon as the file is whole, in the order of time. Frames behind the
+    end of the video are left out. Raises MediaError, RequestError and DiskError.
+    """
+    if height not in HEIGHTS or any(frame < 0 for frame in frames):
+        raise RequestError("Ask for frames from 0 on and for a height of 8 to 2160 px.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for stretch in _stretches(sorted(set(frames))):
+        wanted = set(stretch)
+        for index, frame in enumerate(
+            read_frames(video, FrameRange(stretch[0], stretch[-1] + 1)), start=stretch[0]
+        ):
+            if index in wanted:
+                path = folder / f"frame_{index:06d}.png"
+                write_png(path, reduce_to_height(frame.to_rgb(), height))
+                yield index, path
+
+
+def waveform(path: str, bins: int) -> dict[str, Any]:
+    """The loudest sample of each of `bins` equal parts of the sound, [0, 1], and its length in s.
+
+    All channels count. Parts without a sample are 0. Raises MediaError and RequestError.
+    """
+    if bins not in BINS:
+        raise RequestError(f"Ask for {BINS.start} to {BINS.stop - 1} bins.")
+    sound, rate = read_audio(path, WAVEFORM_HZ), WAVEFORM_HZ
+    loudness = np.abs(sound).max(axis=0) if sound.size else np.zeros(0, np.float32)
+    peaks = np.zeros(bins, np.float32)
+    np.maximum.at(peaks, np.arange(len(loudness)) * bins // max(len(loudness), 1), loudness)
+    return {
+        "peaks": [round(float(peak), 4) for peak in np.minimum(peaks, 1.0)],
+        "seconds": len(loudness) / rate,
+    }
+
+
+def reduce_to_height(picture: npt.NDArray[np.uint8], height: int) -> npt.NDArray[np.uint8]:
+    """[H, W, 3] -> [height, W', 3], the same shape of picture."""
+    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    method = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
+
+
+def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
+    """Write an RGB picture [H, W, 3]; the file appears when it is whole. Raises DiskError."""
+    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data.tobytes())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DiskError(
+            f"{path} cannot be written ({error.strerror}); free space or choose another folder."
+        ) from error
+
+
+def _stretches(frames: list[int]) -> Iterator[list[int]]:
+    """Split rising frame numbers where a seek is worth it."""
+    leaps = np.cumsum(np.diff(frames, prepend=frames[:1]) > SEEK_FRAMES)
+    for _, stretch in groupby(zip(leaps, frames, strict=True), key=lambda pair: int(pair[0])):
+        yield [frame for _, frame in stretch]
