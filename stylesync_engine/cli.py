@@ -5,6 +5,7 @@ The engine is imported inside the commands: `--help` and wrong flags answer with
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -216,33 +217,9 @@ def dub(
     as_json: Json = False,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""
-    flags: dict[str, Any] = {
-        "video": video,
-        "frames": frames,
-        "speech": speech,
-        "speech_samples": parse_samples(speech_samples) if speech_samples is not None else None,
-        "style": style,
-        "style_frames": style_frames,
-        "output": output,
-        "speaker": speaker,
-        "work": work,
-        "consent": consent,
-    }
-    options = given(
-        models=models,
-        quality=quality,
-        device=device,
-        steps=steps,
-        sampler=sampler,
-        strength=strength,
-        style_reading=style_reading,
-        seed=seed,
-        appearance=appearance,
-        delivery=delivery,
-        codec=codec,
-        length=length,
-    )
-    run_dub(choose_request(request, {**given(**flags), **given(options=options or None)}), as_json)
+    asked = given(**locals())
+    del asked["as_json"]
+    run_dub(choose_request(asked.pop("request", None), asked), as_json)
 
 
 def run_dub(request: DubRequest, as_json: bool) -> None:
@@ -419,11 +396,19 @@ def import_model(
 
 def choose_request(path: str | None, flags: dict[str, Any]) -> DubRequest:
     """The request of a file, or of flags; both at once contradict each other."""
-    if path is None:
-        return DubRequest.from_dict(flags)
-    if flags:
+    if path is not None and flags:
         raise RequestError("Give either a request file or flags, not both.")
-    return read_request(path)
+    return read_request(path) if path is not None else parse_flags(flags)
+
+
+def parse_flags(flags: dict[str, Any]) -> DubRequest:
+    """The request that the flags spell, checked as if it had come from a file."""
+    fields = dict(flags)
+    if "speech_samples" in fields:
+        fields["speech_samples"] = parse_samples(fields["speech_samples"])
+    names = {option.name for option in dataclasses.fields(DubOptions)}
+    fields["options"] = {name: fields.pop(name) for name in names & fields.keys()}
+    return DubRequest.from_dict(fields)
 
 
 def read_request(path: str) -> DubRequest:

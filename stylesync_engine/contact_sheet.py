@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.media import read_frames
+from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.previews import write_png
 from stylesync_engine.request import DubError, FrameRange, MediaError
 
@@ -21,6 +21,8 @@ Picture = npt.NDArray[np.uint8]
 CELL = 240
 MARGIN = 20
 GAP = 4
+# The crop is this much larger than what changed: the mouth and the face around it.
+CONTEXT = 1.5
 # Re-encoding moves pixels by a few code values; a new mouth moves whole patches by more.
 CHANGE = 12
 PATCH = 7
@@ -50,7 +52,7 @@ def draw_contact_sheet(
         raise MediaError(f"{after} shows no change from {before}; dub it again.")
     picks = np.linspace(0, len(changes) - 1, min(columns, len(changes))).round().astype(int)
     chosen = [changes[pick] for pick in picks]
-    side = float(np.median([change.side for change in changes])) * 1.35
+    side = float(np.median([change.side for change in changes])) * CONTEXT
     rows = [
         _crops(before, chosen, side, first_frame),
         _crops(after, chosen, side, 0),
@@ -60,12 +62,13 @@ def draw_contact_sheet(
 
 
 def find_changes(before: str, after: str, first_frame: int) -> Iterator[Change]:
-    """The changed frames of the dub, in order; pictures are dropped as soon as they are compared."""
-    source = read_frames(before, FrameRange(first_frame, 2**31))
-    for number, (old, new) in enumerate(zip(source, read_frames(after), strict=False)):
+    """The changed frames of the dub, in order; no picture is kept longer than it is compared."""
+    last = first_frame + probe_video(after).frames
+    source = read_frames(before, FrameRange(first_frame, last))
+    for old, new in zip(source, read_frames(after), strict=True):
         square = changed_square(old.to_rgb(), new.to_rgb())
         if square is not None:
-            yield Change(number, *square)
+            yield Change(new.index, *square)
 
 
 def changed_square(old: Picture, new: Picture) -> tuple[float, float, float] | None:
@@ -112,9 +115,10 @@ def _crops(video: str, changes: list[Change], side: float, offset: int) -> list[
 
 
 def _write(sheet: Picture, text: str, x: int, y: int) -> None:
-    face, size, line = cv2.FONT_HERSHEY_SIMPLEX, 0.45, cv2.LINE_AA
-    cv2.putText(sheet, text, (x, y), face, size, (0, 0, 0), 3, line)
-    cv2.putText(sheet, text, (x, y), face, size, INK, 1, line)
+    face, size = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    (width, height), below = cv2.getTextSize(text, face, size, 1)
+    cv2.rectangle(sheet, (x - 3, y - height - 3), (x + width + 3, y + below), BACKGROUND, -1)
+    cv2.putText(sheet, text, (x, y), face, size, INK, 1, cv2.LINE_AA)
 
 
 def main(arguments: list[str] | None = None) -> int:

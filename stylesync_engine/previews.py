@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.media import read_audio, read_frames
-from stylesync_engine.request import DiskError, FrameRange, RequestError
+from stylesync_engine.delivery import appearing
+from stylesync_engine.media import probe_video, read_audio_blocks, read_frames
+from stylesync_engine.request import FrameRange, RequestError
 
 HEIGHTS = range(8, 2161)
 BINS = range(1, 200_001)
-WAVEFORM_HZ = 8000
+# An hour then takes 58 MB while it is read, and the loudness is still that of the ear.
+WAVEFORM_HZ = 4000
 # Frames nearer than this are decoded in one go: that is quicker than to seek again.
 SEEK_FRAMES = 50
 
@@ -31,16 +33,14 @@ def thumbnails(
     """
     if height not in HEIGHTS or any(frame < 0 for frame in frames):
         raise RequestError("Ask for frames from 0 on and for a height of 8 to 2160 px.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for stretch in _stretches(sorted(set(frames))):
+    count = probe_video(video).frames
+    for stretch in _stretches(sorted({frame for frame in frames if frame < count})):
         wanted = set(stretch)
-        for index, frame in enumerate(
-            read_frames(video, FrameRange(stretch[0], stretch[-1] + 1)), start=stretch[0]
-        ):
-            if index in wanted:
-                path = folder / f"frame_{index:06d}.png"
+        for frame in read_frames(video, FrameRange(stretch[0], stretch[-1] + 1)):
+            if frame.index in wanted:
+                path = folder / f"frame_{frame.index:06d}.png"
                 write_png(path, reduce_to_height(frame.to_rgb(), height))
-                yield index, path
+                yield frame.index, path
 
 
 def waveform(path: str, bins: int) -> dict[str, Any]:
@@ -50,13 +50,13 @@ def waveform(path: str, bins: int) -> dict[str, Any]:
     """
     if bins not in BINS:
         raise RequestError(f"Ask for {BINS.start} to {BINS.stop - 1} bins.")
-    sound, rate = read_audio(path, WAVEFORM_HZ), WAVEFORM_HZ
-    loudness = np.abs(sound).max(axis=0) if sound.size else np.zeros(0, np.float32)
+    blocks = [np.abs(block).max(axis=0) for block in read_audio_blocks(path, WAVEFORM_HZ)]
+    loudness = np.concatenate([np.zeros(0, np.float32), *blocks])
     peaks = np.zeros(bins, np.float32)
     np.maximum.at(peaks, np.arange(len(loudness)) * bins // max(len(loudness), 1), loudness)
     return {
         "peaks": [round(float(peak), 4) for peak in np.minimum(peaks, 1.0)],
-        "seconds": len(loudness) / rate,
+        "seconds": len(loudness) / WAVEFORM_HZ,
     }
 
 
@@ -69,16 +69,9 @@ def reduce_to_height(picture: npt.NDArray[np.uint8], height: int) -> npt.NDArray
 
 def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
     """Write an RGB picture [H, W, 3]; the file appears when it is whole. Raises DiskError."""
-    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data.tobytes())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DiskError(
-            f"{path} cannot be written ({error.strerror}); free space or choose another folder."
-        ) from error
+    with appearing(path) as draft:
+        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        draft.write_bytes(data.tobytes())
 
 
 def _stretches(frames: list[int]) -> Iterator[list[int]]:

@@ -1,0 +1,70 @@
+"""What the tests share: one thread each, no network, and a stand-in engine for the front doors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import hypothesis
+import pytest
+
+import stylesync_engine
+
+# Before anything imports torch or Qt; nothing above does.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.pop("STYLESYNC_DEBUG", None)
+
+# A busy machine is no fault of the code, and a test that passed once passes again.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
+
+ROOT = Path(__file__).resolve().parents[1]
+STAND_IN = Path(__file__).with_name("stand_in_engine.py")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The stand-in engine in place of the real modules, inside this process."""
+    monkeypatch.syspath_prepend(str(STAND_IN.parent))
+    import stand_in_engine
+
+    stand_in_engine.calls.clear()
+    for name in stand_in_engine.REPLACED:
+        monkeypatch.setitem(sys.modules, f"stylesync_engine.{name}", stand_in_engine)
+        monkeypatch.setattr(stylesync_engine, name, stand_in_engine, raising=False)
+    return stand_in_engine
+
+
+@pytest.fixture(scope="session")
+def run_engine() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `stylesync-engine` with the stand-in engine as a process of its own."""
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(STAND_IN), *words],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
