@@ -31,9 +31,14 @@ Samples = NDArray[np.float32]
 OnBlock = Callable[[int, int], None]
 
 
+CPU: Final = torch.device("cpu")
+
+
 def exact_div(whole: int, part: int) -> int:
-    assert whole % part == 0
-    return whole // part
+    quotient, rest = divmod(whole, part)
+    if rest:
+        raise ValueError(f"{whole} is not a multiple of {part}")
+    return quotient
 
 
 SAMPLE_RATE: Final = 16000  # Hz
@@ -53,11 +58,31 @@ LEVEL_REACH: Final = 2 * ROW_RATE  # rows to either side that set the level
 LEVEL_EASE: Final = ROW_RATE // 2  # rows to either side over which the level glides
 LEVEL_MARGIN: Final = LEVEL_REACH + LEVEL_EASE
 
-BLOCK_STEPS: Final = 10 * FEATURE_RATE  # steps whose sound and rows are in memory together
+BLOCK_STEPS: Final = 4 * FEATURE_RATE  # steps whose sound and rows are in memory together
 BATCH_STEPS: Final = 25  # windows per pass of a network
 
 STARTER_WHISPER: Final = (
     Path(__file__).parent / "weights" / "starter" / "whisper_tiny_en_encoder.safetensors"
+)
+STEM_TENSORS: Final = frozenset(
+    {"conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "embed_positions.weight"}
+)
+LAYER_TENSORS: Final = (
+    "self_attn_layer_norm.weight",
+    "self_attn_layer_norm.bias",
+    "self_attn.q_proj.weight",
+    "self_attn.q_proj.bias",
+    "self_attn.k_proj.weight",
+    "self_attn.v_proj.weight",
+    "self_attn.v_proj.bias",
+    "self_attn.out_proj.weight",
+    "self_attn.out_proj.bias",
+    "final_layer_norm.weight",
+    "final_layer_norm.bias",
+    "fc1.weight",
+    "fc1.bias",
+    "fc2.weight",
+    "fc2.bias",
 )
 
 
@@ -82,7 +107,7 @@ class SpeechFrontEnd(Protocol):
 def load_front_end(
     name: str,
     weights: Mapping[str, Tensor] | Path | None = None,
-    device: torch.device = torch.device("cpu"),
+    device: torch.device = CPU,
 ) -> SpeechFrontEnd:
     """The front end called `whisper-tiny.en`, `log-mel` or `ctc:FOLDER`.
 
@@ -112,7 +137,7 @@ class LogMelFrontEnd:
     name: Final = "log-mel"
     dim: Final = TOKENS_PER_STEP * MEL_BANDS
 
-    def __init__(self, device: torch.device = torch.device("cpu")) -> None:
+    def __init__(self, device: torch.device = CPU) -> None:
         self._device = device
 
     def features(self, audio: Samples, *, on_block: OnBlock | None = None) -> Samples:
@@ -128,6 +153,11 @@ class WhisperFrontEnd:
     """States after the third of Whisper tiny.en's four encoder layers, two tokens a step: D = 768.
 
     Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022.
+
+    The context was chosen by a linear probe that names the word spoken at a step (51 words of
+    GRID; trained on s1 s2 s4 s5, read on s33; words only, silence apart): windows of 30 s 48.5 %,
+    contexts of 0.5 s 47.7 %, 0.8 s 49.3 %, 1.2 s 48.8 %; log-mel 11.0 %. A second of sound takes
+    0.11 s on two cores.
     """
 
     name: Final = "whisper-tiny.en"
@@ -137,18 +167,21 @@ class WhisperFrontEnd:
     dim: Final = TOKENS_PER_STEP * width
     context: Final = 40  # tokens (20 ms) to either side of the step
 
-    def __init__(
-        self, tensors: Mapping[str, Tensor], device: torch.device = torch.device("cpu")
-    ) -> None:
-        expected = (self.width, MEL_BANDS, 3)
-        stem = tensors.get("conv1.weight")
-        if stem is None or tuple(stem.shape) != expected or f"layers.{self.layers - 1}.fc2.bias" not in tensors:
+    def __init__(self, tensors: Mapping[str, Tensor], device: torch.device = CPU) -> None:
+        if not self._fits(tensors):
             raise ModelError(
                 "The weights are not those of a Whisper tiny.en encoder; convert them with"
                 " packaging/convert_whisper.py."
             )
         self._device = device
         self._weights = {key: value.to(device, torch.float32) for key, value in tensors.items()}
+
+    def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        layers = range(self.layers)
+        needed = {f"layers.{layer}.{name}" for layer in layers for name in LAYER_TENSORS}
+        if not needed | STEM_TENSORS <= tensors.keys():
+            return False
+        return tuple(tensors["conv1.weight"].shape) == (self.width, MEL_BANDS, 3)
 
     def features(self, audio: Samples, *, on_block: OnBlock | None = None) -> Samples:
         return _by_blocks(audio, self.dim, self._read_block, on_block)
@@ -162,7 +195,7 @@ class WhisperFrontEnd:
         span = TOKENS_PER_STEP + 2 * self.context
         windows = tokens.unfold(0, span, TOKENS_PER_STEP).transpose(1, 2)  # [steps, span, 384]
         kept = slice(self.context, self.context + TOKENS_PER_STEP)
-        states = [self.encode(batch, kept) for batch in windows.split(BATCH_STEPS)]
+        states = [self.encode(batch, kept) for batch in torch.split(windows, BATCH_STEPS)]
         return torch.cat(states).reshape(last - first, self.dim)
 
     def _stem(self, audio: Samples, first: int, last: int) -> Tensor:
@@ -198,7 +231,7 @@ class WhisperFrontEnd:
 
     def _split_heads(self, rows: Tensor) -> Tensor:
         """[N, W, 384] -> [N, 6, W, 64]."""
-        return rows.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return rows.view(*rows.shape[:2], self.heads, -1).transpose(1, 2)
 
     def _linear(self, rows: Tensor, name: str) -> Tensor:
         return F.linear(rows, self._weights[f"{name}.weight"], self._weights.get(f"{name}.bias"))
@@ -217,7 +250,7 @@ class CtcFrontEnd:
 
     context: Final = 16  # steps to either side: 0.64 s
 
-    def __init__(self, folder: Path, device: torch.device = torch.device("cpu")) -> None:
+    def __init__(self, folder: Path, device: torch.device = CPU) -> None:
         self.name = f"ctc:{folder}"
         self._model, self._extractor = _load_ctc(folder)
         self._model.to(device).eval()
@@ -265,13 +298,14 @@ def _load_ctc(folder: Path) -> tuple[Any, Any]:
             f"'{folder}' has no safetensors weights, and pickled weights are refused because"
             " they can run code; save the model again as safetensors."
         )
-    from transformers import AutoFeatureExtractor, AutoModelForCTC
+    import transformers
 
+    library: Any = transformers  # loads its parts lazily and is only partly typed
     try:
-        model = AutoModelForCTC.from_pretrained(
+        model = library.AutoModelForCTC.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
-        extractor = AutoFeatureExtractor.from_pretrained(
+        extractor = library.AutoFeatureExtractor.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # transformers raises what its many parts raise
@@ -347,7 +381,8 @@ def _log_mel(audio: Samples, first: int, last: int, device: torch.device) -> Ten
     frames = torch.from_numpy(sound).to(device).unfold(0, FFT_SIZE, MEL_HOP)
     spectrum = torch.fft.rfft(frames * torch.hann_window(FFT_SIZE, device=device))
     power = spectrum.real.square() + spectrum.imag.square()  # [rows, 201]
-    return (power @ _mel_filters().to(device).T).clamp_min(1e-10).log10()
+    mel: Tensor = power @ _mel_filters().to(device).T
+    return mel.clamp_min(1e-10).log10()
 
 
 @functools.cache
