@@ -89,7 +89,10 @@ def test_models_and_pictures_never_see_a_path(path: Path) -> None:
 def test_nothing_is_unpickled_and_no_shell_is_started(path: Path) -> None:
     tree = parse(path)
     assert [name for name in imported_names(tree) if is_within(name, UNSAFE)] == []
-    assert not {"torch.load", "os.system", "os.popen", "eval", "exec"} & set(called_names(tree))
+    assert not {"os.system", "os.popen", "eval", "exec"} & set(called_names(tree))
+    loads = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    loads = [node for node in loads if ast.unparse(node.func) == "torch.load"]
+    assert all("weights_only=True" in ast.unparse(node) for node in loads)
     keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)]
     assert "shell" not in {keyword.arg for keyword in keywords}
 
