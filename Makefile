@@ -7,7 +7,6 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 DEMO := packaging/demo
-export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 4)
 
 .PHONY: demo test lint format slow-test wheel clean
 

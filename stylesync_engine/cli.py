@@ -452,8 +452,9 @@ def describe_fields(fields: dict[str, Any]) -> str:
     """Plain fields one a line; lists of records as tables below."""
     plain = {name: value for name, value in fields.items() if not _is_table(value)}
     lines = [f"{name}: {value}" for name, value in plain.items()]
-    for name in fields.keys() - plain.keys():
-        lines += ["", f"{name}:", format_rows(fields[name])]
+    for name, value in fields.items():
+        if name not in plain:
+            lines += ["", f"{name}:", format_rows(value)]
     return "\n".join(lines)
 
 
