@@ -30,7 +30,9 @@ _WITHOUT_ALPHA: Final[frozenset[Codec]] = frozenset({"prores422hq", "dnxhr", "h2
 _FFV1_REORDERED: Final[dict[str, str]] = {
     **dict.fromkeys(("rgb24", "bgr24", "rgb0", "0rgb", "0bgr", "gbrp"), "bgr0"),
     **dict.fromkeys(("rgba", "argb", "abgr", "gbrap"), "bgra"),
-    **{"bgr48le": "rgb48le", "bgra64le": "rgba64le", "ya16le": "rgba64le"},
+    "bgr48le": "rgb48le",
+    "bgra64le": "rgba64le",
+    "ya16le": "rgba64le",
     **{f"yuvj{grid}p": f"yuv{grid}p" for grid in ("411", "420", "422", "440", "444")},
 }
 
@@ -43,7 +45,7 @@ def check_output(path: str | Path, codec: Codec) -> None:
     """
     path = Path(path)
     if codec == "exr":
-        raise MediaError("EXR cannot be written by this version; choose png (16 bit) or prores4444.")
+        raise MediaError("EXR cannot be written by this version; choose png or prores4444.")
     if codec == "png":
         if path.suffix and not (path.suffix.lower() == ".png" and NUMBERED.search(path.name)):
             raise RequestError(
@@ -86,8 +88,7 @@ def delivered_format(codec: Codec, source: PixelLayout, width: int, height: int)
         return "yuv422p10le"
     full_chroma = source.kind == "rgb" or (source.kind == "yuv" and source.chroma_x == 0)
     if codec == "dnxhr":
-        deep = "10le" if source.depth > 8 else ""
-        return "yuv444p10le" if full_chroma else f"yuv422p{deep}"
+        return "yuv444p10le" if full_chroma else "yuv422p10le" if source.depth > 8 else "yuv422p"
     return _h264_format(source, full_chroma or source.kind == "gray", width, height)
 
 
@@ -119,7 +120,7 @@ def appearing(path: Path) -> Iterator[Path]:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield draft
-            os.replace(draft, path)
+            draft.replace(path)
     finally:
         _remove(draft)
 
@@ -135,7 +136,7 @@ def appearing_sequence(path: Path) -> Iterator[Path]:
             yield draft
             folder.mkdir(parents=True, exist_ok=True)
             for file in sorted(draft.iterdir()):
-                os.replace(file, folder / file.name)
+                file.replace(folder / file.name)
     finally:
         _remove(draft)
 
@@ -164,7 +165,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None)
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskError(
-                f"The disk is full while writing '{path}'; make room and run the same command again."
+                f"The disk is full while writing '{path}'; make room and run this again."
             ) from error
         if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
             raise DiskError(f"'{path}' cannot be written to; choose another place.") from error

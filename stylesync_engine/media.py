@@ -6,13 +6,13 @@ sound is addressed by sample from the moment of the clip's first frame.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,7 +20,10 @@ from typing import Any, Final, Self
 import av
 import numpy as np
 import numpy.typing as npt
+from av.codec.context import Flags as CodecFlags
+from av.container import Flags as ContainerFlags
 from av.container import InputContainer, OutputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from stylesync_engine.delivery import (
@@ -39,7 +42,6 @@ from stylesync_engine.sound import (
     Sound,
     mono_weights,
     resample_blocks,
-    resampled_length,
     to_24_bit,
     write_audio,
 )
@@ -67,6 +69,9 @@ UNSPECIFIED: Final = 2
 
 _SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})
 """Containers whose packets carry every frame's own time."""
+
+_CENTRED_CHROMA: Final = frozenset({"mpeg1video", "mjpeg"})
+"""Codecs whose chroma samples lie between pixels in both directions."""
 
 _ROUNDING_GAP: Final = Fraction(1, 25)
 """Jumps in the time stamps of sound up to this many seconds are rounding, not silence."""
@@ -195,7 +200,8 @@ def read_frames(path: str | Path, frames: FrameRange | None = None) -> Iterator[
     count = clip.info.frames
     if frames is not None and frames.end > count:
         raise RequestError(
-            f"Frames {frames} were asked of '{path}', which has {count}; give a range within 0:{count}."
+            f"Frames {frames} were asked of '{path}', which has {count} frames;"
+            f" give a range within 0:{count}."
         )
     wanted = frames or FrameRange(0, count)
     return _deliver(clip, wanted, whole=frames is None)
@@ -211,7 +217,7 @@ def _deliver(clip: _Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
                 break
             if index > expected:
                 raise _damaged(clip, expected)
-            image = _image_of(frame, clip.info.colour)
+            image = _image_of(frame, clip.info.codec)
             yield Frame(index, clip.time(index), clip.duration(index), image)
             expected += 1
             if expected == wanted.end:
@@ -235,7 +241,7 @@ def _decode_from(
     if clip.stamps is None:
         yield from enumerate(_decode(container))
         return
-    numbers = {stamp: index for index, stamp in enumerate(clip.stamps)}
+    numbers: dict[int | None, int] = {stamp: index for index, stamp in enumerate(clip.stamps)}
     key = _key_before(clip, start)
     if key is not None:
         container.seek(key, stream=container.streams.video[0])
@@ -246,12 +252,11 @@ def _decode_from(
             yield from _numbered(_decode(again), numbers)
         return
     if first is not None:
-        yield from _numbered(iter([first]), numbers)
-    yield from _numbered(frames, numbers)
+        yield from _numbered(chain([first], frames), numbers)
 
 
 def _numbered(
-    frames: Iterator[VideoFrame], numbers: dict[int, int]
+    frames: Iterator[VideoFrame], numbers: dict[int | None, int]
 ) -> Iterator[tuple[int, VideoFrame]]:
     return ((numbers[frame.pts], frame) for frame in frames if frame.pts in numbers)
 
@@ -309,18 +314,16 @@ def _open(path: str | Path) -> InputContainer:
     except av.error.PermissionError as error:
         raise MediaError(f"'{path}' may not be read; change its permissions.") from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(f"'{path}' is not a clip or is damaged; export or copy it again.") from error
+        raise MediaError(f"'{path}' is no clip or is damaged; export it again.") from error
 
 
 def _load(path: str | Path) -> _Clip:
-    absolute = os.path.abspath(path)
+    absolute = Path(path).absolute()
     try:
-        status = os.stat(absolute)
-    except OSError:
-        status = None
-    if status is None:
-        raise MediaError(f"'{path}' does not exist; check the path.")
-    return _scan(absolute, status.st_mtime_ns, status.st_size)
+        status = absolute.stat()
+    except OSError as error:
+        raise MediaError(f"'{path}' does not exist; check the path.") from error
+    return _scan(str(absolute), status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=32)
@@ -329,20 +332,22 @@ def _scan(path: str, _changed: int, _size: int) -> _Clip:
     with _open(path) as container:
         stream = _picture_stream(container, path)
         family = container.format.name.split(",")[0]
-        stamps, keys, last = _stamps_of_packets(container)
+        stamps, keys, last, missing = _stamps_of_packets(container)
         first = _first_frame(path)
         trusted = family in _SEEKABLE and stream.codec_context.name != "vp8"
         if not trusted or not stamps or None in stamps or len(set(stamps)) < len(stamps):
-            stamps, keys = _stamps_of_frames(path), []
-            if None in stamps or any(b <= a for a, b in zip(stamps, stamps[1:], strict=False)):
-                return _describe(container, path, first, None, len(stamps), (), last)
+            stamps, keys, missing = _stamps_of_frames(path), [], 0
+            if None in stamps or any(b <= a for a, b in pairwise(stamps)):
+                return _describe(container, path, first, None, len(stamps), (), last, 0)
         times = tuple(sorted(stamps))
-        return _describe(container, path, first, times, len(times), tuple(sorted(keys)), last)
+        return _describe(
+            container, path, first, times, len(times), tuple(sorted(keys)), last, missing
+        )
 
 
 def _picture_stream(container: InputContainer, path: str) -> Any:
     kinds = container.format.name
-    pictures = [s for s in container.streams.video if not s.disposition & 0x400]
+    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not pictures:
         has_sound = bool(container.streams.audio)
         what = "only sound" if has_sound else "no picture"
@@ -352,18 +357,29 @@ def _picture_stream(container: InputContainer, path: str) -> Any:
     return pictures[0]
 
 
-def _stamps_of_packets(container: InputContainer) -> tuple[list[Any], list[Any], int]:
-    """Stamps of all frames and of the key frames as the container states them."""
-    stamps, keys, durations = [], [], {}
+def _stamps_of_packets(container: InputContainer) -> tuple[list[Any], list[Any], int, int]:
+    """Stamps of all frames and of the key frames as the container states them.
+
+    Also the last frame's duration, and how many frames the container's index promises that the
+    file does not hold.
+    """
+    stamps, keys, durations, seen = [], [], {}, 0
     for packet in _packets(container):
-        if packet is None or packet.size == 0 or packet.is_discard:
+        if packet is None or packet.size == 0:
+            continue
+        seen += 1
+        if packet.is_discard:
             continue
         stamps.append(packet.pts)
         durations[packet.pts] = packet.duration or 0
         if packet.is_keyframe and packet.pts is not None:
             keys.append(packet.pts)
     known = [stamp for stamp in stamps if stamp is not None]
-    return stamps, keys, durations[max(known)] if known else 0
+    promised = 0
+    if container.format.name.startswith("mov"):
+        promised = len(container.streams.video[0].index_entries)
+    last = durations[max(known)] if known else 0
+    return stamps, keys, last, max(promised - seen, 0)
 
 
 def _stamps_of_frames(path: str) -> list[Any]:
@@ -379,13 +395,14 @@ def _first_frame(path: str) -> VideoFrame:
 
 
 def _describe(
-    container: InputContainer,
+    container: Any,
     path: str,
     first: VideoFrame,
     stamps: tuple[int, ...] | None,
     count: int,
     keys: tuple[int, ...],
     last_duration: int,
+    missing: int,
 ) -> _Clip:
     stream = container.streams.video[0]
     rate, variable = _rate_of(stream, stamps)
@@ -394,10 +411,9 @@ def _describe(
         duration = (stamps[-1] - stamps[0] + last_duration) * stream.time_base
         duration += 0 if last_duration else 1 / rate
     colour = ColourTags(first.color_range, first.color_primaries, first.color_trc, first.colorspace)
-    image = _image_of(first, colour)
+    image = _image_of(first, stream.codec_context.name)
     turned = _matrix_of(first)
     aspect = stream.sample_aspect_ratio or Fraction(1)
-    promised = stream.frames if "mov" in container.format.name else 0
     info = VideoInfo(
         path=path,
         rate=rate,
@@ -419,7 +435,7 @@ def _describe(
             AudioTrack(s.codec_context.channels, s.codec_context.sample_rate, s.codec_context.name)
             for s in container.streams.audio
         ),
-        missing_frames=max(promised - count, 0),
+        missing_frames=missing,
     )
     return _Clip(info, stamps, keys)
 
@@ -467,15 +483,15 @@ _EQUIVALENT: Final = {
 }  # fmt: skip
 
 
-def _image_of(frame: VideoFrame, colour: ColourTags) -> PixelImage:
+def _image_of(frame: VideoFrame, codec: str) -> PixelImage:
     """The frame's own code values, upright, sharing the decoder's memory."""
     frame = _supported(frame)
     layout = layout_of(
         frame.format.name,
         frame.height,
-        full_range={1: False, 2: True}.get(frame.color_range),
+        full_range={1: False, 2: True}.get(int(frame.color_range)),
         matrix=MATRICES.get(frame.colorspace),
-        centred_chroma=frame.format.name.startswith("yuvj"),
+        centred_chroma=codec in _CENTRED_CHROMA,
     )
     planes = tuple(_plane(plane, layout) for plane in frame.planes)
     matrix = _matrix_of(frame)
@@ -499,23 +515,16 @@ def _supported(frame: VideoFrame) -> VideoFrame:
 def _plane(plane: Any, layout: PixelLayout) -> npt.NDArray[Any]:
     """`[H, W]` or `[H, W, C]` over the plane's memory."""
     rows = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
-    channels = _channels(layout)
-    view = rows[:, : plane.width * channels]
-    return view if channels == 1 else view.reshape(plane.height, plane.width, channels)
-
-
-def _channels(layout: PixelLayout) -> int:
-    if any(channel for _, channel in layout.components):
-        return 4 if layout.format[-1] in "a0" or layout.format[0] in "0a" or "a64" in layout.format else (
-            2 if layout.kind == "gray" else 3
-        )
-    return 1
+    view = rows[:, : plane.width * layout.channels]
+    if layout.channels == 1:
+        return view
+    return view.reshape(plane.height, plane.width, layout.channels)
 
 
 def _matrix_of(frame: VideoFrame) -> tuple[int, int, int, int] | None:
     """`x' = a x + c y, y' = b x + d y` of the display matrix; None where it turns nothing."""
     try:
-        data = frame.side_data["DISPLAYMATRIX"]
+        data: Any = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
     except KeyError:
         return None
     a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(data), np.int32)[:5])
@@ -534,13 +543,13 @@ def _upright(image: PixelImage, matrix: tuple[int, int, int, int]) -> PixelImage
         planes = tuple(plane.swapaxes(0, 1) for plane in planes)
         siting, shifts = (siting[1], siting[0]), (shifts[1], shifts[0])
     mirrored, upside_down = (c if a == 0 else a) < 0, (b if a == 0 else d) < 0
-    planes = tuple(
-        plane[:: -1 if upside_down else 1, :: -1 if mirrored else 1] for plane in planes
-    )
+    planes = tuple(plane[:: -1 if upside_down else 1, :: -1 if mirrored else 1] for plane in planes)
     siting = (1 - siting[0] if mirrored else siting[0], 1 - siting[1] if upside_down else siting[1])
     name = layout.format
     if shifts in ((1, 0), (0, 1)):
-        name = name.replace("422" if shifts == (0, 1) else "440", "440" if shifts == (0, 1) else "422")
+        name = name.replace(
+            "422" if shifts == (0, 1) else "440", "440" if shifts == (0, 1) else "422"
+        )
     turned = PixelLayout(
         name, layout.kind, layout.depth, *shifts, layout.full_range, layout.matrix,
         layout.has_alpha, layout.floating, siting, layout.components,
@@ -575,7 +584,7 @@ def read_audio_blocks(
     end_sample: int | None = None,
     mono: bool = False,
 ) -> Iterator[Sound]:
-    """The same as `read_audio`, block by block, so that an hour needs no more memory than a second."""
+    """The same as `read_audio`, block by block: an hour needs no more memory than a second."""
     with _open(path) as container:
         stream = _sound_stream(container, path)
         own = stream.codec_context.sample_rate
@@ -592,7 +601,7 @@ def _sound_stream(container: InputContainer, path: str | Path) -> Any:
         raise MediaError(f"'{path}' has no sound; give a file with speech.")
     stream = container.streams.audio[0]
     if not stream.codec_context.sample_rate or not stream.codec_context.channels:
-        raise MediaError(f"The sound of '{path}' is damaged; export or copy it again.")
+        raise MediaError(f"The sound of '{path}' is damaged; export it again.")
     return stream
 
 
@@ -625,11 +634,11 @@ def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> 
         raise MediaError(f"The sound of '{path}' cannot be decoded; export or copy it again.")
 
 
-def _picture_start(container: InputContainer) -> Fraction | None:
-    pictures = [s for s in container.streams.video if not s.disposition & 0x400]
+def _picture_start(container: Any) -> Fraction | None:
+    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not pictures or pictures[0].start_time is None:
         return None
-    return Fraction(pictures[0].start_time) * pictures[0].time_base
+    return Fraction(pictures[0].start_time * pictures[0].time_base)
 
 
 def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> Iterator[Any]:
@@ -641,7 +650,7 @@ def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> I
         except (StopIteration, av.error.EOFError):
             return
         except av.error.FFmpegError as error:
-            raise MediaError(f"The sound of '{path}' is damaged; export or copy it again.") from error
+            raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
         try:
             yield from stream.decode(packet)
         except av.error.InvalidDataError as error:
@@ -656,10 +665,10 @@ def _float_block(frame: Any) -> Sound:
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T
     if array.dtype == np.uint8:
-        return (array.astype(np.float32) - 128) / 128
+        return np.asarray((array.astype(np.float32) - 128) / 128, np.float32)
     if array.dtype.kind == "i":
         scale = float(1 << (8 * array.dtype.itemsize - 1))
-        return (array.astype(np.float64) / scale).astype(np.float32)
+        return np.asarray(array.astype(np.float64) / scale, np.float32)
     return np.asarray(array, np.float32)
 
 
@@ -691,7 +700,13 @@ _ENCODERS: Final[dict[Codec, tuple[str, dict[str, str]]]] = {
     "h264": ("libx264", {"crf": "15", "preset": "medium"}),
     "png": ("png", {}),
 }
-_DNXHR_PROFILES: Final = {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444"}
+_DNXHR_PROFILES: Final = {
+    "yuv422p": "dnxhr_hq",
+    "yuv422p10le": "dnxhr_hqx",
+    "yuv444p10le": "dnxhr_444",
+}
+MXF_RATE: Final = 48_000
+"""The only sample rate that MXF carries, in Hz."""
 ENCODER_THREADS: Final = 4
 """Fixed, since the bytes that some encoders write depend on it."""
 
@@ -716,7 +731,6 @@ class VideoWriter:
         self._path, self._like, self._codec, self._audio = Path(path), like, codec, audio
         self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
-        self._finish: Callable[[], None] = lambda: None
         self._sink: _Sequence | _Movie | None = None
 
     def __enter__(self) -> Self:
@@ -732,7 +746,8 @@ class VideoWriter:
 
     def write(self, frame: Frame) -> None:
         """Append a frame. Raises MediaError for another size than the clip's."""
-        assert self._sink is not None, "VideoWriter is used in a with block"
+        if self._sink is None:
+            raise RuntimeError("VideoWriter is used in a with block")
         size = (frame.image.width, frame.image.height)
         if size != (self._like.width, self._like.height):
             raise MediaError(
@@ -748,14 +763,16 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._sink is not None
+        sink = self._sink
+        if sink is None:
+            return
         try:
             if kind is None:
-                self._sink.finish()
+                sink.finish()
             else:
-                self._sink.abandon()
+                sink.abandon()
         except BaseException as failure:
-            self._sink.abandon()
+            sink.abandon()
             if not self._cleanup.__exit__(type(failure), failure, failure.__traceback__):
                 raise
             return
@@ -766,8 +783,12 @@ def _delivered_layout(codec: Codec, like: VideoInfo) -> PixelLayout:
     source = like.layout
     name = delivered_format(codec, source, like.width, like.height)
     full = source.full_range and source.kind != "rgb" and keeps_full_range(codec)
+    matrix = source.matrix
+    if codec == "dnxhr" and matrix != "bt2020nc":
+        matrix = "bt709"  # DNxHR's header knows no other; readers ignore the container's tag
+    centred = source.siting[0] == 0.5
     try:
-        return layout_of(name, like.height, full_range=full, matrix=source.matrix)
+        return layout_of(name, like.height, full_range=full, matrix=matrix, centred_chroma=centred)
     except MediaError as error:
         raise MediaError(f"{codec} cannot store '{source.format}'; choose prores4444.") from error
 
@@ -809,9 +830,10 @@ class _Movie:
         self._container: OutputContainer = av.open(
             f"file:{draft}", "w", format=CONTAINERS[codec][suffix], options=_muxer_options(suffix)
         )
-        self._container.flags |= 0x400
+        bitexact: Any = ContainerFlags.bitexact
+        self._container.flags |= bitexact.value
         self._picture = self._add_picture(codec)
-        self._sound = None if audio is None else self._add_sound(suffix, *audio)
+        self._sound: Any = None if audio is None else self._add_sound(suffix, *audio)
         self._start: Fraction | None = None
         self._count = 0
         self._durations: dict[int, int] = {}
@@ -820,6 +842,8 @@ class _Movie:
         encoder, options = _ENCODERS[codec]
         like, name = self._like, self._layout.format
         options = dict(options)
+        if self._layout.siting[0] == 0.5 and self._layout.chroma_x:
+            options["chroma_sample_location"] = "center"
         if codec == "dnxhr":
             options["profile"] = _DNXHR_PROFILES[name]
         if codec == "prores4444":
@@ -831,7 +855,7 @@ class _Movie:
         context.time_base = self._time_base
         context.sample_aspect_ratio = like.sample_aspect
         context.thread_count = ENCODER_THREADS
-        context.flags |= 0x800000
+        context.flags |= CodecFlags.bitexact
         self._tags = _written_tags(like, self._layout)
         context.color_range, context.color_primaries = self._tags.range, self._tags.primaries
         context.color_trc, context.colorspace = self._tags.transfer, self._tags.matrix
@@ -841,13 +865,26 @@ class _Movie:
         return stream
 
     def _add_sound(self, suffix: str, samples: Sound, rate: int) -> Any:
-        self._samples, self._rate, self._fed = np.atleast_2d(samples), rate, 0
-        layouts = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+        samples = np.atleast_2d(samples)
+        if suffix == ".mxf" and rate != MXF_RATE:
+            samples = np.concatenate(list(resample_blocks([samples], rate, MXF_RATE)), axis=1)
+            rate = MXF_RATE
+        self._samples, self._rate, self._fed = samples, rate, 0
+        layouts = {
+            1: "mono",
+            2: "stereo",
+            3: "2.1",
+            4: "quad",
+            5: "5.0",
+            6: "5.1",
+            7: "6.1",
+            8: "7.1",
+        }
         encoder = "aac" if suffix == ".mp4" else "pcm_s24le"
         stream: Any = self._container.add_stream(encoder, rate=rate)
         stream.codec_context.layout = layouts[len(self._samples)]
         stream.codec_context.format = "fltp" if encoder == "aac" else "s32"
-        stream.codec_context.flags |= 0x800000
+        stream.codec_context.flags |= CodecFlags.bitexact
         if encoder == "aac":
             stream.codec_context.bit_rate = 160_000 * len(self._samples)
         return stream
@@ -894,10 +931,8 @@ class _Movie:
         self._container.close()
 
     def abandon(self) -> None:
-        try:
+        with suppress(av.error.FFmpegError, ValueError):
             self._container.close()
-        except (av.error.FFmpegError, ValueError):
-            pass
 
 
 def _muxer_options(suffix: str) -> dict[str, str]:
@@ -910,8 +945,8 @@ def _written_tags(like: VideoInfo, layout: PixelLayout) -> ColourTags:
     """The source's tags; where RGB became YUV, the matrix and range that this took."""
     tags = like.colour
     matrix = tags.matrix
-    if layout.kind == "yuv" and like.layout.kind != "yuv":
-        matrix = {"bt709": 1, "bt601": 6, "bt2020nc": 9, "smpte240m": 7}[layout.matrix]
+    if layout.kind == "yuv" and (like.layout.kind, like.layout.matrix) != ("yuv", layout.matrix):
+        matrix = {name: code for code, name in MATRICES.items()}[layout.matrix]
     stated = 2 if layout.full_range else 1 if tags.range or like.layout.kind == "rgb" else 0
     return ColourTags(stated, tags.primaries, tags.transfer, 0 if layout.kind == "rgb" else matrix)
 
@@ -919,7 +954,8 @@ def _written_tags(like: VideoInfo, layout: PixelLayout) -> ColourTags:
 def _video_frame(image: PixelImage) -> VideoFrame:
     """A frame of PyAV with the picture's code values."""
     frame = VideoFrame(image.width, image.height, image.layout.format)
-    for plane, array in zip(frame.planes, image.planes, strict=True):
+    planes: tuple[Any, ...] = frame.planes
+    for plane, array in zip(planes, image.planes, strict=True):
         rows = array.reshape(array.shape[0], -1)
         target = np.frombuffer(plane, image.layout.dtype).reshape(plane.height, -1)
         target[:, : rows.shape[1]] = rows

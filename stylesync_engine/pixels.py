@@ -32,6 +32,7 @@ AnyPlane = npt.NDArray[Any]
 LUMA_WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "bt601": (0.299, 0.114),
     "bt709": (0.2126, 0.0722),
+    "fcc": (0.30, 0.11),
     "bt2020nc": (0.2627, 0.0593),
     "smpte240m": (0.212, 0.087),
 }
@@ -47,10 +48,16 @@ _YUV = re.compile(r"yuv(?P<flavour>[aj]?)(?P<grid>4\d\d)p(?P<depth>\d+)?(le)?$")
 _GRAY = re.compile(r"gray(?P<depth>\d+)?(le)?$")
 _GBR = re.compile(r"gbr(?P<alpha>a?)p(?P<float>f)?(?P<depth>\d+)?(le)?$")
 _PACKED: Final[dict[str, tuple[str, int]]] = {
-    **{name: (name, 8) for name in ("rgba", "bgra", "argb", "abgr", "rgb0", "bgr0", "0rgb", "0bgr")},
-    **{"rgb24": ("rgb", 8), "bgr24": ("bgr", 8), "ya8": ("ya", 8), "ya16le": ("ya", 16)},
-    **{"rgb48le": ("rgb", 16), "bgr48le": ("bgr", 16)},
-    **{"rgba64le": ("rgba", 16), "bgra64le": ("bgra", 16)},
+    **{order: (order, 8) for order in ("rgba", "bgra", "argb", "abgr")},
+    **{order: (order, 8) for order in ("rgb0", "bgr0", "0rgb", "0bgr")},
+    "rgb24": ("rgb", 8),
+    "bgr24": ("bgr", 8),
+    "ya8": ("ya", 8),
+    "ya16le": ("ya", 16),
+    "rgb48le": ("rgb", 16),
+    "bgr48le": ("bgr", 16),
+    "rgba64le": ("rgba", 16),
+    "bgra64le": ("bgra", 16),
 }
 """Packed formats: the order of their channels and the depth."""
 
@@ -80,6 +87,11 @@ class PixelLayout:
     def peak(self) -> float:
         """The highest code value (1.0 in floating formats)."""
         return 1.0 if self.floating else float((1 << self.depth) - 1)
+
+    @property
+    def channels(self) -> int:
+        """How many components each plane holds: 1 where they lie in planes of their own."""
+        return len(_PACKED[self.format][0]) if self.format in _PACKED else 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -289,22 +301,26 @@ class PixelImage:
 
     def _add_yuv(self, box: Box, change: FloatImage, matte: FloatImage) -> None:
         """Add a change of RGB `[h, w, 3]` to luma, and on its own grid to chroma."""
-        yuv = cv2.transform(change, self._to_yuv_matrix)
+        yuv = np.asarray(cv2.transform(change, self._to_yuv_matrix), np.float32)
         self._add(0, box[:2], yuv[:, :, 0])
         shift_x, shift_y = self.layout.chroma_x, self.layout.chroma_y
-        column, row = box[0] >> shift_x, box[1] >> shift_y
-        before = (box[1] - (row << shift_y), box[0] - (column << shift_x))
-        after = (-(before[0] + yuv.shape[0]) % (1 << shift_y), -(before[1] + yuv.shape[1]) % (1 << shift_x))
-        # Pixels of a cut cell that lie beyond the picture's edge do not exist: they forbid nothing.
-        edge = (box[3] == self.height, box[2] == self.width)
-        covered = _pad(matte > 0, before, after, edge)
-        rows, columns = covered.shape[0] >> shift_y, covered.shape[1] >> shift_x
-        touched = covered.reshape(rows, 1 << shift_y, columns, 1 << shift_x).all(axis=(1, 3))
+        # Two cells more on each side, so that the filters end in what does not change.
+        left = max((box[0] >> shift_x) - 2, 0)
+        top = max((box[1] >> shift_y) - 2, 0)
+        right = min(((box[2] >> shift_x) + 3) << shift_x, self.width)
+        bottom = min(((box[3] >> shift_y) + 3) << shift_y, self.height)
+        shape = (bottom - (top << shift_y), right - (left << shift_x))
+        rows = slice(box[1] - (top << shift_y), box[3] - (top << shift_y))
+        columns = slice(box[0] - (left << shift_x), box[2] - (left << shift_x))
+        covered = np.zeros(shape, bool)
+        covered[rows, columns] = matte > 0
+        touched = _whole_cells(_whole_cells(covered, shift_y).T, shift_x).T
         for number in (1, 2):
-            padded = _pad(yuv[:, :, number], before, after, edge)
-            reduced = _reduce_rows(padded, shift_y, self.layout.siting[1])
+            whole = np.zeros(shape, np.float32)
+            whole[rows, columns] = yuv[:, :, number]
+            reduced = _reduce_rows(whole, shift_y, self.layout.siting[1])
             reduced = _reduce_rows(reduced.T, shift_x, self.layout.siting[0]).T
-            self._add(number, (column, row), np.where(touched, reduced, np.float32(0)))
+            self._add(number, (left, top), np.where(touched, reduced, np.float32(0)))
 
     def _add(self, number: int, corner: tuple[int, int], change: FloatImage) -> None:
         """Add to one component in place, rounded and kept within the depth."""
@@ -344,28 +360,31 @@ def _mean(one: AnyPlane, other: AnyPlane) -> AnyPlane:
     return ((total + 1) >> 1).astype(one.dtype)
 
 
-def _reduce_rows(plane: FloatImage, shift: int, siting: float) -> FloatImage:
+def _reduce_rows(plane: AnyPlane, shift: int, siting: float) -> FloatImage:
     """One row for every `2**shift`: the exact inverse of `_enlarge_rows`."""
+    plane = np.ascontiguousarray(plane, np.float32)
     if shift == 0:
         return plane
     if shift > 1 or siting == 0.5:
-        return plane.reshape(-1, 1 << shift, plane.shape[1]).mean(axis=1, dtype=np.float32)
-    kernel = np.array([-1, 2, 6, 2, -1], np.float32) / 8
-    filtered = cv2.filter2D(plane, -1, kernel[:, None], borderType=cv2.BORDER_CONSTANT)
+        cells = _fill_cells(plane, shift).reshape(-1, 1 << shift, plane.shape[1])
+        return np.asarray(cells.mean(axis=1, dtype=np.float32))
+    if siting == 1.0:
+        plane = _fill_cells(plane, shift)
+    kernel = np.array([[-1], [2], [6], [2], [-1]], np.float32) / 8
+    filtered = cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(filtered, np.float32)[0 if siting == 0.0 else 1 :: 2]
 
 
-def _pad(
-    plane: AnyPlane, before: tuple[int, int], after: tuple[int, int], edge: tuple[bool, bool]
-) -> AnyPlane:
-    """Grow a region to whole chroma cells: by zeros inside the picture, by its edge outside."""
-    for axis in (0, 1):
-        widths = [(0, 0), (0, 0)]
-        widths[axis] = (before[axis], 0)
-        plane = np.pad(plane, widths)
-        widths[axis] = (0, after[axis])
-        plane = np.pad(plane, widths, mode="edge" if edge[axis] else "constant")
-    return plane
+def _whole_cells(flags: npt.NDArray[np.bool_], shift: int) -> npt.NDArray[np.bool_]:
+    """Whether all rows of each cell are set."""
+    cells = _fill_cells(flags, shift).reshape(-1, 1 << shift, flags.shape[1])
+    return np.asarray(cells.all(axis=1))
+
+
+def _fill_cells(plane: AnyPlane, shift: int) -> AnyPlane:
+    """Repeat the last row until the last cell of `2**shift` rows is full."""
+    missing = -plane.shape[0] % (1 << shift)
+    return np.pad(plane, ((0, missing), (0, 0)), mode="edge") if missing else plane
 
 
 def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
@@ -379,7 +398,9 @@ def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
         layout.kind == "rgb" or image.layout.matrix == layout.matrix
     )
     if same_colour:
-        colours = [_regrid(image, number, layout) for number in range(3 if layout.kind != "gray" else 1)]
+        colours = [
+            _regrid(image, number, layout) for number in range(3 if layout.kind != "gray" else 1)
+        ]
     elif image.layout.kind == "gray" and layout.kind == "yuv":
         colours = [_rescale(image.component(0), image, layout, 0), *_neutral_chroma(image, layout)]
     else:
@@ -400,9 +421,7 @@ def _regrid(image: PixelImage, number: int, layout: PixelLayout) -> AnyPlane:
         if new < old:
             plane = _enlarge_rows(plane, 0, size, old - new, siting)
         elif new > old:
-            missing = -plane.shape[0] % (1 << (new - old))
-            padded = np.pad(plane.astype(np.float32), ((0, missing), (0, 0)), mode="edge")
-            plane = _reduce_rows(padded, new - old, siting)
+            plane = _reduce_rows(plane, new - old, siting)
         plane = plane.T
     return _rescale(plane, image, layout, number)
 
@@ -427,8 +446,8 @@ def _store(value: FloatImage, layout: PixelLayout) -> AnyPlane:
 
 
 def _neutral_chroma(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
+    # -(-a >> n) is a / 2**n rounded up: the last chroma sample may stand for less than a cell.
     rows, columns = -(-image.height >> layout.chroma_y), -(-image.width >> layout.chroma_x)
-    rows, columns = -(-image.height // (1 << layout.chroma_y)), -(-image.width // (1 << layout.chroma_x))
     return [np.full((rows, columns), 1 << (layout.depth - 1), layout.dtype)] * 2
 
 
@@ -443,9 +462,11 @@ def _through_rgb(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
     colours = [_store(yuv[:, :, 0] + offset, layout)]
     for number in (1, 2) if layout.kind == "yuv" else ():
         plane = yuv[:, :, number] + target._chroma_scale[1]
-        for shift, siting in ((layout.chroma_y, layout.siting[1]), (layout.chroma_x, layout.siting[0])):
-            missing = -plane.shape[0] % (1 << shift)
-            plane = _reduce_rows(np.pad(plane, ((0, missing), (0, 0)), mode="edge"), shift, siting).T
+        for shift, siting in (
+            (layout.chroma_y, layout.siting[1]),
+            (layout.chroma_x, layout.siting[0]),
+        ):
+            plane = _reduce_rows(plane, shift, siting).T
         colours.append(_store(plane, layout))
     return colours
 
