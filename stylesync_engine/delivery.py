@@ -154,6 +154,13 @@ def image_name(path: Path, number: int) -> str:
     return NUMBERED.sub(lambda match: f"{number:0{int(match[1] or 1)}d}", path.name, count=1)
 
 
+def sound_name(path: Path) -> str:
+    """The file name of the sound beside an image sequence."""
+    if path.suffix.lower() != ".png":
+        return "sound.wav"
+    return (NUMBERED.split(path.name, maxsplit=1)[0].rstrip("._- ") or "sound") + ".wav"
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk says into one sentence that tells what to do."""

@@ -35,6 +35,7 @@ from stylesync_engine.delivery import (
     disk_errors,
     image_name,
     keeps_full_range,
+    sound_name,
 )
 from stylesync_engine.pixels import PixelImage, PixelLayout, convert, is_supported, layout_of
 from stylesync_engine.request import Codec, FrameRange, MediaError, RequestError
@@ -705,6 +706,8 @@ _DNXHR_PROFILES: Final = {
     "yuv422p10le": "dnxhr_hqx",
     "yuv444p10le": "dnxhr_444",
 }
+DNXHR_SIZE: Final = (256, 120)
+"""The smallest width and height that DNxHR has, in px."""
 MXF_RATE: Final = 48_000
 """The only sample rate that MXF carries, in Hz."""
 ENCODER_THREADS: Final = 4
@@ -728,6 +731,11 @@ class VideoWriter:
         audio: tuple[Sound, int] | None = None,
     ) -> None:
         check_output(path, codec)
+        if codec == "dnxhr" and (like.width < DNXHR_SIZE[0] or like.height < DNXHR_SIZE[1]):
+            raise MediaError(
+                f"DNxHR starts at {DNXHR_SIZE[0]}x{DNXHR_SIZE[1]} and the clip has"
+                f" {like.width}x{like.height}; choose prores422hq."
+            )
         self._path, self._like, self._codec, self._audio = Path(path), like, codec, audio
         self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
@@ -754,8 +762,13 @@ class VideoWriter:
                 f"Frame {frame.index} is {size[0]}x{size[1]} and the clip"
                 f" {self._like.width}x{self._like.height}; a clip keeps one size."
             )
-        with disk_errors(self._path):
-            self._sink.write(frame, convert(frame.image, self._layout))
+        try:
+            with disk_errors(self._path):
+                self._sink.write(frame, convert(frame.image, self._layout))
+        except av.error.FFmpegError as error:
+            raise MediaError(
+                f"{self._codec} cannot store this clip ({error}); choose another codec."
+            ) from error
 
     def __exit__(
         self,
@@ -799,7 +812,7 @@ class _Sequence:
     def __init__(self, folder: Path, path: Path, layout: PixelLayout, audio: Any) -> None:
         self._folder, self._path, self._layout = folder, path, layout
         if audio is not None:
-            write_audio(folder / "sound.wav", *audio)
+            write_audio(folder / sound_name(path), *audio)
 
     def write(self, frame: Frame, image: PixelImage) -> None:
         big_endian = self._layout.format.replace("le", "be")
@@ -846,6 +859,8 @@ class _Movie:
             options["chroma_sample_location"] = "center"
         if codec == "dnxhr":
             options["profile"] = _DNXHR_PROFILES[name]
+        if codec == "ffv1" and (like.width % 2 or like.height % 2):
+            options["slices"] = "1"  # more are not defined where a slice would cut a chroma sample
         if codec == "prores4444":
             options["alpha_bits"] = "16" if self._layout.has_alpha else "0"
         stream: Any = self._container.add_stream(encoder, rate=like.rate, options=options)
