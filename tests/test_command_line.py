@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -356,12 +355,10 @@ def _read_terminal(descriptor: int) -> str:
     return shown.decode()
 
 
-def test_help_is_quick_and_needs_no_torch() -> None:
+def test_help_needs_no_torch() -> None:
     code = (
         "import sys; from stylesync_engine.cli import main; main(['dub', '--help']);"
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'av')))"
     )
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
-    assert time.monotonic() - began < 5
