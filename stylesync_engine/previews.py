@@ -1,4 +1,4 @@
-"""What a timeline shows of its media: small pictures and the outline of the sound."""
+"""What a panel shows of its media: facts, small pictures, faces, and the sound."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
 from stylesync_engine.delivery import appearing
-from stylesync_engine.media import probe_video, read_audio_blocks, read_frames
-from stylesync_engine.request import FrameRange, RequestError
+from stylesync_engine.faces import MediaPipeLandmarker, is_cut
+from stylesync_engine.media import probe_video, read_audio, read_audio_blocks, read_frames
+from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 HEIGHTS = range(8, 2161)
 BINS = range(1, 200_001)
@@ -21,6 +23,73 @@ BINS = range(1, 200_001)
 WAVEFORM_HZ = 4000
 # Frames nearer than this are decoded in one go: that is quicker than to seek again.
 SEEK_FRAMES = 50
+PLAYBACK_HZ = 48000
+SAMPLES_OF_A_SURVEY = range(1, 101)
+
+
+def facts(path: str) -> dict[str, Any]:
+    """What a file holds: `picture` and `sound`, each null where there is none.
+
+    The rate is a ratio such as `"30000/1001"`. Raises MediaError where the file holds neither.
+    """
+    sound = None
+    try:
+        info = probe_video(path)
+        picture = {
+            "rate": f"{info.rate.numerator}/{info.rate.denominator}",
+            "frames": info.frames,
+            "width": info.width,
+            "height": info.height,
+            "timecode": info.timecode,
+            "variable": info.variable_rate,
+        }
+    except MediaError:
+        return {"picture": None, "sound": _sound_facts(path)}
+    if info.audio:
+        sound = _sound_facts(path, info.audio[0].sample_rate)
+    return {"picture": picture, "sound": sound}
+
+
+def survey(video: str, frames: FrameRange, samples: int) -> dict[str, Any]:
+    """Faces in `samples` frames spread over a range, and the first frames after a cut in it.
+
+    Boxes are `[x0, y0, x1, y1]` in px of the upright picture. Raises MediaError, RequestError.
+    """
+    if samples not in SAMPLES_OF_A_SURVEY:
+        raise RequestError("Ask for 1 to 100 samples.")
+    spread = np.linspace(frames.start, frames.end - 1, min(samples, len(frames)))
+    wanted = {round(float(frame)) for frame in spread}
+    landmarker = MediaPipeLandmarker()
+    found: list[dict[str, Any]] = []
+    cuts: list[int] = []
+    before: npt.NDArray[np.uint8] | None = None
+    for frame in read_frames(video, frames):
+        picture = frame.to_rgb()
+        small = np.asarray(cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), np.uint8)
+        if before is not None and is_cut(before, small):
+            cuts.append(frame.index)
+        before = small
+        if frame.index in wanted:
+            boxes = [[round(float(v), 1) for v in d.box] for d in landmarker.detect(picture)]
+            found.append({"frame": frame.index, "boxes": boxes})
+    info = probe_video(video)
+    return {"size": [info.width, info.height], "faces": found, "cuts": cuts}
+
+
+def write_playback_sound(path: str, output: Path) -> None:
+    """Write a file's sound as 48 kHz stereo WAV, 16 bit; it appears whole or not at all.
+
+    Sample 0 is heard with the first frame of the picture. Raises MediaError and DiskError.
+    """
+    with (
+        appearing(output) as draft,
+        soundfile.SoundFile(
+            draft, "w", PLAYBACK_HZ, channels=2, subtype="PCM_16", format="WAV"
+        ) as file,
+    ):
+        for block in read_audio_blocks(path, PLAYBACK_HZ):
+            stereo = block[:2] if len(block) > 1 else np.repeat(block, 2, axis=0)
+            file.write(np.ascontiguousarray(stereo.T))
 
 
 def thumbnails(
@@ -72,6 +141,20 @@ def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
     with appearing(path) as draft:
         _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         draft.write_bytes(data.tobytes())
+
+
+def _sound_facts(path: str, rate: int | None = None) -> dict[str, Any]:
+    """Rate in Hz and samples, counted from the picture's first frame."""
+    try:
+        known = soundfile.info(path)
+        return {"sample_rate": known.samplerate, "samples": known.frames}
+    except (soundfile.LibsndfileError, OSError):
+        pass
+    if rate is None:
+        sound, rate = read_audio(path)
+        return {"sample_rate": rate, "samples": sound.shape[1]}
+    samples = sum(block.shape[1] for block in read_audio_blocks(path))
+    return {"sample_rate": rate, "samples": samples}
 
 
 def _stretches(frames: list[int]) -> Iterator[list[int]]:

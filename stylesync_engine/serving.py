@@ -187,31 +187,38 @@ class Engine:
 
 
 def show_media(job: Job) -> dict[str, Any]:
-    """The short methods: what a timeline needs to be drawn."""
+    """The short methods: what a panel needs of the media, while a dub runs."""
     from stylesync_engine import previews
 
+    if job.method == "facts":
+        return previews.facts(_param(job, "path", str))
     if job.method == "waveform":
         return previews.waveform(_param(job, "path", str), _param(job, "bins", int))
+    if job.method == "survey":
+        frames = FrameRange.parse(_param(job, "frames", str))
+        return previews.survey(_param(job, "video", str), frames, _param(job, "samples", int))
+    if job.method == "sound":
+        output = _param(job, "output", str)
+        previews.write_playback_sound(_param(job, "path", str), Path(output))
+        return {"output": output}
+    return _show_thumbnails(job)
+
+
+def _show_thumbnails(job: Job) -> dict[str, Any]:
+    from stylesync_engine import previews
+
     files: list[str] = []
     frames = [_checked("frames", frame, int) for frame in _param(job, "frames", list)]
     height, folder = _param(job, "height", int), Path(_param(job, "folder", str))
     for frame, path in previews.thumbnails(_param(job, "video", str), frames, height, folder):
         files.append(str(path))
-        job.say(
-            {
-                "event": "progress",
-                "stage": "thumbnails",
-                "done": len(files),
-                "total": len(frames),
-                "frame": frame,
-                "file": str(path),
-            }
-        )
+        step = {"stage": "thumbnails", "done": len(files), "total": len(frames)}
+        job.say({"event": "progress", **step, "frame": frame, "file": str(path)})
     return {"files": files}
 
 
 LONG_METHODS = ("dub", "prepare", "render", "assemble", "probe", "models")
-SHORT_METHODS = ("thumbnails", "waveform")
+SHORT_METHODS = ("facts", "thumbnails", "waveform", "survey", "sound")
 
 
 class Desk:

@@ -1,0 +1,37 @@
+"""The engine's contract and its process, for the panel and hosts: they import the plugin alone."""
+
+from stylesync_engine import __version__
+from stylesync_engine.request import (
+    Cancelled,
+    Codec,
+    Delivery,
+    DubError,
+    DubOptions,
+    DubRequest,
+    DubResult,
+    Length,
+    MediaError,
+    Progress,
+    Quality,
+    RequestError,
+    SpeakerPoint,
+    to_dict,
+)
+
+__all__ = [
+    "Cancelled",
+    "Codec",
+    "Delivery",
+    "DubError",
+    "DubOptions",
+    "DubRequest",
+    "DubResult",
+    "Length",
+    "MediaError",
+    "Progress",
+    "Quality",
+    "RequestError",
+    "SpeakerPoint",
+    "__version__",
+    "to_dict",
+]
