@@ -1,0 +1,307 @@
+"""The commands of `stylesync`: whole timelines, from a shell, a script or a farm."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylesync_engine import __version__
+from stylesync_engine.reporting import format_rows, report_error, reporting
+from stylesync_engine.request import ModelError, RequestError
+from stylesync_plugin.times import parse_rate
+
+PROGRAM = "stylesync"
+
+TimelineFile = Annotated[
+    Path, typer.Argument(metavar="TIMELINE", help="OTIO, FCP 7 XML, FCPXML, EDL or AAF.")
+]
+Jobs = Annotated[
+    Path | None, typer.Option("--jobs", metavar="JOBS.json", help="What to dub, as data.")
+]
+Markers = Annotated[
+    bool, typer.Option("--markers", help='Take the jobs from markers with metadata["stylesync"].')
+]
+Clip = Annotated[str | None, typer.Option("--clip", metavar="NAME", help="The clip to dub.")]
+Track = Annotated[
+    str | None, typer.Option("--track", metavar="V1|NAME", help="Its track, where names repeat.")
+]
+Index = Annotated[
+    int | None, typer.Option("--index", metavar="N", help="The N-th clip of the track, from 1.")
+]
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range", metavar="A-B",
+        help="A range of the timeline: time codes, seconds (12.5s) or frames; B excluded.",
+    ),
+]  # fmt: skip
+Speech = Annotated[
+    str | None, typer.Option("--speech", metavar="S", help="The new speech: a sound or clip.")
+]
+Style = Annotated[
+    str | None,
+    typer.Option(
+        "--style", metavar="R|clip:NAME|range:A-B",
+        help="How this person speaks: a file, a clip or a range (default: the shot itself).",
+    ),
+]  # fmt: skip
+Speaker = Annotated[
+    str | None,
+    typer.Option("--speaker", metavar="FRAME:X,Y", help="A click on the speaker, source frame."),
+]
+Consent = Annotated[
+    str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="OUT", help="The new timeline (default: beside)."),
+]
+Media = Annotated[
+    Path | None,
+    typer.Option("--media", metavar="DIR", help="Where the dubs go (default: OUT.stylesync)."),
+]
+Search = Annotated[
+    list[Path] | None,
+    typer.Option("--search", metavar="DIR", help="Where else media lie; may be repeated."),
+]
+Rate = Annotated[
+    str | None, typer.Option("--rate", metavar="FPS", help="The timeline's rate (EDLs need it).")
+]
+Name = Annotated[
+    str | None, typer.Option("--timeline", metavar="NAME", help="Which one, in files with several.")
+]
+Handles = Annotated[
+    int, typer.Option("--handles", metavar="N", min=0, help="Extra source frames at both ends.")
+]
+TrackName = Annotated[str, typer.Option("--track-name", help="What the new track is called.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Models = Annotated[str | None, typer.Option("--models", metavar="starter|paper|DIR")]
+Quality = Annotated[str | None, typer.Option("--quality", metavar="draft|good|best")]
+Device = Annotated[str | None, typer.Option("--device", metavar="auto|cuda[:N]|mps|cpu")]
+Codec = Annotated[
+    str | None, typer.Option("--codec", metavar="prores4444|prores422hq|dnxhr|ffv1|h264|png")
+]
+Delivery = Annotated[str | None, typer.Option("--delivery", metavar="composite|overlay|vfx")]
+Second = Annotated[
+    str | None,
+    typer.Option(
+        "--second", metavar="overlay|vfx",
+        help="A second delivery, as a further media reference of the dubbed clip.",
+    ),
+]  # fmt: skip
+Length = Annotated[str | None, typer.Option("--length", metavar="trim|hold|silence")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N")]
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Dub clips of a timeline in the speaker's own style.",
+    epilog=f"Example: {PROGRAM} dub cut.otio --clip A012 --speech line.wav -o dubbed.otio",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. This front door alone turns errors into words."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(words or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        said = " ".join(error.format_message().split()).rstrip(".")
+        return report_error(RequestError(f"{said}; see --help."), "--json" in words)
+    except Exception as error:
+        return report_error(error, "--json" in words)
+    return int(code or 0)
+
+
+@app.callback(invoke_without_command=True)
+def show_version(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+    elif context.invoked_subcommand is None:
+        raise RequestError(f"Name a command, for example {PROGRAM} dub; see --help.")
+
+
+@app.command(epilog=f"Example: {PROGRAM} dub cut.otio --jobs lines.json -o dubbed.otio")
+def dub(
+    timeline: TimelineFile,
+    jobs: Jobs = None,
+    markers: Markers = False,
+    clip: Clip = None,
+    track: Track = None,
+    index: Index = None,
+    range_: Range = None,
+    speech: Speech = None,
+    style: Style = None,
+    speaker: Speaker = None,
+    consent: Consent = None,
+    output: Output = None,
+    media: Media = None,
+    search: Search = None,
+    rate: Rate = None,
+    name: Name = None,
+    handles: Handles = 0,
+    track_name: TrackName = "StyleSync",
+    audio_track_name: Annotated[str, typer.Option(help="The new speech's.")] = "StyleSync speech",
+    bare_paths: Annotated[bool, typer.Option(help="Paths instead of file URLs.")] = False,
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    codec: Codec = None,
+    delivery: Delivery = None,
+    second: Second = None,
+    length: Length = None,
+    seed: Seed = None,
+    report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Dub clips and put them on a new track of a copy of the timeline.
+
+    One dub by --clip, --track and --index or --range; a whole list by --jobs or --markers. The
+    same command goes on where an earlier one stopped.
+    """
+    asked = _asked(locals())
+    from stylesync_plugin.batch_command import run_batch
+    from stylesync_plugin.write_back import TrackNames
+
+    names = TrackNames(track_name, audio_track_name, bare_paths)
+    raise typer.Exit(run_batch(asked, names, report, as_json))
+
+
+@app.command(epilog=f"Example: {PROGRAM} plan cut.otio --jobs lines.json")
+def plan(
+    timeline: TimelineFile,
+    jobs: Jobs = None,
+    markers: Markers = False,
+    clip: Clip = None,
+    track: Track = None,
+    index: Index = None,
+    range_: Range = None,
+    speech: Speech = None,
+    style: Style = None,
+    speaker: Speaker = None,
+    consent: Consent = None,
+    output: Output = None,
+    media: Media = None,
+    search: Search = None,
+    rate: Rate = None,
+    name: Name = None,
+    handles: Handles = 0,
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    codec: Codec = None,
+    delivery: Delivery = None,
+    second: Second = None,
+    length: Length = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Show what would be dubbed, frame by frame range; nothing is rendered.
+
+    Without a selection, the clips of the timeline are listed.
+    """
+    asked = _asked(locals())
+    from stylesync_plugin.batch_command import run_plan
+
+    raise typer.Exit(run_plan(asked, as_json))
+
+
+@app.command(epilog=f"Example: {PROGRAM} remove dubbed.otio -o clean.otio")
+def remove(
+    timeline: TimelineFile,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="The new timeline.")
+    ],
+    job: Annotated[
+        list[str] | None, typer.Option(help="Only the dubs of this job; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take dubs off the timeline again; the original is what remains."""
+    from stylesync_plugin import write_back
+    from stylesync_plugin.formats import read_timeline, write_timeline
+
+    with reporting(as_json) as report:
+        content = read_timeline(timeline)
+        found = write_back.list_dubs(content)
+        ids = {entry["id"] for entry in found if not job or entry["job"] in job}
+        if not ids:
+            wanted = f" of {', '.join(job)}" if job else ""
+            raise RequestError(
+                f"'{timeline.name}' holds no dubs{wanted}; there is nothing to remove."
+            )
+        write_timeline(write_back.remove(content, ids if job else None), output)
+        report.result(
+            {"output": str(output), "removed": len(ids)}, f"Removed {len(ids)} dubs: {output}"
+        )
+
+
+@app.command(epilog=f"Example: {PROGRAM} panel cut.otio")
+def panel(
+    timeline: Annotated[
+        Path | None, typer.Argument(metavar="[TIMELINE]", help="What to open.")
+    ] = None,
+) -> None:
+    """Open the panel in a window of its own."""
+    if importlib.util.find_spec("stylesync_ui.__main__") is None or not _has_qt():
+        raise RequestError("The panel is not installed; install stylesync[panel] with pip.")
+    command = [sys.executable, "-m", "stylesync_ui", *([str(timeline)] if timeline else [])]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+@app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to bundle")
+def submit(
+    timeline: TimelineFile,
+    jobs: Jobs = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="The job bundle.")] = None,
+) -> None:
+    """Write a job bundle for a render farm."""
+    raise RequestError(f"Farm bundles are not in this version; use {PROGRAM} dub --jobs.")
+
+
+@app.command(epilog=f"Example: {PROGRAM} collect bundle -o dubbed.otio")
+def collect(
+    bundle: Annotated[Path, typer.Argument(metavar="DIR", help="The job bundle.")],
+    output: Output = None,
+) -> None:
+    """Put what a farm has rendered on the timeline."""
+    raise RequestError(f"Farm bundles are not in this version; use {PROGRAM} dub --jobs.")
+
+
+@app.command(epilog=f"Example: {PROGRAM} doctor")
+def doctor(as_json: Json = False) -> None:
+    """Check that everything StyleSync needs is here."""
+    from stylesync_plugin.doctor import examine
+
+    with reporting(as_json) as report:
+        findings = examine()
+        rows = [dataclasses.asdict(finding) for finding in findings]
+        report.result({"findings": rows}, format_rows(rows))
+    if not all(finding.ok or not finding.needed for finding in findings):
+        raise ModelError("Something that StyleSync needs is missing; see the lines that say no.")
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """The flags of a command, without the unset ones and those of the output."""
+    own = ("names", "track_name", "audio_track_name", "bare_paths", "report", "as_json")
+    asked = {key: value for key, value in given.items() if value is not None and key not in own}
+    asked["range"] = asked.pop("range_", None)
+    asked["rate"] = parse_rate(asked["rate"]) if "rate" in asked else None
+    return {key: value for key, value in asked.items() if value is not None}
+
+
+def _has_qt() -> bool:
+    return importlib.util.find_spec("PySide6") is not None

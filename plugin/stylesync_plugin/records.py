@@ -1,0 +1,148 @@
+"""What is finished stays finished: content hashes of what went into a dub, and its result."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stylesync_engine import __version__
+from stylesync_engine.request import DubRequest, DubResult, MediaError, to_dict
+
+_BLOCK = 1 << 20
+
+
+@dataclass(slots=True)
+class Hashes:
+    """sha256 of files, remembered by size and time of change in a file of our own."""
+
+    store: Path
+    known: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.known = _read_json(self.store) or {}
+
+    def of(self, path: str) -> str:
+        """sha256 of a file, of the numbered images that a pattern names, or of a folder's files."""
+        files = _files_of(path)
+        if len(files) == 1 and files[0] == Path(path):
+            return self._of_file(files[0])
+        listing = "\n".join(f"{file.name} {self._of_file(file)}" for file in files)
+        return hashlib.sha256(listing.encode()).hexdigest()
+
+    def save(self) -> None:
+        write_json(self.store, self.known)
+
+    def _of_file(self, path: Path) -> str:
+        try:
+            status = path.stat()
+            mark = [status.st_size, status.st_mtime_ns]
+            entry = self.known.get(str(path.absolute()))
+            if entry is None or entry[:2] != mark:
+                entry = [*mark, _sha256(path)]
+                self.known[str(path.absolute())] = entry
+        except OSError as error:
+            raise MediaError(
+                f"'{path}' cannot be read ({error.strerror}); check its place."
+            ) from error
+        return str(entry[2])
+
+
+def input_hashes(request: DubRequest, hashes: Hashes) -> dict[str, str]:
+    """sha256 of every file that goes into a request, the models' included."""
+    files = {
+        "video": request.video, "speech": request.speech, "style": request.style,
+        "style_speech": request.style_speech, "consent": request.consent,
+    }  # fmt: skip
+    found = {name: hashes.of(path) for name, path in files.items() if path is not None}
+    models = _models_folder(request.options.models)
+    if models is not None:
+        found["models"] = hashes.of(str(models))
+    return found
+
+
+def read_result(record: Path, request: DubRequest, inputs: dict[str, str]) -> DubResult | None:
+    """The result of an earlier run, if the same went in and its file is still the same size."""
+    data = _read_json(record)
+    if not data or data.get("key") != content_key(request, inputs):
+        return None
+    try:
+        result = DubResult.from_dict(data["result"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return result if data.get("bytes") == _size_of(result.output) else None
+
+
+def write_result(
+    record: Path, request: DubRequest, inputs: dict[str, str], result: DubResult
+) -> None:
+    write_json(record, {
+        "key": content_key(request, inputs), "bytes": _size_of(result.output),
+        "result": result.to_dict(), "hashes": inputs,
+    })  # fmt: skip
+
+
+def content_key(request: DubRequest, inputs: dict[str, str]) -> str:
+    """The same key means the same frames: contents, options, models and engine, not names."""
+    data = to_dict(request)
+    for name in ("output", "work", "video", "speech", "style", "style_speech", "consent"):
+        data.pop(name, None)
+    text = json.dumps([data, inputs, __version__], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+    draft.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _files_of(path: str) -> list[Path]:
+    plain = Path(path)
+    if plain.is_dir():
+        return sorted(entry for entry in plain.rglob("*") if entry.is_file())
+    if "%" not in plain.name or plain.exists():
+        return [plain]
+    name = re.escape(plain.name.replace("%%", "%"))
+    pattern = re.compile(re.sub(r"%0?\d*d", r"\\d+", name))
+    return sorted(entry for entry in plain.parent.iterdir() if pattern.fullmatch(entry.name))
+
+
+def _size_of(output: str) -> int:
+    try:
+        return sum(file.stat().st_size for file in _files_of(output))
+    except OSError:
+        return -1
+
+
+def _models_folder(models: str) -> Path | None:
+    if Path(models).is_dir():
+        return Path(models)
+    spec = importlib.util.find_spec("stylesync_engine")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (found := Path(folder) / "weights" / models).is_dir():
+            return found
+    return None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,205 @@
+"""Exact time: rates and seconds are fractions, RationalTime stands at the borders.
+
+A rate such as 23.976024627685547 is snapped once, where it enters; everything behind it counts
+in `Fraction` seconds, so that ten thousand clips later a cut still lies on its frame.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import opentimelineio as otio
+
+from stylesync_engine.request import RequestError
+
+RationalTime: TypeAlias = otio.opentime.RationalTime
+TimeRange: TypeAlias = otio.opentime.TimeRange
+
+# A time that lies less than this part of a frame before a frame counts as on it: hosts that
+# multiply by 23.976 where 24000/1001 is meant are off by a few hundred-thousandths.
+EDGE = Fraction(1, 10_000)
+
+_NTSC_TOLERANCE = 0.0041  # 23.98 is a common way to write 24000/1001
+_TIME_CODE = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})([:;.])(\d{2,3})")
+_SECONDS = re.compile(r"(\d+(?:\.\d+|/[1-9]\d*)?)\s*s")
+
+
+def exact_rate(rate: float) -> Fraction:
+    """The rate that a host's floating number stands for; raises RequestError for nonsense.
+
+    Whole numbers stay, anything close to N * 1000/1001 becomes that, the rest keeps its value.
+    """
+    if not math.isfinite(rate) or rate <= 0:
+        raise RequestError(f"The timeline has a rate of {rate}; export it with a real frame rate.")
+    whole = round(rate)
+    if whole and abs(rate - whole) < 1e-6:
+        return Fraction(whole)
+    above = math.ceil(rate)
+    if above >= 10 and abs(rate - above * 1000 / 1001) < _NTSC_TOLERANCE:
+        return Fraction(above * 1000, 1001)
+    return Fraction(rate).limit_denominator(1_000_000)
+
+
+def seconds(time: RationalTime) -> Fraction:
+    """A RationalTime as exact seconds; raises RequestError where it is not a number."""
+    if not math.isfinite(time.value):
+        raise RequestError(f"The timeline holds the time {time.value}; export it again.")
+    return Fraction(time.value) / exact_rate(time.rate)
+
+
+def rational_time(moment: Fraction, rate: Fraction) -> RationalTime:
+    """Seconds as RationalTime: at `rate` where they fall on its grid, else exactly as a ratio."""
+    value = moment * rate
+    if value.denominator == 1:
+        return RationalTime(value.numerator, float(rate))
+    finer = math.lcm(moment.denominator, rate.numerator)
+    if finer < 2**40:
+        return RationalTime(int(moment * finer), finer)
+    return RationalTime(float(value), float(rate))
+
+
+def frame_at(moment: Fraction, rate: Fraction) -> int:
+    """The frame that is shown at a moment: frame k covers [k / rate, (k + 1) / rate)."""
+    return math.floor(moment * rate + EDGE)
+
+
+def frame_from(moment: Fraction, rate: Fraction) -> int:
+    """The first frame that starts at a moment or after it."""
+    return math.ceil(moment * rate - EDGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open range of exact seconds."""
+
+    start: Fraction
+    end: Fraction
+
+    @property
+    def duration(self) -> Fraction:
+        return self.end - self.start
+
+    def __bool__(self) -> bool:
+        return self.start < self.end
+
+    def meet(self, other: Span) -> Span:
+        """What both share; false where they share nothing."""
+        return Span(max(self.start, other.start), min(self.end, other.end))
+
+    def without(self, other: Span) -> list[Span]:
+        """What is left of this span, in order."""
+        parts = (
+            Span(self.start, min(self.end, other.start)),
+            Span(max(self.start, other.end), self.end),
+        )
+        return [part for part in parts if part] if self.meet(other) else [self]
+
+    def to_range(self, rate: Fraction) -> TimeRange:
+        return TimeRange(rational_time(self.start, rate), rational_time(self.duration, rate))
+
+
+def span_of(time_range: TimeRange) -> Span:
+    start = seconds(time_range.start_time)
+    return Span(start, start + seconds(time_range.duration))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """inner = scale * outer + offset, in seconds."""
+
+    scale: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+
+    def __call__(self, moment: Fraction) -> Fraction:
+        return self.scale * moment + self.offset
+
+    def then(self, inner: Mapping) -> Mapping:
+        """First this, then `inner`."""
+        return Mapping(self.scale * inner.scale, inner.scale * self.offset + inner.offset)
+
+    def inverse(self) -> Mapping:
+        return Mapping(1 / self.scale, -self.offset / self.scale)
+
+    def span(self, outer: Span) -> Span:
+        return Span(self(outer.start), self(outer.end))
+
+
+def parse_rate(text: str) -> Fraction:
+    """`"25"`, `"23.976"`, `"24000/1001"` -> the exact rate."""
+    try:
+        value = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError) as error:
+        raise RequestError(
+            f"'{text}' is not a frame rate; write 25, 23.976 or 24000/1001."
+        ) from error
+    return value if "/" in text and value > 0 else exact_rate(float(value))
+
+
+def parse_time(text: str | int, rate: Fraction, zero: Fraction = Fraction(0)) -> Fraction:
+    """A time as editors write it -> seconds on the timeline.
+
+    `01:00:10:00` or `01:00:10;00` is a time code counted from the timeline's start `zero` (s),
+    `12.5s` are seconds and `300` frames from the first frame. Raises RequestError.
+    """
+    written = str(text).strip()
+    if code := _TIME_CODE.fullmatch(written):
+        moment = _frames_of(code, rate) / rate - zero
+        if moment < 0:
+            raise RequestError(
+                f"{written} lies before the timeline's start,"
+                f" {time_code(Fraction(0), rate, zero)}; choose a later time."
+            )
+        return moment
+    if found := _SECONDS.fullmatch(written):
+        return Fraction(found[1])
+    if written.isdecimal():
+        return int(written) / rate
+    raise RequestError(
+        f"'{written}' is not a time; write a time code 01:00:10:00, seconds 12.5s or a frame 300."
+    )
+
+
+def parse_range(text: str | list[str | int], rate: Fraction, zero: Fraction = Fraction(0)) -> Span:
+    """`"START-END"` or `[START, END]` -> span in seconds; END is excluded."""
+    parts: list[str | int] = list(text.split("-")) if isinstance(text, str) else list(text)
+    if len(parts) != 2:
+        raise RequestError(f"'{text}' is not a range; write START-END, for example 12s-15.5s.")
+    span = Span(parse_time(parts[0], rate, zero), parse_time(parts[1], rate, zero))
+    if not span:
+        raise RequestError(f"The range {text} is empty; its end must come after its start.")
+    return span
+
+
+def time_code(moment: Fraction, rate: Fraction, zero: Fraction = Fraction(0)) -> str:
+    """Seconds on the timeline as a (non-drop or drop, by rate) time code for people."""
+    frame = max(0, frame_at(moment + zero, rate))
+    nominal = math.ceil(rate)
+    drop = _dropped_a_minute(rate)
+    if drop:
+        tens, rest = divmod(frame, 600 * nominal - 9 * drop)
+        frame += 9 * drop * tens + drop * max(0, (rest - drop) // (60 * nominal - drop))
+    whole, frames = divmod(frame, nominal)
+    mark = ";" if drop else ":"
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{mark}{frames:02}"
+
+
+def _dropped_a_minute(rate: Fraction) -> int:
+    """Numbers that drop-frame time code leaves out a minute: 29.97 and its multiples only."""
+    nominal = math.ceil(rate)
+    return nominal // 15 if rate.denominator == 1001 and nominal % 30 == 0 else 0
+
+
+def _frames_of(code: re.Match[str], rate: Fraction) -> int:
+    hours, minutes, secs, frames = (int(code[i]) for i in (1, 2, 3, 5))
+    nominal = math.ceil(rate)
+    if minutes > 59 or secs > 59 or frames >= nominal:
+        raise RequestError(f"'{code[0]}' is not a time code at {float(rate):g} frames a second.")
+    total = ((hours * 60 + minutes) * 60 + secs) * nominal + frames
+    if code[4] == ";":
+        passed = hours * 60 + minutes
+        total -= _dropped_a_minute(rate) * (passed - passed // 10)
+    return total
