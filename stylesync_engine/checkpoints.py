@@ -1,0 +1,384 @@
+"""Released models: a folder with `models.json` and safetensors <-> networks ready to dub.
+
+`starter` ships with the program; `paper` and whatever was trained lie in the user's models
+directory or in a folder that the caller names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+import typing
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from stylesync_engine import manifest as tables
+from stylesync_engine import parts as networks
+from stylesync_engine.diffusion import PAPER_SAMPLING, Prediction, Sampling
+from stylesync_engine.face_model import FaceModel
+from stylesync_engine.manifest import Located, Manifest
+from stylesync_engine.models.autoencoder import (
+    PaperAutoencoder,
+    StarterAutoencoder,
+    parameter_count,
+)
+from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
+from stylesync_engine.models.renderer import PAPER_SIZES, Renderer
+from stylesync_engine.request import ModelError, RequestError, StyleReading
+from stylesync_engine.speech import STARTER_WHISPER, SpeechFrontEnd, WhisperFrontEnd, load_front_end
+from stylesync_engine.style import ClosedFormSettings
+
+FILES = {
+    "face_model": "face_model.safetensors",
+    "lip_motion": "lip_motion.safetensors",
+    "autoencoder": "autoencoder.safetensors",
+    "renderer": "renderer.safetensors",
+}
+SAMPLINGS: Mapping[Prediction, Mapping[str, Sampling]] = {
+    "sample": {"good": Sampling("dpmpp", 4), "best": Sampling("dpmpp", 10)},
+    "epsilon": {"good": Sampling("dpmpp", 15), "best": PAPER_SAMPLING},
+}
+
+
+@dataclass(frozen=True)
+class Models:
+    """All networks of one folder, in evaluation mode.
+
+    Stage 1 (`lip_motion`) stays on the CPU: it is small, runs once a shot, and so answers the same
+    on every machine. Stage 2 lies on `device` in float32; `autocast()` computes in `dtype`.
+    `style_reading`, `prediction` and `samplings` (`good`, `best`) are the folder's defaults;
+    `fingerprint` is equal where weights and settings are.
+    """
+
+    name: str
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype
+    face_model: FaceModel
+    front_end: SpeechFrontEnd
+    lip_motion: LipMotionNetwork
+    autoencoder: StarterAutoencoder | PaperAutoencoder
+    renderer: Renderer
+    style_reading: StyleReading
+    closed_form: ClosedFormSettings
+    prediction: Prediction
+    samplings: Mapping[str, Sampling]
+    fingerprint: str
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Where stage 2 is to run: in `dtype` where the device is faster so, else as it is."""
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+
+def load_models(name: str, device: str = "auto") -> Models:
+    """Load `starter`, `paper`, models of the user's directory, or a folder.
+
+    Raises ModelError where a file is missing, changed, unsafe or of another kind, and
+    RequestError where there is no such device.
+    """
+    place = resolve_device(device)
+    manifest = tables.read_manifest(tables.find_folder(name))
+    located, settings = tables.effective(manifest)
+    missing = [part for part in tables.PARTS if part not in located]
+    if missing:
+        raise ModelError(
+            f"The models {manifest.name} in {manifest.folder} still lack {', '.join(missing)};"
+            " train them with stylesync-train or bring them with stylesync-engine models import."
+        )
+    models = Models(
+        name=manifest.name,
+        folder=manifest.folder,
+        device=place,
+        dtype=compute_dtype(place),
+        face_model=FaceModel.load(located["face_model"].weights()),
+        front_end=_read_front_end(located["speech"], place),
+        lip_motion=networks.read_lip_motion(located["lip_motion"].weights()),
+        autoencoder=_to_device(_read_autoencoder(located["autoencoder"]), place),
+        renderer=_to_device(networks.read_renderer(located["renderer"].weights()), place),
+        **_parse_settings(manifest.folder, settings),
+        fingerprint=tables.fingerprint(located, settings),
+    )
+    _check_fit(models)
+    return models
+
+
+def save_models(
+    folder: Path,
+    *,
+    name: str,
+    face_model: FaceModel | None = None,
+    front_end: SpeechFrontEnd | None = None,
+    lip_motion: LipMotionNetwork | None = None,
+    autoencoder: StarterAutoencoder | PaperAutoencoder | None = None,
+    renderer: Renderer | None = None,
+    prediction: Prediction | None = None,
+    style_reading: StyleReading | None = None,
+    closed_form: ClosedFormSettings | None = None,
+    samplings: Mapping[str, Sampling] | None = None,
+    base: str | None = None,
+    speech_weights: Path = STARTER_WHISPER,
+) -> Manifest:
+    """Write parts and settings into a folder; what it held of other parts stays.
+
+    So a folder may be filled step by step; `load_models` wants all five parts. With `base` (a name
+    or a folder) only what differs from the base is given: parts and settings that are None come
+    from it. `speech_weights` is the file behind a Whisper `front_end`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = _open_manifest(folder, name, base)
+    if face_model is not None:
+        face_model.save(folder / FILES["face_model"])
+        manifest = manifest.with_part("face_model", "face-model", [folder / FILES["face_model"]])
+    if front_end is not None:
+        manifest = _write_front_end(manifest, front_end, speech_weights)
+    for part, network in (("lip_motion", lip_motion), ("renderer", renderer)):
+        if network is not None:
+            manifest = _write_network(manifest, part, network)
+    if isinstance(autoencoder, PaperAutoencoder):
+        paths = networks.write_vq(autoencoder, folder / "vqvae")
+        manifest = manifest.with_part("autoencoder", networks.VQ_KIND, paths)
+    elif autoencoder is not None:
+        manifest = _write_network(manifest, "autoencoder", autoencoder)
+    settings = _settings(prediction, style_reading, closed_form, samplings)
+    defaults = {} if base else _settings("sample", "closed-form", ClosedFormSettings(), None)
+    if "samplings" not in settings and (prediction or not manifest.settings) and not base:
+        settings |= _settings(None, None, None, SAMPLINGS[prediction or "sample"])
+    manifest = dataclasses.replace(manifest, settings={**defaults, **manifest.settings, **settings})
+    manifest.write()
+    return manifest
+
+
+def list_models() -> list[dict[str, Any]]:
+    """One row for each set of models: where it is, what it lacks, parameters a part.
+
+    The `paper` preset's counts are those of the paper's sizes where nothing was fetched yet.
+    """
+    own = tables.models_directory()
+    found = sorted(own.iterdir()) if own.is_dir() else []
+    folders = {"starter": tables.SHIPPED / "starter", "paper": own / "paper"}
+    folders |= {path.name: path for path in found if (path / tables.MANIFEST).is_file()}
+    return [_describe(name, folder) for name, folder in folders.items()]
+
+
+def verify_models(name_or_dir: str) -> list[dict[str, Any]]:
+    """One row a file: `file`, `ok`, and the `problem` where it is not."""
+    located, _ = tables.effective(tables.read_manifest(tables.find_folder(name_or_dir)))
+    return [
+        _verify_file(part, entry, file, sha256)
+        for part, entry in located.items()
+        for file, sha256 in entry.part.files.items()
+    ]
+
+
+def missing_parts(name_or_dir: str) -> list[str]:
+    """The parts that still have to be trained or imported before the models can dub."""
+    located, _ = tables.effective(tables.read_manifest(tables.find_folder(name_or_dir)))
+    return [part for part in tables.PARTS if part not in located]
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is the first GPU, else the CPU. Raises RequestError where a device is not there."""
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind == "cpu" and not index:
+        return torch.device("cpu")
+    if kind == "mps" and not index:
+        if not torch.backends.mps.is_available():
+            raise RequestError("This machine has no mps device; choose --device auto or cpu.")
+        return torch.device("mps")
+    if kind != "cuda" or (index and not index.isdecimal()):
+        raise RequestError(f"There is no device '{name}'; choose auto, cuda, cuda:N, mps or cpu.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(index or 0) >= count:
+        raise RequestError(
+            f"This machine has {count} CUDA devices, so no {name}; choose --device auto or cpu."
+        )
+    return torch.device("cuda", int(index or 0))
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes it, float16 on older GPUs, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    return torch.float32
+
+
+@functools.cache
+def paper_parameters() -> dict[str, int]:
+    """Parameters a part at the paper's sizes, counted without allocating them."""
+    with torch.device("meta"):
+        parts = {
+            "lip_motion": LipMotionNetwork(LipMotionSizes()),
+            "autoencoder": PaperAutoencoder(),
+            "renderer": Renderer(PAPER_SIZES),
+        }
+    return {name: parameter_count(network) for name, network in parts.items()}
+
+
+def _open_manifest(folder: Path, name: str, base: str | None) -> Manifest:
+    reference = None
+    if base is not None:
+        root = tables.read_manifest(tables.find_folder(base))
+        reference = tables.Base(base, tables.fingerprint(*tables.effective(root)))
+    if (folder / tables.MANIFEST).is_file():
+        return dataclasses.replace(tables.read_manifest(folder), name=name, base=reference)
+    return Manifest(name, folder, {}, {}, reference)
+
+
+def _write_network(manifest: Manifest, part: str, network: nn.Module) -> Manifest:
+    path, kind = manifest.folder / FILES[part], part.replace("_", "-")
+    networks.write_network(network, kind, path)
+    return manifest.with_part(part, kind, [path])
+
+
+def _write_front_end(manifest: Manifest, front_end: SpeechFrontEnd, weights: Path) -> Manifest:
+    """Whisper's weights and a CTC model are copied beside the rest, licences with them."""
+    if front_end.name == WhisperFrontEnd.name:
+        target = manifest.folder / "whisper_tiny_en_encoder.safetensors"
+        for source in (weights, weights.with_suffix(".LICENSE")):
+            copy = target.with_suffix(source.suffix)
+            if source.is_file() and not (copy.is_file() and copy.samefile(source)):
+                shutil.copyfile(source, copy)
+        return manifest.with_part("speech", front_end.name, [target])
+    if front_end.name.startswith("ctc:"):
+        return copy_ctc(manifest, Path(front_end.name.removeprefix("ctc:")))
+    return manifest.with_part("speech", front_end.name, [])
+
+
+def copy_ctc(manifest: Manifest, source: Path) -> Manifest:
+    """Copy what reading a CTC model needs, JSON and safetensors, into the models' folder."""
+    target = manifest.folder / "ctc"
+    target.mkdir(parents=True, exist_ok=True)
+    names = [path.name for path in sorted(source.glob("*.json"))]
+    names += [path.name for path in sorted(source.glob("*.safetensors"))]
+    for name in names:
+        shutil.copyfile(source / name, target / name)
+    return manifest.with_part("speech", "ctc", [target / name for name in names])
+
+
+def _settings(
+    prediction: Prediction | None,
+    style_reading: StyleReading | None,
+    closed_form: ClosedFormSettings | None,
+    samplings: Mapping[str, Sampling] | None,
+) -> dict[str, Any]:
+    values = {
+        "prediction": prediction,
+        "style_reading": style_reading,
+        "closed_form": dataclasses.asdict(closed_form) if closed_form else None,
+        "samplings": {quality: dataclasses.asdict(s) for quality, s in samplings.items()}
+        if samplings
+        else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _parse_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        parsed = {
+            "prediction": _choice(settings["prediction"], Prediction),
+            "style_reading": _choice(settings["style_reading"], StyleReading),
+            "closed_form": ClosedFormSettings(**settings["closed_form"]),
+            "samplings": {q: Sampling(**settings["samplings"][q]) for q in ("good", "best")},
+        }
+        for sampling in parsed["samplings"].values():
+            if sampling.sampler not in ("ddim", "dpmpp") or not 1 <= sampling.steps <= 1000:
+                raise ValueError(f"{sampling} cannot be sampled")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{folder / tables.MANIFEST} lacks valid settings ({error}); fetch the models again."
+        ) from error
+    return parsed
+
+
+def _choice(value: Any, choices: Any) -> Any:
+    if value not in typing.get_args(choices):
+        raise ValueError(f"{value!r} is none of {', '.join(typing.get_args(choices))}")
+    return value
+
+
+def _read_front_end(located: Located, device: torch.device) -> SpeechFrontEnd:
+    kind, paths = located.part.kind, located.paths()
+    if kind == "ctc":
+        folders = {path.parent for path in paths}
+        if len(folders) != 1:
+            raise ModelError(f"The CTC model in {located.folder} is incomplete; import it again.")
+        return load_front_end(f"ctc:{folders.pop()}", device=device)
+    return load_front_end(kind, located.weights() if paths else None, device)
+
+
+def _read_autoencoder(located: Located) -> StarterAutoencoder | PaperAutoencoder:
+    if located.part.kind != networks.VQ_KIND:
+        return networks.read_autoencoder(located.weights())
+    configs = [path for path in located.paths() if path.name == networks.VQ_CONFIG]
+    if len(configs) != 1:
+        raise ModelError(f"The autoencoder in {located.folder} has no config; pull it again.")
+    return networks.read_vq(configs[0], located.weights())
+
+
+N = typing.TypeVar("N", bound=nn.Module)
+
+
+def _to_device(network: N, device: torch.device) -> N:
+    """Convolutions are fastest with their channels last, on CPUs as on GPUs."""
+    network.to(device=device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _check_fit(models: Models) -> None:
+    """Parts of one folder must have been made for each other; raises ModelError."""
+    lips, renderer, autoencoder = models.lip_motion, models.renderer, models.autoencoder
+    pairs = {
+        "speech features": (models.front_end.dim, lips.sizes.speech),
+        "identity components": (len(models.face_model.identity), renderer.sizes.identity),
+        "latent channels": (autoencoder.latent_channels, renderer.sizes.latent_channels),
+    }
+    for what, (have, want) in pairs.items():
+        if have != want:
+            raise ModelError(
+                f"The models in {models.folder} do not belong together: {have} {what} where"
+                f" {want} are expected; fetch or train them again."
+            )
+
+
+def _describe(name: str, folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "here": False, "lacks": "", "folder": str(folder)}
+    try:
+        located, _ = tables.effective(tables.read_manifest(folder))
+        counts = {part: _count(entry) for part, entry in located.items()}
+        lacking = [part for part in tables.PARTS if part not in located]
+    except ModelError as error:
+        counts, lacking = {}, list(tables.PARTS)
+        if (folder / tables.MANIFEST).is_file():
+            row["lacks"] = str(error)
+    row |= {"here": not lacking, "lacks": row["lacks"] or ", ".join(lacking)}
+    planned = paper_parameters() if name == "paper" else {}
+    return row | {part: counts.get(part, planned.get(part)) for part in tables.PARTS}
+
+
+def _count(located: Located) -> int:
+    files = [located.folder / name for name in located.part.files if name.endswith(".safetensors")]
+    return sum(networks.count_parameters(path) for path in files)
+
+
+def _verify_file(part: str, located: Located, file: str, sha256: str) -> dict[str, Any]:
+    row = {"part": part, "file": str(located.folder / file)}
+    try:
+        tables.check_file(located.folder, file, sha256)
+    except ModelError as error:
+        return {**row, "ok": False, "problem": str(error)}
+    return {**row, "ok": True, "problem": None}
