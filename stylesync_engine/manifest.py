@@ -128,6 +128,13 @@ def find_folder(name: str) -> Path:
     raise ModelError(f"There are no models '{name}': no {MANIFEST} in {own}; {advice} with one.")
 
 
+def plain_name(name: str) -> str:
+    """A name that can be a folder's in the models directory; raises ModelError for another."""
+    if not _NAME.fullmatch(name) or (SHIPPED / name).exists():
+        raise ModelError(f"Models cannot be called '{name}'; choose letters, digits and hyphens.")
+    return name
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read and check a folder's `models.json`; raises ModelError naming what is wrong."""
     path = folder / MANIFEST

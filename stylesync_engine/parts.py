@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from stylesync_engine.face_model import MOUTH, FaceModel
+from stylesync_engine.faces import MESH_POINTS
 from stylesync_engine.models.autoencoder import (
     PAPER_VQ,
     AutoencoderSizes,
@@ -55,6 +58,19 @@ def write_network(network: nn.Module, kind: str, path: Path) -> None:
         for name, value in network.state_dict().items()
     }
     save_file(tensors, path, metadata={"kind": kind, "sizes": sizes, "format": "pt"})
+
+
+def read_face_model(path: Path) -> FaceModel:
+    """Read a face model and check that its bases belong to one mesh."""
+    _check_kind(path, "face-model")
+    model = FaceModel.load(path)
+    mesh = (MESH_POINTS, 3)
+    fits = model.mean.shape == mesh and model.support.shape == mesh[:1]
+    fits = fits and model.identity.shape[1:] == mesh and model.expression.shape[1:] == mesh
+    fits = fits and len(model.expression) >= MOUTH and model.triangles.shape[1:] == (3,)
+    if not fits or not all(np.isfinite(a).all() for a in (model.mean, model.expression)):
+        raise ModelError(f"{path} holds no mesh of {MESH_POINTS} points; fetch or train it again.")
+    return model
 
 
 def read_lip_motion(path: Path) -> LipMotionNetwork:
@@ -102,16 +118,13 @@ def count_parameters(path: Path) -> int:
 
 
 def kind_of(path: Path) -> str:
-    """The `kind` that a safetensors file names; raises ModelError where it names none."""
-    return _metadata(path).get("kind", "")
+    """The `kind` that a safetensors file names."""
+    return _metadata(path).get("kind", "of unknown kind")
 
 
 def _read(path: Path, kind: str, sizes_type: type[S], build: Callable[[S], N]) -> N:
-    metadata = _metadata(path)
-    found = metadata.get("kind", "of unknown kind")
-    if found != kind:
-        raise ModelError(f"{path} is {found}, not {kind}; give the file that belongs there.")
-    sizes = _parse_sizes(path, metadata.get("sizes", ""), sizes_type)
+    _check_kind(path, kind)
+    sizes = _parse_sizes(path, _metadata(path).get("sizes", ""), sizes_type)
     try:
         with torch.device("meta"):
             network = build(sizes)
@@ -121,6 +134,12 @@ def _read(path: Path, kind: str, sizes_type: type[S], build: Callable[[S], N]) -
             " fetch or train it again."
         ) from error
     return _fill(network, _load(path), path)
+
+
+def _check_kind(path: Path, kind: str) -> None:
+    found = kind_of(path)
+    if found != kind:
+        raise ModelError(f"{path} is {found}, not {kind}; give the file that belongs there.")
 
 
 def _fill(network: N, tensors: Mapping[str, Tensor], path: Path) -> N:
