@@ -77,8 +77,16 @@ def save_models(
     if "samplings" not in settings and (prediction or not manifest.settings) and not base:
         settings |= _settings(None, None, None, SAMPLINGS[prediction or "sample"])
     manifest = dataclasses.replace(manifest, settings={**defaults, **manifest.settings, **settings})
+    _share(manifest)
     manifest.write()
     return manifest
+
+
+def _share(manifest: Manifest) -> None:
+    """safetensors writes files that only their owner may read; models serve whole farms."""
+    for part in manifest.parts.values():
+        for name in part.files:
+            (manifest.folder / name).chmod(0o644)
 
 
 def _open_manifest(folder: Path, name: str, base: str | None) -> Manifest:
