@@ -217,9 +217,10 @@ def _check_fit(models: Models) -> None:
     lips, renderer, autoencoder = models.lip_motion, models.renderer, models.autoencoder
     pairs = {
         "speech features": (models.front_end.dim, lips.sizes.speech),
-        "identity components": (len(models.face_model.identity), renderer.sizes.identity),
         "latent channels": (autoencoder.latent_channels, renderer.sizes.latent_channels),
     }
+    if len(models.face_model.identity) < renderer.sizes.identity:  # the renderer takes the first
+        pairs["identity components"] = (len(models.face_model.identity), renderer.sizes.identity)
     for what, (have, want) in pairs.items():
         if have != want:
             raise ModelError(

@@ -160,11 +160,7 @@ def effective(manifest: Manifest) -> tuple[dict[str, Located], dict[str, Any]]:
     if manifest.base is None:
         return own, dict(manifest.settings)
     base = read_manifest(_base_folder(manifest.folder, manifest.base.models))
-    if base.base is not None:
-        raise ModelError(
-            f"{manifest.name} builds on {base.name}, which builds on other models itself;"
-            " adapt from models that stand alone."
-        )
+    refuse_layers(manifest.name, base)
     parts, settings = effective(base)
     if fingerprint(parts, settings) != manifest.base.fingerprint:
         raise ModelError(
@@ -172,6 +168,15 @@ def effective(manifest: Manifest) -> tuple[dict[str, Located], dict[str, Any]]:
             " adapt it again or bring those weights back."
         )
     return {**parts, **own}, {**settings, **manifest.settings}
+
+
+def refuse_layers(name: str, base: Manifest) -> None:
+    """Raise ModelError where a base is not whole by itself."""
+    if base.base is not None:
+        raise ModelError(
+            f"{name} builds on {base.name}, which builds on other models itself; adapt from"
+            " models that stand alone."
+        )
 
 
 def fingerprint(parts: Mapping[str, Located], settings: Mapping[str, Any]) -> str:

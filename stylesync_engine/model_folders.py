@@ -93,6 +93,7 @@ def _open_manifest(folder: Path, name: str, base: str | None) -> Manifest:
     reference = None
     if base is not None:
         root = tables.read_manifest(tables.find_folder(base))
+        tables.refuse_layers(name, root)
         reference = tables.Base(base, tables.fingerprint(*tables.effective(root)))
     if (folder / tables.MANIFEST).is_file():
         return dataclasses.replace(tables.read_manifest(folder), name=name, base=reference)

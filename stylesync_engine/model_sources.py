@@ -190,7 +190,7 @@ def _fetch_from_address(address: str, target: Path) -> None:
 def _fetch_from_folder(folder: Path, file: str, target: Path) -> None:
     source = folder / file
     if not source.is_file():
-        _want_safetensors(source.parent)
+        tables.refuse_pickles(source.parent)
         raise ModelError(f"{folder} has no {file}; give a folder of the same layout.")
     shutil.copyfile(source, target)
 
