@@ -7,6 +7,7 @@ mapping from host time to media time, and the reasons why it could not be dubbed
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -41,8 +42,9 @@ class PlacedClip:
 
     `path` leads from `timeline.tracks` to the host stack, `layer` is the host's child that holds
     the clip. `span` is the clip in host time as cut, `shown` the part that nesting leaves visible,
-    `reach` that part with what a dissolve of the nesting sequence shows beyond its cut. `media`
-    maps host time to media time; at a freeze its scale is 0.
+    `reach` that part with what a dissolve of the nesting sequence shows beyond its cut;
+    `root_span` is what is shown, on the timeline itself. `media` maps host time to media time; at
+    a freeze its scale is 0.
     """
 
     clip: Any
@@ -52,9 +54,11 @@ class PlacedClip:
     span: Span
     shown: Span
     reach: Span
+    root_span: Span
     to_root: Mapping
     media: Mapping
     enabled: bool
+    is_ours: bool
     kind: str
     track_name: str = ""
     head: Overlap | None = None
@@ -62,30 +66,39 @@ class PlacedClip:
     obstacles: tuple[str, ...] = ()
 
     @property
-    def root_span(self) -> Span:
-        """The visible part on the timeline itself."""
-        return self.to_root.span(self.shown)
-
-    @property
-    def is_ours(self) -> bool:
-        return METADATA in self.clip.metadata
-
-    @property
     def has_picture(self) -> bool:
         """Whether there is media to dub; titles and colour generators have none."""
         return not isinstance(self.clip.media_reference, otio.schema.GeneratorReference)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedTrack:
+    """The clips of one track in time order, none of ours among them."""
+
+    label: str
+    name: str
+    kind: str
+    clips: list[PlacedClip]
+
+    def between(self, span: Span) -> list[PlacedClip]:
+        """The clips that a span of the timeline touches."""
+        first = bisect_right(self.clips, span.start, key=lambda placed: placed.root_span.end)
+        last = bisect_left(self.clips, span.end, key=lambda placed: placed.root_span.start)
+        return self.clips[first:last]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """All clips of a timeline, bottom to top, with the timeline's rate and start time code."""
 
     clips: tuple[PlacedClip, ...]
     rate: Fraction
     zero: Fraction
+    tracks: tuple[PlacedTrack, ...]
+    names: dict[tuple[str, str], list[PlacedClip]]
 
-    def of_kind(self, kind: str) -> list[PlacedClip]:
-        return [placed for placed in self.clips if placed.kind == kind and not placed.is_ours]
+    def of_kind(self, kind: str) -> list[PlacedTrack]:
+        return [track for track in self.tracks if track.kind == kind]
 
     def where(self, placed: PlacedClip) -> str:
         """`clip 'x' (V1 at 01:00:03:00)`, as sentences name a place."""
@@ -120,7 +133,24 @@ def lay_out(timeline: Any, rate: Fraction | None = None) -> Layout:
     window = Span(_start(stack), _start(stack) + duration(stack))
     root = _Context((), 0, "", "", "", own, Mapping(), window, window, stack.enabled)
     clips = tuple(_in_stack(stack, root, ""))
-    return Layout(clips, frame_rate, zero)
+    return Layout(clips, frame_rate, zero, *_indexed(clips))
+
+
+def _indexed(
+    clips: tuple[PlacedClip, ...],
+) -> tuple[tuple[PlacedTrack, ...], dict[tuple[str, str], list[PlacedClip]]]:
+    """The clips by track, bottom to top, and by kind and name."""
+    tracks: dict[tuple[str, str], PlacedTrack] = {}
+    names: dict[tuple[str, str], list[PlacedClip]] = {}
+    for placed in clips:
+        if placed.is_ours:
+            continue
+        key = (placed.kind, placed.label)
+        if key not in tracks:
+            tracks[key] = PlacedTrack(placed.label, placed.track_name, placed.kind, [])
+        tracks[key].clips.append(placed)
+        names.setdefault((placed.kind, placed.clip.name), []).append(placed)
+    return tuple(tracks.values()), names
 
 
 def timeline_rate(timeline: Any) -> Fraction:
@@ -236,9 +266,11 @@ def _in_item(
                 span,
                 shown,
                 span.meet(context.reach),
+                context.to_root.span(shown),
                 context.to_root,
                 own,
                 enabled,
+                METADATA in item.metadata,
                 context.kind,
                 context.track_name,
                 head,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,11 +30,11 @@ from stylesync_engine.request import (
     to_dict,
 )
 from stylesync_plugin.jobs import Job
-from stylesync_plugin.placement import Layout, Overlap, PlacedClip, is_picture, lay_out
+from stylesync_plugin.placement import ZERO, Layout, Overlap, PlacedClip, is_picture, lay_out
 from stylesync_plugin.selecting import VIDEO, Piece, select
 from stylesync_plugin.sources import EngineProbe, Library, Probe, Source
 from stylesync_plugin.speech import Recording, SoundPart, Track, find_speech, shifted, spans_of
-from stylesync_plugin.times import Span, frame_from, time_code
+from stylesync_plugin.times import EDGE, Span, frame_from, time_code
 
 SUFFIXES = {"ffv1": ".mkv", "h264": ".mp4", "png": ".%06d.png", "exr": ".%06d.exr"}
 
@@ -217,6 +218,9 @@ class _Planner:
         frames = self._frames(placed, source, span, covered, where)
         speech, recording = self._speech(piece, frames, following is None)
         request = self._request(source, frames, speech, recording)
+        second = None
+        if self.job.second is not None:
+            second = self._request(source, frames, speech, recording, self.job.second)
         place = Place(
             placed.path,
             placed.layer,
@@ -234,16 +238,15 @@ class _Planner:
         sounds = () if self.speech.in_place else tuple(spans_of(self.speech, self.start, heard))
         if following is None:
             warnings += self._lengths()
-        named = self._output(request, source)
         return PlannedDub(
             _place_id(place, source),
             self.job.name,
             place,
-            named,
+            request,
             sounds,
             tuple(r for r in (recording, self.style[3]) if r is not None),
             self._conformed(source, frames) if frames.conform else None,
-            self._second(request, source),
+            second,
             warnings,
         )
 
@@ -268,7 +271,7 @@ class _Planner:
         time = placed.to_root(media.inverse()(source.time_of(first)))
         # The dub carries the source's time code on; without one its own time begins at 0.
         counted = facts.start_frame is not None
-        first_time = facts.start + first / facts.rate if counted else Fraction(0)
+        first_time = facts.start + first / facts.rate if counted else ZERO
         start = first_time + media(span.start) - source.time_of(first)
         return _Frames(end - first, time, first_time, start, facts.rate, FrameRange(first, end))
 
@@ -282,9 +285,12 @@ class _Planner:
         more = self.settings.handles + (source.facts.rate != rate)
         first, end = _frames_between(source, covered)
         first, end = max(0, first - more), min(source.facts.frames, end + more)
-        for earlier in range(first, max(-1, first - _FURTHEST_ALIGNMENT), -1):
-            if ((core.start - source.time_of(earlier)) * rate).denominator == 1:
-                return earlier, end
+        step = rate / source.facts.rate
+        whole = (core.start - source.zero) * rate * step.denominator
+        if whole.denominator == 1:
+            for earlier in range(first, max(-1, first - _FURTHEST_ALIGNMENT), -1):
+                if (whole.numerator - earlier * step.numerator) % step.denominator == 0:
+                    return earlier, end
         return first, end
 
     def _shown_frames(
@@ -296,22 +302,16 @@ class _Planner:
                 f"The {where} is retimed and its media have a variable frame rate;"
                 " convert them to a constant rate first."
             )
-        rate, back = self.layout.rate, placed.to_root.inverse()
-
-        def numbered(part: Span) -> list[tuple[int, int]]:
-            seen = placed.to_root.span(part)
-            numbers = range(frame_from(seen.start, rate), frame_from(seen.end, rate))
-            return [(k, source.frame_at(placed.media(back(k / rate)))) for k in numbers]
-
-        core = [frame for _, frame in numbered(span)]
+        rate = self.layout.rate
+        core = _shown(placed, source, placed.to_root.span(span), rate)
         if not core:
             raise RequestError(f"The {where} is shorter than a frame; there is nothing to dub.")
-        _check_bounds((min(core), max(core) + 1), source, where)
-        shown = [(k, frame) for k, frame in numbered(covered) if 0 <= frame < source.facts.frames]
-        time = shown[0][0] / rate
+        _check_bounds((min(core.values()), max(core.values()) + 1), source, where)
+        seen = _shown(placed, source, placed.to_root.span(covered), rate)
+        seen = {k: frame for k, frame in seen.items() if 0 <= frame < source.facts.frames}
+        time = min(seen) / rate
         start = placed.to_root(span.start) - time
-        frames = tuple(frame for _, frame in shown)
-        return _Frames(len(shown), time, Fraction(0), start, rate, None, frames)
+        return _Frames(len(seen), time, ZERO, start, rate, None, tuple(seen.values()))
 
     def _speech(
         self, piece: Piece, frames: _Frames, last: bool
@@ -336,24 +336,34 @@ class _Planner:
         return parts[0], dataclasses.replace(recording, path=path)
 
     def _request(
-        self, source: Source, frames: _Frames, speech: SoundPart, recording: Recording | None
+        self,
+        source: Source,
+        frames: _Frames,
+        speech: SoundPart,
+        recording: Recording | None,
+        delivery: str | None = None,
     ) -> DubRequest:
-        """The request with a provisional output; its name comes from its content."""
-        video = self._conformed(source, frames).output if frames.conform else source.path
+        """The request; the names of its output and work folder come from all the rest."""
+        job, options = self.job, self.job.options
+        if delivery is not None:
+            options = DubOptions(**{**dataclasses.asdict(options), "delivery": delivery})
         whole = (speech.first, speech.last) == (0, speech.total)
-        job = self.job
+        asked: dict[str, Any] = {
+            "video": self._conformed(source, frames).output if frames.conform else source.path,
+            "frames": frames.frames,
+            "speech": recording.path if recording else speech.path,
+            "speech_samples": None if recording or whole else (speech.first, speech.last),
+            "style": self.style[0],
+            "style_frames": self.style[1],
+            "style_speech": self.style[2],
+            "speaker": self._speaker(frames),
+            "consent": self.library.locate(job.consent, "the consent") if job.consent else None,
+        }
+        key = _digest([*map(str, asked.values()), str(options)])
+        name = f"{_slug(source.path)}_{key}{SUFFIXES.get(options.codec, '.mov')}"
+        media = self.settings.media
         return DubRequest(
-            video=video,
-            frames=frames.frames,
-            speech=recording.path if recording else speech.path,
-            speech_samples=None if recording or whole else (speech.first, speech.last),
-            output="to be named",
-            style=self.style[0],
-            style_frames=self.style[1],
-            style_speech=self.style[2],
-            speaker=self._speaker(frames),
-            consent=self.library.locate(job.consent, "the consent") if job.consent else None,
-            options=job.options,
+            **asked, options=options, output=str(media / name), work=str(media / "work" / key)
         )
 
     def _conformed(self, source: Source, frames: _Frames) -> Conform:
@@ -377,26 +387,11 @@ class _Planner:
         if abs(extra) < 0.1:
             return ()
         policy = self.job.options.length
+        compared = "longer" if extra > 0 else "shorter"
         return (
-            f"The speech of {self.job.name} is {abs(extra):.2f} s"
-            f" {'longer' if extra > 0 else 'shorter'} than its range; length '{policy}' decides what happens.",
+            f"The speech of {self.job.name} is {abs(extra):.2f} s {compared} than its range;"
+            f" length '{policy}' decides what happens.",
         )
-
-    def _second(self, request: DubRequest, source: Source) -> DubRequest | None:
-        if self.job.second is None:
-            return None
-        options = DubOptions(**{**dataclasses.asdict(request.options), "delivery": self.job.second})
-        return self._output(dataclasses.replace(request, options=options), source)
-
-    def _output(self, request: DubRequest, source: Source) -> DubRequest:
-        plain = to_dict(dataclasses.replace(request, output="x"))
-        key = _digest(plain)
-        suffix = SUFFIXES.get(request.options.codec, ".mov")
-        name = f"{_slug(source.path)}_{key}{suffix}"
-        return dataclasses.replace(
-            request, output=str(self.settings.media / name),
-            work=str(self.settings.media / "work" / key),
-        )  # fmt: skip
 
     def _find_style(
         self,
@@ -508,6 +503,20 @@ def _frames_between(source: Source, media: Span) -> tuple[int, int]:
     """The frames shown in a span of media time: first, and one past the last."""
     first = source.frame_at(media.start)
     return first, max(first + 1, frame_from(media.end - source.zero, source.facts.rate))
+
+
+def _shown(placed: PlacedClip, source: Source, seen: Span, rate: Fraction) -> dict[int, int]:
+    """Timeline frames of a span of the timeline, each with the source frame that it shows.
+
+    floor((scale * k / rate + offset - zero) * source rate + EDGE), in whole numbers.
+    """
+    media = placed.to_root.inverse().then(placed.media)
+    slope = media.scale / rate * source.facts.rate
+    offset = (media.offset - source.zero) * source.facts.rate + EDGE
+    common = math.lcm(slope.denominator, offset.denominator)
+    step, base = int(slope * common), int(offset * common)
+    numbers = range(frame_from(seen.start, rate), frame_from(seen.end, rate))
+    return {k: (step * k + base) // common for k in numbers}
 
 
 def _check_bounds(frames: tuple[int, int], source: Source, where: str) -> None:

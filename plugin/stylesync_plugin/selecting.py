@@ -12,7 +12,7 @@ import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.jobs import Job, Pick, job_from
-from stylesync_plugin.placement import METADATA, Layout, PlacedClip, lay_out
+from stylesync_plugin.placement import METADATA, Layout, PlacedClip, PlacedTrack, lay_out
 from stylesync_plugin.times import Span, parse_range, span_of
 
 VIDEO = otio.schema.TrackKind.Video
@@ -30,22 +30,18 @@ class Piece:
 def select(layout: Layout, pick: Pick, kind: str, what: str) -> list[Piece]:
     """The pieces that a pick means, in time order; raises RequestError where it means none.
 
-    A bare range takes what is seen (video) or lies on the first track with anything there (audio).
+    A bare range takes what is seen (video) or lies on the first track with anything there (audio);
+    ranges and tracks pass over what is disabled and over titles.
     """
     wanted = _range_of(layout, pick)
-    clips = _named(layout, pick, kind, what)
-    if clips is None and wanted is not None:
-        candidates = _on_track(layout, pick.track, kind, what)
-        pieces = _seen(candidates, wanted) if kind == VIDEO else _first_sounding(candidates, wanted)
-        if not pieces:
-            raise RequestError(f"The {what} ({pick}) holds no clip; choose another range.")
-        return pieces
-    pieces = [
-        Piece(placed, placed.root_span.meet(wanted or placed.root_span)) for placed in clips or []
-    ]
+    if pick.clip is None and pick.index is None:
+        pieces = _pieces(layout, pick, wanted, kind, what)
+    else:
+        placed = _one(layout, pick, wanted, kind, what)
+        pieces = [Piece(placed, placed.root_span.meet(wanted or placed.root_span))]
     pieces = [piece for piece in pieces if piece.span]
     if not pieces:
-        raise RequestError(f"The {what} ({pick}) lies outside its clip; choose another range.")
+        raise RequestError(f"The {what} ({pick}) holds no clip; choose another range.")
     return pieces
 
 
@@ -94,10 +90,10 @@ def pick_marked(owner: Any, marker: Any, timeline: Any) -> Pick:
     marked = span_of(marker.marked_range)
     layout = lay_out(timeline)
     if isinstance(owner, otio.schema.Clip):
-        for track, clips in _numbered_tracks(layout):
-            for number, placed in enumerate(clips, 1):
+        for track in layout.tracks:
+            for number, placed in enumerate(track.clips, 1):
                 if placed.clip is owner:
-                    return Pick(track=track, index=number, range=_marked_part(placed, marked))
+                    return Pick(track=track.label, index=number, range=_marked_part(placed, marked))
         raise RequestError(f"The marker '{marker.name}' lies on a clip that is not seen.")
     if not marked:
         raise RequestError(
@@ -130,18 +126,28 @@ def _range_of(layout: Layout, pick: Pick) -> Span | None:
     return parse_range(text, layout.rate, layout.zero)
 
 
-def _named(layout: Layout, pick: Pick, kind: str, what: str) -> list[PlacedClip] | None:
-    """The one clip that is named, the whole track, or None for a bare range."""
-    if pick.clip is None and pick.index is None:
-        if pick.range is None:
-            return _on_track(layout, pick.track, kind, what)
-        return None if pick.track is None else _on_track(layout, pick.track, kind, what)
+def _pieces(layout: Layout, pick: Pick, wanted: Span | None, kind: str, what: str) -> list[Piece]:
+    """The pieces of a track, of a range, or of a track within a range."""
+    if pick.track is None and wanted is not None:
+        tracks = layout.of_kind(kind)
+        return _seen(tracks, wanted) if kind == VIDEO else _first_sounding(tracks, wanted)
+    clips = _track(layout, pick.track, kind, what).clips
+    return [
+        Piece(placed, placed.root_span.meet(wanted or placed.root_span))
+        for placed in clips
+        if _can_be_dubbed(placed)
+    ]
+
+
+def _one(layout: Layout, pick: Pick, wanted: Span | None, kind: str, what: str) -> PlacedClip:
+    """The one clip that is named or counted."""
     if pick.index is not None:
-        return [_indexed(layout, pick, pick.index, kind, what)]
-    found = [p for p in _on_track(layout, pick.track, kind, what) if p.clip.name == pick.clip]
-    if pick.range is not None:
-        wanted = _range_of(layout, pick)
-        found = [p for p in found if wanted and p.root_span.meet(wanted)]
+        return _counted(layout, pick, pick.index, kind, what)
+    found = layout.names.get((kind, str(pick.clip)), [])
+    if pick.track is not None:
+        found = [placed for placed in found if pick.track in (placed.label, placed.track_name)]
+    if wanted is not None:
+        found = [placed for placed in found if placed.root_span.meet(wanted)]
     if len(found) > 1:
         places = ", ".join(layout.where(placed) for placed in found[:4])
         raise RequestError(
@@ -152,13 +158,13 @@ def _named(layout: Layout, pick: Pick, kind: str, what: str) -> list[PlacedClip]
         raise RequestError(
             f"No clip fits the {what} ({pick}); see the names with `stylesync plan`."
         )
-    return found
+    return found[0]
 
 
-def _indexed(layout: Layout, pick: Pick, index: int, kind: str, what: str) -> PlacedClip:
+def _counted(layout: Layout, pick: Pick, index: int, kind: str, what: str) -> PlacedClip:
     if pick.track is None:
         raise RequestError(f"The {what} has an index but no track; add one, for example V1.")
-    clips = _on_track(layout, pick.track, kind, what)
+    clips = _track(layout, pick.track, kind, what).clips
     if not 1 <= index <= len(clips):
         raise RequestError(
             f"The {what} asks for clip {index} of track {pick.track}, which has {len(clips)};"
@@ -172,33 +178,21 @@ def _indexed(layout: Layout, pick: Pick, index: int, kind: str, what: str) -> Pl
     return placed
 
 
-def _numbered_tracks(layout: Layout) -> list[tuple[str, list[PlacedClip]]]:
-    tracks: dict[str, list[PlacedClip]] = {}
-    for placed in layout.clips:
-        if not placed.is_ours:
-            tracks.setdefault(placed.label, []).append(placed)
-    return list(tracks.items())
+def _track(layout: Layout, name: str | None, kind: str, what: str) -> PlacedTrack:
+    tracks = layout.of_kind(kind)
+    for track in tracks:
+        if name in (track.label, track.name):
+            return track
+    labels = ", ".join(track.label for track in tracks) or "none"
+    raise RequestError(f"The {what} names track '{name}', which has no clips; there are: {labels}.")
 
 
-def _on_track(layout: Layout, track: str | None, kind: str, what: str) -> list[PlacedClip]:
-    clips = layout.of_kind(kind)
-    if track is None:
-        return clips
-    found = [p for p in clips if track in (p.label, p.track_name)]
-    if not found:
-        tracks = ", ".join(dict.fromkeys(p.label for p in clips)) or "none"
-        raise RequestError(
-            f"The {what} names track '{track}', which has no clips; there are: {tracks}."
-        )
-    return found
-
-
-def _seen(clips: Sequence[PlacedClip], wanted: Span) -> list[Piece]:
+def _seen(tracks: Sequence[PlacedTrack], wanted: Span) -> list[Piece]:
     """The topmost picture at each moment: what lies above hides what lies below."""
     pieces: list[Piece] = []
     open_spans = [wanted]
-    for placed in reversed(clips):
-        if not placed.enabled or not placed.has_picture:
+    for placed in (p for track in reversed(tracks) for p in track.between(wanted)):
+        if not _can_be_dubbed(placed):
             continue
         left: list[Span] = []
         for span in open_spans:
@@ -210,12 +204,16 @@ def _seen(clips: Sequence[PlacedClip], wanted: Span) -> list[Piece]:
     return sorted(pieces, key=lambda piece: piece.span.start)
 
 
-def _first_sounding(clips: Sequence[PlacedClip], wanted: Span) -> list[Piece]:
-    sounding = [p for p in clips if p.enabled and p.root_span.meet(wanted)]
-    if not sounding:
-        return []
-    label = sounding[0].label
-    return [Piece(p, p.root_span.meet(wanted)) for p in sounding if p.label == label]
+def _can_be_dubbed(placed: PlacedClip) -> bool:
+    return placed.enabled and placed.has_picture
+
+
+def _first_sounding(tracks: Sequence[PlacedTrack], wanted: Span) -> list[Piece]:
+    for track in tracks:
+        sounding = [placed for placed in track.between(wanted) if placed.enabled]
+        if sounding:
+            return [Piece(placed, placed.root_span.meet(wanted)) for placed in sounding]
+    return []
 
 
 def with_range(pick: Pick, span: Span) -> Pick:
