@@ -112,6 +112,42 @@ def thumbnails(
                 yield frame.index, path
 
 
+def rendered(
+    work: Path, frames: Sequence[int], height: int, folder: Path
+) -> Iterator[tuple[int, Path]]:
+    """The same pictures of a dub that is still being rendered, as far as its windows are done.
+
+    Frames count from the start of the dub's range. Raises RequestError where there is no plan yet.
+    """
+    from stylesync_engine.compositing import composite
+    from stylesync_engine.plan import WINDOW, Plan, load_window
+
+    plan = Plan.load(work)
+    place = {int(frame): position for position, frame in enumerate(plan.shown)}
+    start = plan.frames.start
+    for stretch in _stretches(sorted({f for f in frames if 0 <= f < len(plan.frames)})):
+        for frame in read_frames(
+            plan.request.video, FrameRange(start + stretch[0], start + stretch[-1] + 1)
+        ):
+            index = frame.index - start
+            if index not in stretch:
+                continue
+            if index in place:
+                i = place[index]
+                window = plan.windows[i // WINDOW]
+                crops = load_window(work, window, plan.fingerprint)
+                if crops is None:
+                    continue
+                crop = crops[i - window.start].astype(np.float32)
+                image = composite(
+                    frame.image, crop, plan.matrices[i], plan.before[i], plan.after[i]
+                )
+                frame = frame.with_image(image)
+            path = folder / f"frame_{index:06d}.png"
+            write_png(path, reduce_to_height(frame.to_rgb(), height))
+            yield index, path
+
+
 def waveform(path: str, bins: int) -> dict[str, Any]:
     """The loudest sample of each of `bins` equal parts of the sound, [0, 1], and its length in s.
 

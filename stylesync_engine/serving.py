@@ -210,7 +210,11 @@ def _show_thumbnails(job: Job) -> dict[str, Any]:
     files: list[str] = []
     frames = [_checked("frames", frame, int) for frame in _param(job, "frames", list)]
     height, folder = _param(job, "height", int), Path(_param(job, "folder", str))
-    for frame, path in previews.thumbnails(_param(job, "video", str), frames, height, folder):
+    if job.method == "rendered":
+        shown = previews.rendered(Path(_param(job, "work", str)), frames, height, folder)
+    else:
+        shown = previews.thumbnails(_param(job, "video", str), frames, height, folder)
+    for frame, path in shown:
         files.append(str(path))
         step = {"stage": "thumbnails", "done": len(files), "total": len(frames)}
         job.say({"event": "progress", **step, "frame": frame, "file": str(path)})
@@ -218,7 +222,7 @@ def _show_thumbnails(job: Job) -> dict[str, Any]:
 
 
 LONG_METHODS = ("dub", "prepare", "render", "assemble", "probe", "models")
-SHORT_METHODS = ("facts", "thumbnails", "waveform", "survey", "sound")
+SHORT_METHODS = ("facts", "thumbnails", "rendered", "waveform", "survey", "sound")
 
 
 class Desk:

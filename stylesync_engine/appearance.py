@@ -1,0 +1,227 @@
+"""The aligned reference: real frames of the person, the nearest mouth for each wanted one, warped
+onto the target face.
+
+Chosen frame by frame it would flicker; so a whole path through the reference frames is chosen
+(Viterbi): distance of mouth and pose, a price for every jump, none for playing on. At jumps the
+two references are cross-faded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+from scipy.spatial.distance import cdist
+
+from stylesync_engine.face_model import FACE_OVAL, LIPS
+from stylesync_engine.mouth import CROP, LOWER
+
+Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+
+MOST_REFERENCES = 240  # crops kept in memory: 45 MiB
+FADE = 2  # frames before and after a jump over which references are mixed
+
+_JUMP, _STEP = 1.6, 0.05  # px of mean lip distance that a jump, a step to a neighbour, may cost
+_POSE_WEIGHT = 30.0  # px per radian
+_TOP = LOWER - 32  # rows above are never needed
+_TONE_WEIGHT = 0.03  # px per 8-bit code value
+_RING = 8  # fixed points a side on the crop's border
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceBank:
+    """K frames of one person: `crops` `[K, 256, 256, 3]`, `points` `[K, 468, 2]` crop px,
+    `angles` `[K, 3]` rad, `frames` `[K]` numbers of which successive ones follow in time."""
+
+    crops: Image
+    points: Array
+    angles: Array
+    frames: Indices
+
+    @classmethod
+    def empty(cls) -> ReferenceBank:
+        return cls(
+            np.zeros((0, CROP, CROP, 3), np.uint8),
+            np.zeros((0, 468, 2), np.float32),
+            np.zeros((0, 3), np.float32),
+            np.zeros(0, np.int64),
+        )
+
+    @property
+    def tone(self) -> Array:
+        """Mean colour between eyes and mouth, `[K, 3]`: other light makes a worse reference."""
+        return skin_tone(self.crops)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def join(self, other: ReferenceBank) -> ReferenceBank:
+        """Both banks; the other's frame numbers are moved so that they never look like neighbours."""
+        moved = other.frames + (self.frames.max(initial=0) + 1000)
+        return ReferenceBank(
+            np.concatenate([self.crops, other.crops]),
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.angles, other.angles]),
+            np.concatenate([self.frames, moved]),
+        )
+
+
+def choose_coverage(points: Array, angles: Array, most: int = MOST_REFERENCES) -> Indices:
+    """Which of T frames to keep as references: all where they fit, else those that cover most
+    mouths and poses (farthest-point order), sorted in time."""
+    if len(points) <= most:
+        return np.arange(len(points))
+    look = _signature(points, angles)
+    chosen = [int(np.linalg.norm(look - look.mean(axis=0), axis=1).argmin())]
+    distance = np.linalg.norm(look - look[chosen[0]], axis=1)
+    while len(chosen) < most:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(look - look[chosen[-1]], axis=1))
+    return np.sort(np.array(chosen))
+
+
+def choose_path(
+    bank: ReferenceBank,
+    points: Array,
+    angles: Array,
+    allowed: NDArray[np.bool_] | None = None,
+    tone: Array | None = None,
+) -> Indices:
+    """For wanted landmarks `[T, 468, 2]` and angles `[T, 3]` the reference of each frame, `[T]`.
+
+    `allowed` `[T, K]` forbids pairs, such as a frame being its own reference; `tone` `[3]` is the
+    shot's own colour, which references should share.
+    """
+    cost = reference_cost(bank, points, angles)
+    if tone is not None:
+        cost = cost + _TONE_WEIGHT * np.abs(bank.tone - tone).mean(axis=1)
+    if allowed is not None:
+        cost = np.where(allowed, cost, 1e6)
+    neighbours = [np.flatnonzero(np.diff(bank.frames) == 1)]
+    best = cost[0]
+    came = np.zeros(cost.shape, np.int64)
+    own = np.arange(len(bank))
+    for t in range(1, len(cost)):
+        jump_from = int(best.argmin())
+        options = np.full((4, len(bank)), np.inf)
+        options[0] = best[jump_from] + _JUMP
+        options[1] = best + _STEP
+        left = neighbours[0]
+        options[2, left + 1] = best[left]
+        options[3, left] = best[left + 1] + _STEP
+        choice = options.argmin(axis=0)
+        came[t] = np.choose(choice, [jump_from, own, own - 1, own + 1])
+        best = options[choice, own] + cost[t]
+    path = np.empty(len(cost), np.int64)
+    path[-1] = int(best.argmin())
+    for t in range(len(cost) - 1, 0, -1):
+        path[t - 1] = came[t, path[t]]
+    return path
+
+
+def reference_cost(bank: ReferenceBank, points: Array, angles: Array) -> Array:
+    """How unlike each reference is, `[T, K]` in px of mean lip distance."""
+    wanted, have = _signature(points, angles), _signature(bank.points, bank.angles)
+    return np.asarray(cdist(wanted, have), np.float32)
+
+
+def mixing_weights(path: Indices, bank: ReferenceBank) -> list[list[tuple[int, float]]]:
+    """For each frame its references and their weights: one, or two around a jump."""
+    weights: list[list[tuple[int, float]]] = [[(int(index), 1.0)] for index in path]
+    frames = bank.frames[path]
+    for t in range(1, len(path)):
+        if abs(int(frames[t]) - int(frames[t - 1])) <= 2:
+            continue
+        for offset in range(-FADE, FADE):
+            at = t + offset
+            if not 0 <= at < len(path):
+                continue
+            share = (offset + FADE + 0.5) / (2 * FADE)
+            other = path[t] if offset < 0 else path[t - 1]
+            portion = share if offset < 0 else 1 - share
+            if other != path[at] and len(weights[at]) == 1:
+                weights[at] = [(int(path[at]), 1 - portion), (int(other), portion)]
+    return weights
+
+
+def skin_tone(crops: Image) -> Array:
+    """Mean colour of crops `[K, 256, 256, 3]` in a field between eyes and mouth, `[K, 3]`."""
+    return np.asarray(crops[:, _TOP:LOWER, 96:160].mean(axis=(1, 2), dtype=np.float32), np.float32)
+
+
+def triangulate(points: Array) -> NDArray[np.int64]:
+    """Triangles over landmarks `[468, 2]` and the border's fixed points, once a shot."""
+    return np.asarray(Delaunay(_with_ring(points)).simplices, np.int64)
+
+
+def warp_reference(crop: Image, points: Array, wanted: Array, triangles: NDArray[np.int64]) -> Image:
+    """The reference crop `[256, 256, 3]` with its landmarks `points` moved to `wanted`, both
+    `[468, 2]`: affine over each triangle. Rows above the middle of the face are left empty."""
+    source, target = _with_ring(points)[triangles], _with_ring(wanted)[triangles]  # [M, 3, 2]
+    edges = np.stack([target[:, 1] - target[:, 0], target[:, 2] - target[:, 0]], axis=2)
+    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+    area = np.where(np.abs(area) < 1e-3, 1e-3, area)
+    inverse = np.empty_like(edges)
+    inverse[:, 0, 0], inverse[:, 1, 1] = edges[:, 1, 1] / area, edges[:, 0, 0] / area
+    inverse[:, 0, 1], inverse[:, 1, 0] = -edges[:, 0, 1] / area, -edges[:, 1, 0] / area
+    turn = np.stack([source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]], axis=2) @ inverse
+    shift = source[:, 0] - np.einsum("mij,mj->mi", turn, target[:, 0])
+    owner = _paint_triangles(target)
+    y, x = np.mgrid[_TOP:CROP, 0:CROP].astype(np.float32)
+    a, b = turn[owner], shift[owner]  # [H, W, 2, 2], [H, W, 2]
+    map_x = a[..., 0, 0] * x + a[..., 0, 1] * y + b[..., 0]
+    map_y = a[..., 1, 0] * x + a[..., 1, 1] * y + b[..., 1]
+    out = np.zeros_like(crop)
+    cv2.remap(
+        crop, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_CUBIC, out[_TOP:], cv2.BORDER_REPLICATE
+    )
+    return out
+
+
+def match_colour(reference: Image, target: Image, points: Array) -> Image:
+    """Scale each channel of a warped reference so that the skin of cheeks and nose above the mouth
+    looks as in the target crop. `points` `[468, 2]` are the target's landmarks."""
+    skin = np.zeros((CROP, CROP), np.uint8)
+    cv2.fillConvexPoly(skin, np.round(points[list(FACE_OVAL)]).astype(np.int32), 1)
+    skin[: _TOP + 4] = 0
+    skin[LOWER:] = 0
+    inside = skin.astype(bool)
+    if inside.sum() < 200:
+        return reference
+    have = reference[inside].astype(np.float32).mean(axis=0)
+    want = target[inside].astype(np.float32).mean(axis=0)
+    gain = np.clip((want + 4) / (have + 4), 0.6, 1.6)
+    table = np.clip(np.arange(256, dtype=np.float32)[:, None] * gain, 0, 255).round().astype(np.uint8)
+    return np.asarray(cv2.LUT(reference, table[None]), np.uint8)
+
+
+def _signature(points: Array, angles: Array) -> Array:
+    """What makes two frames alike, scaled so that Euclid's distance is px of mean lip distance."""
+    lips = points[:, list(LIPS)]
+    shape = (lips - lips.mean(axis=1, keepdims=True)).reshape(len(points), -1) / np.sqrt(len(LIPS))
+    return np.concatenate([shape, angles * _POSE_WEIGHT / np.sqrt(3)], axis=1).astype(np.float32)
+
+
+def _with_ring(points: Array) -> Array:
+    along = np.linspace(-1, CROP, _RING, endpoint=False, dtype=np.float32)
+    low, high = np.full(_RING, -1, np.float32), np.full(_RING, CROP, np.float32)
+    step = along + (CROP + 1) / _RING
+    ring = np.concatenate(
+        [np.stack(pair, axis=1) for pair in ((along, low), (high, along), (step, high), (low, step))]
+    )
+    return np.concatenate([points, ring]).astype(np.float32)
+
+
+def _paint_triangles(target: Array) -> NDArray[np.int32]:
+    """Which triangle each px of the rows from `_TOP` on lies in, `[H, W]`."""
+    owner = np.zeros((CROP - _TOP, CROP), np.int32)
+    corners = target - np.array([0, _TOP], np.float32)
+    fixed = np.round(corners * 16).astype(np.int32)
+    for index in np.flatnonzero(corners[:, :, 1].max(axis=1) >= -1):
+        cv2.fillConvexPoly(owner, fixed[index], int(index), cv2.LINE_8, 4)
+    return owner

@@ -1,0 +1,100 @@
+"""The diffusion process in one home: noise schedule, training target, samplers.
+
+Training and inference take the same schedule from here, on diffusers' schedulers, so that they
+cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+from torch import Tensor
+
+Prediction = Literal["epsilon", "sample"]
+
+TRAIN_STEPS = 1000  # T' of the paper
+_BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample: `sampler`, `steps`, and `strength`, the share of the schedule to start from
+    (1.0 is pure noise, less starts from the noised aligned reference)."""
+
+    sampler: Literal["ddim", "dpmpp"] = "ddim"
+    steps: int = 200
+    strength: float = 1.0
+
+
+PAPER_SAMPLING = Sampling()
+
+
+def training_scheduler(prediction: Prediction) -> DDIMScheduler:
+    """The forward process of Eq. 6: T' = 1000, beta .0015 to .0195, scaled linear."""
+    return DDIMScheduler(
+        num_train_timesteps=TRAIN_STEPS,
+        **_BETAS,
+        prediction_type=prediction,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def add_noise(scheduler: DDIMScheduler, clean: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
+    """z_t' of clean latents `[B, ...]` at steps `[B]`."""
+    noisy: Tensor = scheduler.add_noise(clean, noise, steps)
+    return noisy
+
+
+def shared_noise(shape: tuple[int, ...], seed: int) -> Tensor:
+    """The one initial noise of all frames of a shot, `[1, *shape]`, the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn((1, *shape), generator=generator)
+
+
+def sample(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    sampling: Sampling,
+    prediction: Prediction,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Denoise to clean latents `[B, ...]`.
+
+    `predict(noisy, steps [B])` is the network under its conditions; `noise` `[B or 1, ...]`;
+    `start` is what is noised when `sampling.strength < 1`.
+    """
+    scheduler = _sampler(sampling.sampler, prediction)
+    strength = sampling.strength if start is not None else 1.0
+    total = max(sampling.steps, round(sampling.steps / strength))
+    scheduler.set_timesteps(total, device=noise.device)
+    steps = scheduler.timesteps[total - sampling.steps :]
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(total - sampling.steps)
+    latents = noise * scheduler.init_noise_sigma
+    if start is not None and strength < 1.0:
+        latents = scheduler.add_noise(start, noise.expand_as(start), steps[:1].expand(len(start)))
+    for step in steps:
+        output = predict(latents, step.expand(len(latents)))
+        latents = scheduler.step(output, step, latents, return_dict=False)[0]
+    return latents
+
+
+def _sampler(name: str, prediction: Prediction) -> DDIMScheduler | DPMSolverMultistepScheduler:
+    if name == "ddim":
+        return training_scheduler(prediction)
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=TRAIN_STEPS,
+        **_BETAS,
+        prediction_type=prediction,
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        timestep_spacing="trailing",
+        lower_order_final=True,
+        use_karras_sigmas=False,
+    )

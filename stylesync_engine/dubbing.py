@@ -1,0 +1,278 @@
+"""dub(): the table of contents of the engine.
+
+1. prepare: follow the speaker, read the style reference, predict the lips -> a plan
+2. render: window by window, rendered crops that stay on disk
+3. assemble: composite into the source's frames, new sound, one file
+
+`dub` is the three in a row, so that a farm's chunks equal one run and a run that was cut off goes
+on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylesync_engine.checkpoints import Models, load_models
+from stylesync_engine.compositing import composite
+from stylesync_engine.faces import ShotFaces, Speaker, follow_faces, landmark_box, stretches
+from stylesync_engine.delivery import check_output
+from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
+from stylesync_engine.plan import Plan, load_window, read_plan_facts, write_text
+from stylesync_engine.preparing import cut_speech, fingerprint, prepare_plan, resolve_range
+from stylesync_engine.rendering import render_windows
+from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
+from stylesync_engine.timecode import advance_timecode
+
+OnProgress = Callable[[Progress], None]
+
+
+def dub(request: DubRequest, models: Models | None = None, on_progress: OnProgress | None = None) -> DubResult:
+    """Dub one shot. Goes on where an interrupted run of the same request stopped.
+
+    `on_progress` may raise `Cancelled`; finished windows stay on disk. Raises a DubError, one
+    sentence, for whatever is wrong with the request or the media.
+    """
+    work = Path(request.work) if request.work else hidden_work_folder(Path(request.output))
+    started = time.monotonic()
+    models = models or load_models(request.options.models, request.options.device)
+    loaded = time.monotonic() - started
+    prepare(request, work, models, on_progress)
+    render(work, None, models, on_progress)
+    result = assemble(work, on_progress, {"load": loaded})
+    if request.work is None:
+        shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+def prepare(
+    request: DubRequest, work: Path, models: Models | None = None, on_progress: OnProgress | None = None
+) -> Path:
+    """Write the plan into `work`; a plan of the same inputs, options and models is kept."""
+    check_request(request)
+    models = models or load_models(request.options.models, request.options.device)
+    facts = read_plan_facts(work)
+    if facts is not None and facts.get("fingerprint") == fingerprint(request, models):
+        return _adopt(work, request, facts)
+    clock = _Clock(on_progress)
+    plan = prepare_plan(request, models, clock)
+    shutil.rmtree(work / "windows", ignore_errors=True)
+    plan.save(work)
+    clock.keep(work, models)
+    return work
+
+
+def render(
+    work: Path, frames: FrameRange | None = None, models: Models | None = None, on_progress: OnProgress | None = None
+) -> None:
+    """Render the missing windows that touch `frames`, counted in source frames as `--frames` is."""
+    plan = Plan.load(work)
+    options = plan.request.options
+    models = models or load_models(options.models, options.device)
+    if fingerprint(plan.request, models) != plan.fingerprint:
+        raise RequestError(
+            f"The plan in '{work}' was made with other models, options or media; run stylesync-engine prepare again."
+        )
+    wanted = None if frames is None else _within(frames, plan.frames)
+    clock = _Clock(on_progress)
+    for done in render_windows(plan, work, models, wanted):
+        clock(Progress("render", done, len(plan.shown)))
+    clock.keep(work, models)
+
+
+def assemble(
+    work: Path, on_progress: OnProgress | None = None, seconds: dict[str, float] | None = None
+) -> DubResult:
+    """Join what was rendered into the output. Raises RequestError where windows are missing."""
+    plan = Plan.load(work)
+    request = plan.request
+    check_request(request)
+    missing = sum(len(w) for w in plan.windows if load_window(work, w, plan.fingerprint) is None)
+    if missing:
+        raise RequestError(
+            f"{missing} of {len(plan.shown)} frames are not rendered yet; run stylesync-engine render --work '{work}'."
+        )
+    info = probe_video(request.video)
+    clock = _Clock(on_progress)
+    sound = fit_sound(*cut_speech(request), _duration(info, plan.frames))
+    with VideoWriter(request.output, excerpt_info(info, plan.frames), request.options.codec, sound) as writer:
+        for done, frame in enumerate(composited_frames(plan, work), start=1):
+            writer.write(frame)
+            clock(Progress("assemble", done, len(plan.frames)))
+    return _result(plan, work, info, {**(seconds or {}), **_kept_seconds(work), **clock.seconds})
+
+
+def composited_frames(plan: Plan, work: Path) -> Iterator[Frame]:
+    """The range's frames with the rendered mouths put in; others pass through untouched."""
+    rendered = _rendered_frames(plan, work)
+    position = {int(frame): i for i, frame in enumerate(plan.shown)}
+    first: Fraction | None = None
+    for frame in read_frames(plan.request.video, plan.frames):
+        first = frame.time if first is None else first
+        index = frame.index - plan.frames.start
+        image = frame.image
+        if index in position:
+            i = position[index]
+            image = composite(image, next(rendered), plan.matrices[i], plan.before[i], plan.after[i])
+        yield Frame(index, frame.time - first, frame.duration, image)
+
+
+def fit_sound(
+    samples: NDArray[np.float32], rate: int, duration: Fraction
+) -> tuple[NDArray[np.float32], int]:
+    """The new speech `[C, S]` cut or filled with silence to the picture's length, sample-exact."""
+    length = round(duration * rate)
+    fitted = samples[:, :length]
+    return np.pad(fitted, ((0, 0), (0, length - fitted.shape[1]))), rate
+
+
+def check_request(request: DubRequest) -> None:
+    """See before any work is done that the request fits its media and that the result can be written."""
+    check_output(request.output, request.options.codec)
+    info = probe_video(request.video)
+    resolve_range(request, info)
+    if request.options.delivery != "composite":
+        raise RequestError(f"delivery '{request.options.delivery}' is not available yet; choose composite.")
+    if info.interlaced:
+        raise RequestError(
+            f"'{request.video}' is interlaced; deinterlace it first, dubbing fields would tear the mouth."
+        )
+
+
+def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """What a clip is and who is seen where, as plain data."""
+    info = probe_video(path)
+    faces: ShotFaces | None = None
+    for state in follow_faces(frame.to_rgb() for frame in read_frames(path)):
+        if isinstance(state, ShotFaces):
+            faces = state
+        elif on_progress:
+            on_progress(Progress("track", state, info.frames))
+    assert faces is not None
+    return {**_media_facts(info), "cuts": list(faces.cuts), "speakers": [_speaker_facts(s) for s in faces.speakers]}
+
+
+def hidden_work_folder(output: Path) -> Path:
+    """Each output has its own work folder beside it: two jobs never share one."""
+    return output.absolute().with_name(f".{output.name}.stylesync")
+
+
+class _Clock:
+    """Passes progress on and adds up the seconds that each stage took."""
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
+        self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        self.seconds[progress.stage] = self.seconds.get(progress.stage, 0.0) + now - self._last
+        self._last = now
+        if self._on_progress:
+            self._on_progress(progress)
+
+    def keep(self, work: Path, models: Models) -> None:
+        seconds = {**_kept_seconds(work), **self.seconds}
+        write_text(work / "seconds.json", json.dumps({"device": str(models.device), "seconds": seconds}))
+
+
+def _kept_seconds(work: Path) -> dict[str, float]:
+    return dict(_kept(work).get("seconds", {}))
+
+
+def _kept(work: Path) -> dict[str, Any]:
+    try:
+        data = json.loads((work / "seconds.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _adopt(work: Path, request: DubRequest, facts: dict[str, Any]) -> Path:
+    """The plan stays; where and how the result is written may have changed."""
+    facts["request"] = json.loads(request.to_json())
+    write_text(work / "plan.json", json.dumps(facts, indent=2, ensure_ascii=False))
+    return work
+
+
+def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
+    if frames.start < range_.start or frames.end > range_.end:
+        raise RequestError(f"Frames {frames} lie outside of the dub's {range_}; give a range within it.")
+    return FrameRange(frames.start - range_.start, frames.end - range_.start)
+
+
+def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
+    """The description of a range of a clip, its time code moved to the range's first frame."""
+    timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
+    return replace(info, frames=len(frames), timecode=timecode, duration=_duration(info, frames))
+
+
+def _duration(info: VideoInfo, frames: FrameRange) -> Fraction:
+    if not info.variable_rate:
+        return len(frames) / info.rate
+    ends = [(frame.time, frame.duration) for frame in read_frames(info.path, frames)]
+    return ends[-1][0] + ends[-1][1] - ends[0][0]
+
+
+def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
+    for window in plan.windows:
+        rendered = load_window(work, window, plan.fingerprint)
+        if rendered is None:
+            raise RequestError(f"A rendered window in '{work}' was lost; run stylesync-engine render again.")
+        yield from rendered.astype(np.float32)
+
+
+def _result(plan: Plan, work: Path, info: VideoInfo, seconds: dict[str, float]) -> DubResult:
+    options = plan.request.options
+    return DubResult(
+        output=plan.request.output,
+        rate=info.rate,
+        frames=len(plan.frames),
+        changed=len(plan.shown),
+        passed_through=tuple((a, b) for a, b in plan.facts["passed_through"]),
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
+        models=plan.facts["models"],
+        device=str(_kept(work).get("device", "unknown")),
+        seed=options.seed,
+        warnings=tuple(plan.facts["warnings"]),
+    )
+
+
+def _media_facts(info: VideoInfo) -> dict[str, Any]:
+    return {
+        "path": info.path,
+        "rate": f"{info.rate.numerator}/{info.rate.denominator}",
+        "frames": info.frames,
+        "width": info.width,
+        "height": info.height,
+        "seconds": round(float(info.duration), 6),
+        "pixel_format": info.pixel_format,
+        "bit_depth": info.bit_depth,
+        "codec": info.codec,
+        "timecode": info.timecode,
+        "variable_rate": info.variable_rate,
+        "interlaced": info.interlaced,
+        "audio": [{"channels": a.channels, "sample_rate": a.sample_rate, "codec": a.codec} for a in info.audio],
+    }
+
+
+def _speaker_facts(speaker: Speaker) -> dict[str, Any]:
+    first = int(np.flatnonzero(speaker.seen)[0])
+    box = landmark_box(speaker.landmarks[first])
+    return {
+        "seen": [list(part) for part in stretches(speaker.seen)],
+        "face_width": round(speaker.size, 1),
+        "mouth_motion": round(speaker.mouth_motion, 5),
+        "frame": first,
+        "box": [round(float(value), 1) for value in box],
+    }

@@ -1,0 +1,165 @@
+"""A plan: everything that stage 2 needs about one dub, computed once and kept in a work folder.
+
+    WORK/plan.json            request, fingerprint of inputs and models, facts
+    WORK/plan.safetensors     tracks, wanted mouths, references
+    WORK/windows/*.safetensors  finished windows of rendered crops
+
+A plan file is only ever read back by the engine that knows its format; whatever does not fit is
+refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from stylesync_engine.appearance import Indices, ReferenceBank
+from stylesync_engine.delivery import disk_errors
+from stylesync_engine.request import DubRequest, FrameRange, RequestError
+
+Array = NDArray[np.float32]
+
+FORMAT = 1
+WINDOW = 16  # frames that are rendered, and kept, together
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One dub of T frames of which n show the speaker.
+
+    `shown` `[n]` are their indices in the range; the rest is per shown frame: `matrices`
+    `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
+    the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
+    `[n, 2]` and `shares` `[n, 2]` which of `bank` are mixed.
+    """
+
+    request: DubRequest
+    frames: FrameRange
+    fingerprint: str
+    shown: Indices
+    matrices: Array
+    before: Array
+    after: Array
+    motion: Array
+    references: Indices
+    shares: Array
+    bank: ReferenceBank
+    facts: Mapping[str, Any]
+
+    @property
+    def windows(self) -> list[range]:
+        """Positions in `shown` of the frames that are rendered together."""
+        return [range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)]
+
+    def save(self, work: Path) -> None:
+        """Write both files; the JSON last, so that a plan is there only when it is whole."""
+        tensors = {
+            "shown": self.shown,
+            "matrices": self.matrices,
+            "before": self.before,
+            "after": self.after,
+            "motion": self.motion,
+            "references": self.references,
+            "shares": self.shares,
+            "bank.crops": self.bank.crops,
+            "bank.points": self.bank.points,
+            "bank.angles": self.bank.angles,
+            "bank.frames": self.bank.frames,
+        }
+        write_tensors(work / "plan.safetensors", tensors)
+        data = {
+            "format": FORMAT,
+            "request": json.loads(self.request.to_json()),
+            "frames": [self.frames.start, self.frames.end],
+            "fingerprint": self.fingerprint,
+            "tensors": file_hash(work / "plan.safetensors"),
+            "facts": dict(self.facts),
+        }
+        write_text(work / "plan.json", json.dumps(data, indent=2, ensure_ascii=False))
+
+    @classmethod
+    def load(cls, work: Path) -> Plan:
+        """Raises RequestError where there is no plan, or a damaged one."""
+        data = read_plan_facts(work)
+        if data is None:
+            raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
+        path = work / "plan.safetensors"
+        try:
+            if file_hash(path) != data["tensors"]:
+                raise RequestError(f"The plan in '{work}' is damaged; run stylesync-engine prepare again.")
+            tensors = load_file(path)
+            bank = ReferenceBank(*(tensors.pop(f"bank.{k}") for k in ("crops", "points", "angles", "frames")))
+            return cls(
+                request=DubRequest.from_dict(data["request"]),
+                frames=FrameRange(*data["frames"]),
+                fingerprint=data["fingerprint"],
+                bank=bank,
+                facts=data["facts"],
+                **tensors,
+            )
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise RequestError(f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again.") from error
+
+
+def read_plan_facts(work: Path) -> dict[str, Any] | None:
+    """The plan's JSON, or None where there is none or it is of another format."""
+    try:
+        data = json.loads((work / "plan.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("format") == FORMAT else None
+
+
+def window_path(work: Path, window: range) -> Path:
+    return work / "windows" / f"{window.start:08d}-{window.stop:08d}.safetensors"
+
+
+def save_window(work: Path, window: range, fingerprint: str, rendered: NDArray[np.float16]) -> None:
+    """Keep rendered lower crops `[n, rows, 256, 3]`; the file appears only when it is whole."""
+    write_tensors(window_path(work, window), {"rendered": rendered}, {"plan": fingerprint})
+
+
+def load_window(work: Path, window: range, fingerprint: str) -> NDArray[np.float16] | None:
+    """The rendered crops, or None where the window is missing, truncated or of another plan."""
+    path = window_path(work, window)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if (file.metadata() or {}).get("plan") != fingerprint:
+                return None
+            rendered: NDArray[np.float16] = file.get_tensor("rendered")
+    except (OSError, SafetensorError):
+        return None
+    return rendered if len(rendered) == len(window) and rendered.dtype == np.float16 else None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None) -> None:
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with disk_errors(path):
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

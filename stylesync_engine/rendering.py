@@ -1,0 +1,190 @@
+"""Step 4 of a dub: windows of frames -> rendered lower halves of the aligned crop.
+
+A window depends on the plan, the source's frames and the models alone, so windows can be made in
+any order, on any number of machines, again after a crash, and are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stylesync_engine.appearance import match_colour, triangulate, warp_reference
+from stylesync_engine.checkpoints import Models
+from stylesync_engine.compositing import match_seam
+from stylesync_engine.diffusion import Sampling, sample, shared_noise
+from stylesync_engine.media import read_frames
+from stylesync_engine.models.autoencoder import to_crops, to_pictures
+from stylesync_engine.models.renderer import Conditions
+from stylesync_engine.mouth import LOWER, cut_crop, draw_lip_map, mask_lower
+from stylesync_engine.plan import Plan, load_window, save_window
+from stylesync_engine.request import DubOptions, FrameRange, RequestError
+
+Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+
+class WindowRenderer(Protocol):
+    """Renders the lower halves `[n, 128, 256, 3]` 0..1 of a window of crops `[n, 256, 256, 3]`."""
+
+    def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
+
+
+def render_windows(plan: Plan, work: Path, models: Models, wanted: FrameRange | None) -> Iterator[int]:
+    """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
+    yields the number of frames done so far, those found included."""
+    renderer = choose_renderer(plan, models)
+    windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
+    missing = [w for w in windows if load_window(work, w, plan.fingerprint) is None]
+    done = sum(len(w) for w in windows) - sum(len(w) for w in missing)
+    yield done
+    for window, crops in _crops_of(plan, missing):
+        rendered = renderer(plan, window, crops)
+        save_window(work, window, plan.fingerprint, rendered.astype(np.float16))
+        done += len(window)
+        yield done
+
+
+def choose_renderer(plan: Plan, models: Models) -> WindowRenderer:
+    """`draft` pastes the aligned reference; the others run the diffusion model."""
+    draft = AlignedReference(plan)
+    if plan.request.options.quality == "draft":
+        return draft
+    return Diffusion(plan, models, draft)
+
+
+def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
+    """The models' own settings for the quality, with what the request overrides."""
+    sampling = models.samplings["best" if options.quality == "best" else "good"]
+    chosen = {k: v for k in ("sampler", "steps", "strength") if (v := getattr(options, k)) is not None}
+    return replace(sampling, **chosen)
+
+
+class AlignedReference:
+    """Real frames of the person warped onto the wanted face: a whole quality by itself."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._triangles = triangulate(np.median(plan.after, axis=0))
+
+    def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
+        rendered = []
+        for position, crop in zip(window, crops, strict=True):
+            lower = self.lower_half(plan, position, crop)
+            rendered.append(match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position]))
+        return np.stack(rendered)
+
+    def lower_half(self, plan: Plan, position: int, crop: Image) -> Array:
+        """`[128, 256, 3]` 0..1 of one frame, references mixed around jumps."""
+        mixed = np.zeros((len(crop) - LOWER, *crop.shape[1:]), np.float32)
+        for index, share in zip(plan.references[position], plan.shares[position], strict=True):
+            if share > 0:
+                warped = warp_reference(plan.bank.crops[index], plan.bank.points[index], plan.after[position], self._triangles)
+                mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
+        return mixed / 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """The conditional latent diffusion model, started from the aligned reference or from noise."""
+
+    models: Models
+    draft: AlignedReference
+    sampling: Sampling
+    noise: Tensor  # [1, C, rows, 64], the same for every frame
+    reference: list[tuple[Tensor, Tensor]]  # keys and values of the reference face, once a shot
+
+    def __init__(self, plan: Plan, models: Models, draft: AlignedReference) -> None:
+        sizes = models.renderer.sizes
+        noise = shared_noise((sizes.latent_channels, sizes.rows, 64), plan.request.options.seed)
+        face = plan.bank.crops[_typical(plan)][None]
+        object.__setattr__(self, "models", models)
+        object.__setattr__(self, "draft", draft)
+        object.__setattr__(self, "sampling", resolve_sampling(plan.request.options, models))
+        object.__setattr__(self, "noise", noise.to(models.device))
+        with torch.no_grad(), models.autocast():
+            latents = models.autoencoder.encode(self._pictures(face))
+            object.__setattr__(self, "reference", models.renderer.reference(latents))
+
+    @torch.no_grad()
+    def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
+        aligned = crops.copy()
+        for i, position in enumerate(window):
+            lower = self.draft.lower_half(plan, position, crops[i])
+            aligned[i, LOWER:] = np.round(lower * 255.0)
+        with self.models.autocast():
+            rendered = self._render(plan, window, crops, aligned)
+        return np.stack(
+            [
+                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
+                for lower, crop, position in zip(rendered, crops, window, strict=True)
+            ]
+        )
+
+    def _render(self, plan: Plan, window: range, crops: Image, aligned: Image) -> Array:
+        """Encode, sample and decode one window, `[n, 128, 256, 3]` 0..1."""
+        autoencoder, renderer = self.models.autoencoder, self.models.renderer
+        sizes, device = renderer.sizes, self.models.device
+        top, context = sizes.top, sizes.context
+        masked = autoencoder.encode(mask_lower(self._pictures(crops)))[:, :, top : top + context]
+        reference = autoencoder.encode(self._pictures(aligned))[:, :, top:].float()
+        conditions = Conditions(
+            motion=torch.from_numpy(plan.motion[window.start : window.stop]).to(device),
+            context=masked.float(),
+            reference=self.reference,
+            aligned=reference if sizes.aligned else None,
+            lip_map=_lip_maps(plan, window, top).to(device) if sizes.lip_map else None,
+        )
+        latents = sample(
+            lambda noisy, steps: renderer(noisy, steps, conditions).float(),
+            self.noise.expand(len(window), -1, -1, -1),
+            self.sampling,
+            self.models.prediction,
+            start=reference[:, :, context:] if sizes.aligned else None,
+        )
+        # The decoder sees the true upper rows beside the new lower ones: no line between them.
+        pictures = autoencoder.decode(torch.cat([reference[:, :, :context], latents], dim=2))
+        return np.asarray(to_crops(pictures)[:, LOWER - 4 * top :].cpu().numpy(), np.float32)
+
+    def _pictures(self, crops: Image) -> Tensor:
+        pictures = to_pictures(torch.from_numpy(crops).to(self.models.device))
+        return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _lip_maps(plan: Plan, window: range, top: int) -> Tensor:
+    maps = np.stack([draw_lip_map(plan.after[position])[top:] for position in window])
+    return torch.from_numpy(maps).permute(0, 3, 1, 2).float() / 255.0
+
+
+def _typical(plan: Plan) -> int:
+    """The reference face: the one used most."""
+    return int(np.bincount(plan.references[:, 0]).argmax())
+
+
+def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:
+    shown = plan.shown[window.start : window.stop]
+    return bool(((shown >= wanted.start) & (shown < wanted.end)).any())
+
+
+def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Image]]:
+    """Source crops of each window; frames stream, one window is in memory."""
+    for window in windows:
+        shown = plan.shown[window.start : window.stop]
+        wanted = {int(frame): window.start + i for i, frame in enumerate(shown)}
+        first = plan.frames.start + int(shown[0])
+        frames = FrameRange(first, plan.frames.start + int(shown[-1]) + 1)
+        crops = [
+            cut_crop(frame.to_rgb(), plan.matrices[wanted[frame.index - plan.frames.start]])
+            for frame in read_frames(plan.request.video, frames)
+            if frame.index - plan.frames.start in wanted
+        ]
+        if len(crops) != len(window):
+            raise RequestError(f"'{plan.request.video}' has changed since the plan was made; prepare again.")
+        yield window, np.stack(crops)

@@ -1,0 +1,130 @@
+"""Reading a style reference: the paper's network, or in closed form on top of a network without
+reference. Both answer one question: which lip motion for this speech, in this person's way?
+
+The closed form is Eq. 2 with the values made explicit, the person's deviations from what the
+network predicts, and the softmax replaced by a regularised solve (kernel ridge regression).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial.distance import cdist, pdist
+
+from stylesync_engine.models.lip_motion import LipMotionNetwork
+
+Array = NDArray[np.float32]
+
+PAPER_REFERENCE = 256  # n of the paper: 10 s
+LEAST_REFERENCE = 8  # frames
+_MOST_REFERENCE = 1500  # frames, a minute: the solve stays below a second
+
+
+@dataclass(frozen=True, slots=True)
+class StyleReference:
+    """n frames at 25 Hz of the person speaking: speech features `[n, D]`, lip motion `[n, 13]`
+    relative to the person's rest, and which of the frames may be used, `[n]` bool (all if None)."""
+
+    speech: Array
+    motion: Array
+    usable: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.motion) if self.usable is None else int(self.usable.sum())
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Numbers of the usable frames."""
+        return np.arange(len(self.motion)) if self.usable is None else np.flatnonzero(self.usable)
+
+
+class StyleReading(Protocol):
+    """Speech features `[T, D]` and a reference -> lip motion `[T, 13]`."""
+
+    def predict(self, speech: Array, reference: StyleReference | None) -> Array: ...
+
+
+class NetworkReading:
+    """The paper's network; with one that reads no reference, or without one, no style is read."""
+
+    def __init__(self, network: LipMotionNetwork, most: int = PAPER_REFERENCE) -> None:
+        self._network = network.eval()
+        self._most = most
+
+    @torch.no_grad()
+    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
+        memory = None
+        if reference is not None and self._network.sizes.reference != "none":
+            kept = choose_sounds(reference, self._most)
+            memory = self._network.remember(_batch(reference.speech[kept]), _batch(reference.motion[kept]))
+        motion: Array = self._network(_batch(speech), memory)[0].numpy()
+        return motion
+
+
+def choose_sounds(reference: StyleReference, most: int) -> NDArray[np.int64]:
+    """Up to `most` usable frames: of a longer reference those that cover most sounds, as whole
+    stretches of a quarter second, in their order."""
+    frames = reference.frames
+    if len(frames) <= most:
+        return frames
+    pieces = np.array_split(frames, math.ceil(len(frames) / 6))
+    means = np.stack([reference.speech[piece].mean(axis=0) for piece in pieces])
+    chosen = [int(np.linalg.norm(means - means.mean(axis=0), axis=1).argmin())]
+    distance = np.linalg.norm(means - means[chosen[0]], axis=1)
+    while sum(len(pieces[i]) for i in chosen) + 6 <= most:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(means - means[chosen[-1]], axis=1))
+    return np.concatenate([pieces[i] for i in sorted(chosen)])
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFormSettings:
+    """`bandwidth` of the Gaussian kernel over the median distance of reference frames, `ridge` on
+    its diagonal, both chosen on the validation speaker."""
+
+    bandwidth: float = 1.0
+    ridge: float = 0.3
+
+
+class ClosedFormReading:
+    """Kernel ridge regression from decoder features to what the network misses about this person."""
+
+    def __init__(self, network: LipMotionNetwork, settings: ClosedFormSettings | None = None) -> None:
+        self._network = network.eval()
+        self._settings = settings or ClosedFormSettings()
+
+    @torch.no_grad()
+    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
+        features, motion = self._run(speech)
+        if reference is None or len(reference) < LEAST_REFERENCE:
+            return motion
+        known, predicted = self._run(reference.speech)
+        kept = reference.frames
+        if len(kept) > _MOST_REFERENCE:
+            kept = kept[np.linspace(0, len(kept) - 1, _MOST_REFERENCE).astype(int)]
+        missed = reference.motion[kept] - predicted[kept]
+        return motion + ridge_regression(known[kept], missed, features, self._settings)
+
+    def _run(self, speech: Array) -> tuple[Array, Array]:
+        features = self._network.features(_batch(speech))
+        return features[0].numpy(), self._network.head(features)[0].numpy()
+
+
+def ridge_regression(known: Array, values: Array, asked: Array, settings: ClosedFormSettings) -> Array:
+    """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> values `[T, 13]` at `[T, d]`."""
+    width = settings.bandwidth * float(np.median(pdist(known[:: max(1, len(known) // 300)]))) + 1e-6
+    gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * width**2))
+    gram[np.diag_indices_from(gram)] += settings.ridge
+    weights = cho_solve(cho_factor(gram, lower=True), values.astype(np.float64))
+    kernel = np.exp(-cdist(asked, known, "sqeuclidean") / (2 * width**2))
+    return np.asarray(kernel @ weights, np.float32)
+
+
+def _batch(values: Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))[None]
