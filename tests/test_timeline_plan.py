@@ -149,8 +149,8 @@ def test_every_planned_frame_is_the_one_that_is_seen(
 
 
 def test_two_thousand_clips_are_planned_in_two_seconds(folder: Path) -> None:
-    cut, entries = random_timeline(folder, 7, 6000)
-    jobs = [job(track=entry["track"], index=entry["index"]) for entry in entries][:2000]
+    cut, entries = random_timeline(folder, 7, 3000)
+    jobs = [job(track=entry["track"], index=entry["index"]) for entry in entries]
     begun = time.process_time()
     found = planned(folder, cut, *jobs, rate=Fraction(25))
     assert len(found.dubs) + len(found.refused) == len(jobs) == 2000

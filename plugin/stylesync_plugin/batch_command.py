@@ -67,6 +67,8 @@ def run_plan(asked: Asked, as_json: bool) -> int:
         work = _prepare(asked)
         if not work.jobs:
             rows = _clips(work)
+            if not rows:
+                raise RequestError(f"'{asked['timeline'].name}' holds no clips; export it again.")
             report.result({"clips": rows}, format_rows(rows))
             return 0
         planned = plan(work.timeline, work.jobs, work.settings)

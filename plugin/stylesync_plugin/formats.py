@@ -137,7 +137,7 @@ def _read_otioz(source: Path, extract_to: Path | None) -> Any:
         return otio.adapters.read_from_file(str(source))
     content = otio.adapters.read_from_file(str(source))
     if not extract_to.exists():
-        extract_to.parent.mkdir(parents=True, exist_ok=True)
+        extract_to.mkdir(parents=True)
         content = otio.adapters.read_from_file(str(source), extract_to_directory=str(extract_to))
     for clip in content.find_clips():
         for reference in clip.media_references().values():

@@ -34,7 +34,7 @@ from stylesync_plugin.placement import ZERO, Layout, Overlap, PlacedClip, is_pic
 from stylesync_plugin.selecting import VIDEO, Piece, select
 from stylesync_plugin.sources import EngineProbe, Library, Probe, Source
 from stylesync_plugin.speech import Recording, SoundPart, Track, find_speech, shifted, spans_of
-from stylesync_plugin.times import EDGE, Span, frame_from, time_code
+from stylesync_plugin.times import EDGE, Span, frame_at, frame_from, time_code
 
 SUFFIXES = {"ffv1": ".mkv", "h264": ".mp4", "png": ".%06d.png", "exr": ".%06d.exr"}
 
@@ -508,7 +508,8 @@ def _frames_between(source: Source, media: Span) -> tuple[int, int]:
 def _shown(placed: PlacedClip, source: Source, seen: Span, rate: Fraction) -> dict[int, int]:
     """Timeline frames of a span of the timeline, each with the source frame that it shows.
 
-    floor((scale * k / rate + offset - zero) * source rate + EDGE), in whole numbers.
+    floor((scale * k / rate + offset - zero) * source rate + EDGE), in whole numbers. A span that
+    begins within a timeline frame takes that frame too, so that media begin no later than it.
     """
     media = placed.to_root.inverse().then(placed.media)
     slope = media.scale / rate * source.facts.rate
@@ -516,7 +517,11 @@ def _shown(placed: PlacedClip, source: Source, seen: Span, rate: Fraction) -> di
     common = math.lcm(slope.denominator, offset.denominator)
     step, base = int(slope * common), int(offset * common)
     numbers = range(frame_from(seen.start, rate), frame_from(seen.end, rate))
-    return {k: (step * k + base) // common for k in numbers}
+    shown = {k: (step * k + base) // common for k in numbers}
+    begun = frame_at(seen.start, rate)
+    if shown and begun not in shown:
+        return {begun: source.frame_at(media(seen.start)), **shown}
+    return shown
 
 
 def _check_bounds(frames: tuple[int, int], source: Source, where: str) -> None:
