@@ -80,6 +80,7 @@ def choose_coverage(points: Array, angles: Array, most: int = MOST_REFERENCES) -
     chosen = [int(np.linalg.norm(look - look.mean(axis=0), axis=1).argmin())]
     distance = np.linalg.norm(look - look[chosen[0]], axis=1)
     while len(chosen) < most:
+        distance[chosen] = -1.0  # equal frames lie at distance 0 too, and none may come twice
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(look - look[chosen[-1]], axis=1))
     return np.sort(np.array(chosen))

@@ -15,8 +15,11 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 Prediction = Literal["epsilon", "sample"]
+Spacing = Literal["leading", "trailing"]
 
 TRAIN_STEPS = 1000  # T' of the paper
+_FEW_STEPS = 50
+_MOST_STEPS = TRAIN_STEPS // 2  # finer ones cannot be spaced evenly from the first to the last
 _BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"}
 
 
@@ -33,7 +36,7 @@ class Sampling:
 PAPER_SAMPLING = Sampling()
 
 
-def training_scheduler(prediction: Prediction) -> DDIMScheduler:
+def training_scheduler(prediction: Prediction, spacing: Spacing = "leading") -> DDIMScheduler:
     """The forward process of Eq. 6: T' = 1000, beta .0015 to .0195, scaled linear."""
     return DDIMScheduler(
         num_train_timesteps=TRAIN_STEPS,
@@ -42,6 +45,7 @@ def training_scheduler(prediction: Prediction) -> DDIMScheduler:
         clip_sample=False,
         set_alpha_to_one=False,
         steps_offset=1,
+        timestep_spacing=spacing,
     )
 
 
@@ -69,13 +73,14 @@ def sample(
     `predict(noisy, steps [B])` is the network under its conditions; `noise` `[B or 1, ...]`;
     `start` is what is noised when `sampling.strength < 1`.
     """
-    scheduler = _sampler(sampling.sampler, prediction)
     strength = sampling.strength if start is not None else 1.0
-    total = max(sampling.steps, round(sampling.steps / strength))
+    total = min(round(sampling.steps / strength), _MOST_STEPS)
+    scheduler = _sampler(sampling.sampler, prediction, total)
+    count = max(1, min(sampling.steps, round(total * strength)))
     scheduler.set_timesteps(total, device=noise.device)
-    steps = scheduler.timesteps[total - sampling.steps :]
+    steps = scheduler.timesteps[total - count :]
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(total - sampling.steps)
+        scheduler.set_begin_index(total - count)
     latents = noise * scheduler.init_noise_sigma
     if start is not None and strength < 1.0:
         latents = scheduler.add_noise(start, noise.expand_as(start), steps[:1].expand(len(start)))
@@ -85,9 +90,13 @@ def sample(
     return latents
 
 
-def _sampler(name: str, prediction: Prediction) -> DDIMScheduler | DPMSolverMultistepScheduler:
+def _sampler(
+    name: str, prediction: Prediction, total: int
+) -> DDIMScheduler | DPMSolverMultistepScheduler:
     if name == "ddim":
-        return training_scheduler(prediction)
+        # The paper's steps count from the clean end, so that few of them would not reach the noise.
+        spacing: Spacing = "leading" if total >= _FEW_STEPS else "trailing"
+        return training_scheduler(prediction, spacing)
     return DPMSolverMultistepScheduler(
         num_train_timesteps=TRAIN_STEPS,
         **_BETAS,

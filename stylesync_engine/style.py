@@ -78,6 +78,7 @@ def choose_sounds(reference: StyleReference, most: int) -> NDArray[np.int64]:
     chosen = [int(np.linalg.norm(means - means.mean(axis=0), axis=1).argmin())]
     distance = np.linalg.norm(means - means[chosen[0]], axis=1)
     while sum(len(pieces[i]) for i in chosen) + 6 <= most:
+        distance[chosen] = -1.0  # equal sounds lie at distance 0 too, and none may come twice
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(means - means[chosen[-1]], axis=1))
     return np.concatenate([pieces[i] for i in sorted(chosen)])
