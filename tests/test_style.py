@@ -1,0 +1,129 @@
+"""Reading a style reference: the closed form against a plain solve, and what it must do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from stylesync_engine.face_model import MOUTH
+from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes, ReferenceUse
+from stylesync_engine.style import (
+    ClosedFormReading,
+    ClosedFormSettings,
+    NetworkReading,
+    StyleReference,
+    choose_sounds,
+    ridge_regression,
+)
+
+Array = NDArray[np.float32]
+SPEECH = 12
+
+
+def make_network(reference: ReferenceUse = "none") -> LipMotionNetwork:
+    torch.manual_seed(0)
+    return LipMotionNetwork(LipMotionSizes(SPEECH, 16, 2, 32, 1, 1, reference=reference)).eval()
+
+
+def noise(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def predict(network: LipMotionNetwork, speech: Array) -> Array:
+    with torch.no_grad():
+        motion: Array = network(torch.from_numpy(speech)[None])[0].numpy()
+    return motion
+
+
+def test_ridge_regression_is_its_formula() -> None:
+    known, values, asked = noise(7, 4), noise(7, MOUTH, seed=1), noise(5, 4, seed=2)
+    settings = ClosedFormSettings(bandwidth=0.8, ridge=0.2)
+    distances = [math.dist(known[i], known[j]) for i in range(len(known)) for j in range(i)]
+    width = 0.8 * float(np.median(distances))
+    kernel = [[math.exp(-(math.dist(a, b) ** 2) / (2 * width**2)) for b in known] for a in known]
+    weights = np.linalg.inv(np.array(kernel) + 0.2 * np.eye(7)) @ values
+    rows = [[math.exp(-(math.dist(a, b) ** 2) / (2 * width**2)) for b in known] for a in asked]
+    got = ridge_regression(known, values, asked, settings)
+    np.testing.assert_allclose(got, np.array(rows) @ weights, atol=1e-4)
+
+
+def test_without_ridge_the_reference_is_repeated_exactly() -> None:
+    known, values = noise(20, 6), noise(20, MOUTH, seed=1)
+    got = ridge_regression(known, values, known, ClosedFormSettings(0.5, 1e-9))
+    np.testing.assert_allclose(got, values, atol=1e-3)
+
+
+def test_a_person_like_the_average_changes_nothing() -> None:
+    network, speech = make_network(), noise(30, SPEECH)
+    reference = StyleReference(
+        noise(40, SPEECH, seed=1), predict(network, noise(40, SPEECH, seed=1))
+    )
+    got = ClosedFormReading(network).predict(speech, reference)
+    np.testing.assert_allclose(got, predict(network, speech), atol=1e-4)
+
+
+def test_a_person_s_habit_is_taken_over() -> None:
+    network, known = make_network(), noise(200, SPEECH, seed=1)
+    habit = np.linspace(-0.5, 0.5, MOUTH, dtype=np.float32)
+    reference = StyleReference(known, predict(network, known) + habit)
+    speech = noise(50, SPEECH, seed=2)
+    settings = ClosedFormSettings(bandwidth=2.0, ridge=0.01)
+    got = ClosedFormReading(network, settings).predict(speech, reference) - predict(network, speech)
+    np.testing.assert_allclose(got.mean(axis=0), habit, atol=0.1)
+
+
+def test_frames_that_are_not_usable_are_not_used() -> None:
+    network, known = make_network(), noise(60, SPEECH, seed=1)
+    motion = predict(network, known) + 0.3
+    usable = np.arange(60) % 3 > 0
+    spoilt = np.where(usable[:, None], motion, 1e3).astype(np.float32)
+    speech = noise(20, SPEECH, seed=2)
+    reading = ClosedFormReading(network)
+    one = reading.predict(speech, StyleReference(known, motion, usable))
+    other = reading.predict(speech, StyleReference(known, spoilt, usable))
+    np.testing.assert_array_equal(one, other)
+    assert len(StyleReference(known, motion, usable)) == 40
+
+
+@pytest.mark.parametrize("frames", [0, 7])
+def test_too_short_a_reference_is_none(frames: int) -> None:
+    network, speech = make_network(), noise(20, SPEECH)
+    reference = StyleReference(noise(frames, SPEECH), noise(frames, MOUTH))
+    got = ClosedFormReading(network).predict(speech, reference)
+    np.testing.assert_allclose(got, predict(network, speech), atol=1e-6)
+    got = ClosedFormReading(network).predict(speech, None)
+    np.testing.assert_allclose(got, predict(network, speech), atol=1e-6)
+
+
+def test_the_network_reads_its_reference_and_a_network_without_none() -> None:
+    speech, reference = noise(20, SPEECH), StyleReference(noise(30, SPEECH), noise(30, MOUTH))
+    network = make_network("audio-aware")
+    with torch.no_grad():
+        memory = network.remember(
+            torch.from_numpy(reference.speech)[None], torch.from_numpy(reference.motion)[None]
+        )
+        expected = network(torch.from_numpy(speech)[None], memory)[0].numpy()
+    got = NetworkReading(network).predict(speech, reference)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert np.abs(got - NetworkReading(network).predict(speech, None)).max() > 1e-4
+    plain = make_network("none")
+    np.testing.assert_allclose(
+        NetworkReading(plain).predict(speech, reference), predict(plain, speech), atol=1e-6
+    )
+
+
+def test_of_a_long_reference_the_different_sounds_are_kept() -> None:
+    speech = np.zeros((600, SPEECH), np.float32)
+    speech[300:312] = 5.0  # one rare sound
+    speech[400:424, 0] = -4.0
+    reference = StyleReference(speech, noise(600, MOUTH))
+    kept = choose_sounds(reference, 60)
+    assert len(kept) <= 60
+    assert (np.diff(kept) > 0).all()
+    assert np.isin([302, 309], kept).any()
+    assert np.isin(np.arange(402, 422), kept).any()
+    np.testing.assert_array_equal(choose_sounds(reference, 600), np.arange(600))
