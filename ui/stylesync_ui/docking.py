@@ -1,0 +1,19 @@
+"""The panel inside a host that has PySide6: it dresses itself in the host's colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication, QWidget
+
+from stylesync_ui import theme
+from stylesync_ui.panel import Panel
+
+
+def make_panel(parent: QWidget | None = None, timeline: str | None = None) -> Panel:
+    """A panel for a dock of the host's; closing the dock must call its `shut`."""
+    theme.adopt(theme.theme_of(QApplication.palette()))
+    panel = Panel(parent=parent)
+    if timeline:
+        panel.open(Path(timeline))
+    return panel

@@ -1,0 +1,110 @@
+"""What the editor has chosen so far: three ranges, the speaker, the options."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from stylesync_plugin.contract import DubOptions
+from stylesync_plugin.times import Span
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChoice:
+    """The new speech: a file, or what sounds on an audio track in a span of the timeline."""
+
+    file: str | None = None
+    track: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StyleChoice:
+    """How the person speaks: a file, a span of the timeline, or (empty) the shot itself."""
+
+    file: str | None = None
+    track: str | None = None
+    span: Span | None = None
+
+    @property
+    def is_shot(self) -> bool:
+        return self.file is None and self.span is None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerChoice:
+    """A click on a face: which file, its frame, px of its picture."""
+
+    path: str
+    frame: int
+    x: float
+    y: float
+
+    def __str__(self) -> str:
+        return f"{self.frame}:{self.x:g},{self.y:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class DubWish:
+    """All of it; incomplete wishes are fine, `problems.check` says what is missing."""
+
+    dub: Span | None = None
+    speech: SpeechChoice | None = None
+    style: StyleChoice = field(default_factory=StyleChoice)
+    speaker: SpeakerChoice | None = None
+    consent: str | None = None
+    options: DubOptions = field(default_factory=DubOptions)
+
+    def to_job(self, name: str, path: str | None) -> dict[str, Any]:
+        """The plugin's job data; `path` is the file that the range shows.
+
+        A speaker who was clicked in another file does not count.
+        """
+        assert self.dub is not None
+        assert self.speech is not None
+        data: dict[str, Any] = {
+            "name": name,
+            "range": _range(self.dub),
+            "speech": _speech(self.speech),
+            "options": _changed(self.options),
+        }
+        if self.style.file is not None:
+            data["style"] = self.style.file
+        elif self.style.span is not None:
+            data["style"] = {"range": _range(self.style.span)}
+            if self.style.track:
+                data["style"]["track"] = self.style.track
+        if self.speaker is not None and self.speaker.path == path:
+            data["speaker"] = str(self.speaker)
+        if self.consent:
+            data["consent"] = self.consent
+        return data
+
+
+def _range(span: Span) -> list[str]:
+    return [_seconds(span.start), _seconds(span.end)]
+
+
+def _seconds(moment: Fraction) -> str:
+    return f"{moment.numerator}/{moment.denominator}s" if moment else "0s"
+
+
+def _speech(choice: SpeechChoice) -> str | dict[str, Any]:
+    if choice.file is not None:
+        return str(Path(choice.file))
+    assert choice.span is not None
+    found: dict[str, Any] = {"range": _range(choice.span)}
+    return {**found, "track": choice.track} if choice.track else found
+
+
+def _changed(options: DubOptions) -> dict[str, Any]:
+    """Options that differ from their defaults."""
+    plain = DubOptions()
+    return {
+        entry.name: getattr(options, entry.name)
+        for entry in dataclasses.fields(DubOptions)
+        if getattr(options, entry.name) != getattr(plain, entry.name)
+    }

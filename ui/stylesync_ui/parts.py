@@ -1,0 +1,338 @@
+# ruff: noqa: N802  (Qt calls these by its own names)
+"""Small building blocks that several widgets share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetrics,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+from stylesync_plugin.contract import DubError
+from stylesync_plugin.times import time_code
+
+from stylesync_ui import theme
+from stylesync_ui.icons import icon
+from stylesync_ui.timecode_entry import parse_entry
+
+
+def label(text: str = "", role: str = "") -> QLabel:
+    made = QLabel(text)
+    if role:
+        made.setProperty("role", role)
+    return made
+
+
+def button(text: str, role: str = "", icon_name: str = "") -> QPushButton:
+    made = QPushButton(text)
+    if role:
+        made.setProperty("role", role)
+    if icon_name:
+        made.setIcon(icon(icon_name))
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    return made
+
+
+def tool(icon_name: str, name: str, shortcut: str = "", flat: bool = True) -> QToolButton:
+    """An icon button; its name is read aloud and shown as a tip."""
+    made = QToolButton()
+    made.setIcon(icon(icon_name))
+    made.setIconSize(QSize(16, 16))
+    made.setAccessibleName(name)
+    made.setToolTip(f"{name}  ({shortcut})" if shortcut else name)
+    if flat:
+        made.setProperty("role", "flat")
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made
+
+
+def line(horizontal: bool = True) -> QFrame:
+    made = QFrame()
+    made.setProperty("role", "line")
+    made.setFixedHeight(1) if horizontal else made.setFixedWidth(1)
+    return made
+
+
+def row(*widgets: QWidget | int | None, spacing: int = 6) -> QHBoxLayout:
+    """Widgets side by side; None stretches, a number is px of space."""
+    made = QHBoxLayout()
+    made.setContentsMargins(0, 0, 0, 0)
+    made.setSpacing(spacing)
+    for widget in widgets:
+        if widget is None:
+            made.addStretch(1)
+        elif isinstance(widget, int):
+            made.addSpacing(widget)
+        else:
+            made.addWidget(widget)
+    return made
+
+
+class Segments(QWidget):
+    """One of a few: buttons that stick together."""
+
+    chosen = Signal(str)
+
+    def __init__(
+        self, entries: Sequence[tuple[str, str]], name: str, stretch: bool = False
+    ) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(True)
+        self.buttons: dict[str, QToolButton] = {}
+        made = row(spacing=0)
+        for number, (key, text) in enumerate(entries):
+            entry = QToolButton()
+            entry.setText(text)
+            entry.setCheckable(True)
+            entry.setProperty("role", "segment")
+            entry.setProperty("first", number == 0)
+            entry.setProperty("last", number == len(entries) - 1)
+            entry.setAccessibleName(f"{name}: {text}")
+            entry.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            if stretch:
+                entry.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            entry.clicked.connect(lambda _=False, k=key: self.chosen.emit(k))
+            self._group.addButton(entry)
+            self.buttons[key] = entry
+            made.addWidget(entry)
+        self.setLayout(made)
+
+    def choose(self, key: str) -> None:
+        """Show a choice without saying so."""
+        self.buttons[key].setChecked(True)
+
+    @property
+    def choice(self) -> str:
+        return next((key for key, entry in self.buttons.items() if entry.isChecked()), "")
+
+
+class Elided(QLabel):
+    """A text that is shortened in its middle where it does not fit, and told whole as a tip."""
+
+    def __init__(self, text: str = "", role: str = "") -> None:
+        super().__init__()
+        self._whole = text
+        if role:
+            self.setProperty("role", role)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(40)
+
+    def setText(self, text: str) -> None:
+        self._whole = text
+        self.setToolTip(text)
+        self._shorten()
+
+    @property
+    def whole(self) -> str:
+        return self._whole
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._shorten()
+
+    def _shorten(self) -> None:
+        metrics = QFontMetrics(self.font())
+        text = metrics.elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width())
+        super().setText(text)
+
+
+class Choice(QComboBox):
+    """A list to choose from, with an arrow of our own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.current().muted, 1.4))
+        x, y = self.width() - 15, self.height() / 2
+        painter.drawPolyline([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)])
+        painter.end()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scrolling the form must not change what is chosen."""
+        event.ignore()
+
+
+class RangeChip(QWidget):
+    """A small square in a range's colour."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self.setFixedSize(10, 14)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.current().of_range(self._kind))
+        painter.drawRoundedRect(QRectF(0, 2, 10, 10), 2.5, 2.5)
+        painter.end()
+
+
+class Note(QWidget):
+    """A sentence with its level's colour at the side: a problem, beside the field it is about."""
+
+    def __init__(self, text: str, level: str) -> None:
+        super().__init__()
+        self._level = level
+        said = label(text)
+        said.setWordWrap(True)
+        said.setStyleSheet(f"color: {self._colour().name()}; font-size: 11px;")
+        made = row(said)
+        made.setContentsMargins(9, 1, 0, 1)
+        self.setLayout(made)
+        self.setAccessibleName(text)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+
+    def _colour(self) -> QColor:
+        return theme.current().of_level(self._level)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(QRectF(0, 2, 2, self.height() - 4), self._colour())
+        painter.end()
+
+
+class TimeField(QLineEdit):
+    """A time code that takes what editors type; Escape takes it back."""
+
+    entered = Signal(object)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setFont(theme.mono_font())
+        self.setStyleSheet(f"font-family: '{theme.MONO[-1]}', monospace;")
+        self.setPlaceholderText("--:--:--:--")
+        self.setFixedWidth(112)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.moment: Fraction | None = None
+        self._rate, self._zero = Fraction(25), Fraction(0)
+        self._current = Fraction(0)
+        self.returnPressed.connect(self._enter)
+        self.editingFinished.connect(self._leave)
+
+    def set_clock(self, rate: Fraction, zero: Fraction, current: Fraction) -> None:
+        """What signed and shortened entries count from."""
+        self._rate, self._zero, self._current = rate, zero, current
+
+    def show_moment(self, moment: Fraction | None) -> None:
+        self.moment = moment
+        if not (self.hasFocus() and self.isModified()):
+            self._write()
+
+    def _write(self) -> None:
+        known = self.moment is not None
+        self.setText(time_code(self.moment or Fraction(0), self._rate, self._zero) if known else "")
+        self._mark("")
+
+    def _enter(self) -> None:
+        if not self.isModified():
+            return
+        from_here = self.moment if self.moment is not None else self._current
+        try:
+            moment = parse_entry(self.text(), self._rate, self._zero, from_here)
+        except DubError as error:
+            self._mark(str(error))
+            return
+        self.setModified(False)
+        self._mark("")
+        self.entered.emit(moment)
+        self._write()
+
+    def _leave(self) -> None:
+        if self.isModified() and self.text().strip():
+            self._enter()
+        elif self.isModified():
+            self._write()
+
+    def _mark(self, problem: str) -> None:
+        self.setToolTip(problem)
+        self.setProperty("wrong", bool(problem))
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self._write()
+            self.setModified(False)
+            self.clearFocus()
+            return
+        super().keyPressEvent(event)
+
+
+class Banner(QFrame):
+    """A message across the panel with up to two actions; never modal."""
+
+    acted = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = label()
+        self.text.setWordWrap(True)
+        self._buttons = [button(""), button("")]
+        self._actions = ["", ""]
+        self._close = tool("close", self.tr("Dismiss"))
+        made = row(self.text, *self._buttons, self._close, spacing=8)
+        made.setStretch(0, 1)
+        made.setContentsMargins(12, 6, 8, 6)
+        self.setLayout(made)
+        for number, entry in enumerate(self._buttons):
+            entry.clicked.connect(lambda _=False, n=number: self._act(n))
+        self._close.clicked.connect(self.hide)
+        self.hide()
+
+    def say(self, text: str, level: str, *actions: tuple[str, str]) -> None:
+        """`actions` are (key, text) pairs."""
+        colour = theme.current().of_level(level) if level != "good" else theme.current().good
+        self.setStyleSheet(
+            f"Banner {{ background: {theme.current().raised.name()}; border: 0;"
+            f" border-left: 4px solid {colour.name()}; }}"
+        )
+        self.text.setText(text)
+        self.setAccessibleName(text)
+        for number, entry in enumerate(self._buttons):
+            shown = number < len(actions)
+            entry.setVisible(shown)
+            if shown:
+                self._actions[number] = actions[number][0]
+                entry.setText(actions[number][1])
+        self.show()
+
+    def _act(self, number: int) -> None:
+        self.hide()
+        self.acted.emit(self._actions[number])
+
+    def button_of(self, action: str) -> QPushButton | None:
+        return next(
+            (b for b, key in zip(self._buttons, self._actions, strict=True)
+             if key == action and b.isVisible()), None,
+        )  # fmt: skip

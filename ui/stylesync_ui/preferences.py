@@ -1,0 +1,71 @@
+"""What the editor sets once: models, device, previews, consent; kept as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths
+from stylesync_plugin.records import write_json
+
+PREVIEW_HEIGHTS = (360, 540, 720, 1080)
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """`cache_mb` bounds the previews on disk; `models_folder` holds models beside the starter's."""
+
+    models_folder: str = ""
+    device: str = "auto"
+    cache_mb: int = 2000
+    preview_height: int = 540
+    consent_required: bool = False
+    seen_help: bool = False
+    sound_on: bool = True
+
+    @classmethod
+    def read(cls, file: Path) -> Preferences:
+        """What was kept; anything unreadable is the default."""
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return cls()
+        plain = cls()
+        known = {
+            entry.name: data[entry.name]
+            for entry in dataclasses.fields(cls)
+            if isinstance(data, dict)
+            and type(data.get(entry.name)) is type(getattr(plain, entry.name))
+        }
+        return cls(**known)
+
+    def write(self, file: Path) -> None:
+        try:
+            write_json(file, dataclasses.asdict(self))
+        except OSError:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The panel's own folders: settings and queue in `config`, previews in `cache`."""
+
+    config: Path
+    cache: Path
+
+    @classmethod
+    def default(cls) -> Home:
+        kinds = QStandardPaths.StandardLocation
+        config = QStandardPaths.writableLocation(kinds.GenericConfigLocation)
+        cache = QStandardPaths.writableLocation(kinds.GenericCacheLocation)
+        return cls(Path(config) / "StyleSync", Path(cache) / "StyleSync" / "previews")
+
+    @property
+    def preferences(self) -> Path:
+        return self.config / "preferences.json"
+
+    @property
+    def queue(self) -> Path:
+        return self.config / "queue.json"

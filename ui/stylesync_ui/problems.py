@@ -1,0 +1,183 @@
+"""What stands in the way of a dub, each beside the field that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from PySide6.QtCore import QCoreApplication
+from stylesync_plugin.times import Span
+
+from stylesync_ui.dub_wish import DubWish
+
+Field = Literal["dub", "speech", "style", "speaker", "models", "consent", "delivery"]
+Level = Literal["error", "warning", "hint"]
+
+SHORTEST_STYLE = Fraction(2)
+GOOD_STYLE = Fraction(10)
+SMALLEST_FACE = 48.0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One sentence at one field; an error keeps the dub from starting."""
+
+    field: Field
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownClip:
+    """What the dub range shows in one clip."""
+
+    name: str
+    span: Span
+    obstacle: str = ""
+    retimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known of the media so far; None where it is not known yet.
+
+    `faces` are counts and `face_widths` px of the sampled frames; `cuts` are timeline seconds
+    written as time codes.
+    """
+
+    clips: tuple[ShownClip, ...] = ()
+    speech_seconds: Fraction | None = None
+    style_seconds: Fraction | None = None
+    faces: tuple[int, ...] | None = None
+    face_width: float | None = None
+    cuts: tuple[str, ...] = ()
+    models_here: bool | None = None
+    consent_required: bool = False
+    plan_error: str = ""
+
+
+def tr(text: str) -> str:
+    return QCoreApplication.translate("problems", text)
+
+
+def check(wish: DubWish, found: Findings) -> list[Problem]:
+    """Every problem that can be told now, errors first."""
+    problems = [
+        *_of_range(wish, found),
+        *_of_speech(wish, found),
+        *_of_style(wish, found),
+        *_of_faces(wish, found),
+        *_of_models(found),
+        *_of_consent(wish, found),
+    ]
+    if found.plan_error and not any(problem.level == "error" for problem in problems):
+        problems.append(Problem(_field_of(found.plan_error), "error", found.plan_error))
+    order = ("error", "warning", "hint")
+    return sorted(problems, key=lambda problem: order.index(problem.level))
+
+
+def blocks(problems: Sequence[Problem]) -> bool:
+    return any(problem.level == "error" for problem in problems)
+
+
+def _of_range(wish: DubWish, found: Findings) -> list[Problem]:
+    if wish.dub is None:
+        return [Problem("dub", "error", tr("Mark what to dub: I and O, or double-click a shot."))]
+    if not found.clips:
+        return [Problem("dub", "error", tr("The range shows no clip; move it over a shot."))]
+    problems = [Problem("dub", "error", clip.obstacle) for clip in found.clips if clip.obstacle]
+    if len(found.clips) > 1:
+        text = tr("The range holds {n} shots; each is dubbed on its own.")
+        problems.append(Problem("dub", "warning", text.format(n=len(found.clips))))
+    if any(clip.retimed for clip in found.clips):
+        text = tr("The clip is retimed; its shown frames are written out first, then dubbed.")
+        problems.append(Problem("dub", "warning", text))
+    if found.cuts:
+        text = tr("The file has a cut inside the range, at {at}; end the range there.")
+        problems.append(Problem("dub", "warning", text.format(at=", ".join(found.cuts[:3]))))
+    return problems
+
+
+def _of_speech(wish: DubWish, found: Findings) -> list[Problem]:
+    if wish.speech is None:
+        text = tr("Choose the new speech: a file, or drag over an audio track.")
+        return [Problem("speech", "error", text)]
+    if wish.dub is None or found.speech_seconds is None:
+        return []
+    extra = float(found.speech_seconds - wish.dub.duration)
+    if abs(extra) < 0.1:
+        return []
+    if extra > 0:
+        text = tr("The speech is {s:.1f} s longer than the range; {policy}.")
+        policy = {
+            "trim": tr("its end is cut off"),
+            "hold": tr("its end is cut off"),
+            "silence": tr("its end is cut off"),
+        }[wish.options.length]
+    else:
+        text = tr("The speech is {s:.1f} s shorter than the range; {policy}.")
+        policy = {
+            "trim": tr("the rest keeps the original picture"),
+            "hold": tr("the mouth rests at its end"),
+            "silence": tr("the rest is dubbed as silence"),
+        }[wish.options.length]
+    return [Problem("speech", "warning", text.format(s=abs(extra), policy=policy))]
+
+
+def _of_style(wish: DubWish, found: Findings) -> list[Problem]:
+    seconds = found.style_seconds
+    if seconds is None:
+        return []
+    if seconds < SHORTEST_STYLE:
+        text = tr("{s:.1f} s of style are too short to tell a manner; 10 s are good.")
+        level: Level = "hint" if wish.style.is_shot else "warning"
+        return [Problem("style", level, text.format(s=float(seconds)))]
+    if seconds < GOOD_STYLE and not wish.style.is_shot:
+        text = tr("{s:.1f} s of style; from 10 s on it is at its best.")
+        return [Problem("style", "hint", text.format(s=float(seconds)))]
+    return []
+
+
+def _of_faces(wish: DubWish, found: Findings) -> list[Problem]:
+    if found.faces is None:
+        return []
+    if not any(found.faces):
+        text = tr("No face was found in the range; choose one where the speaker is seen.")
+        return [Problem("speaker", "error", text)]
+    problems = []
+    if not all(found.faces):
+        text = tr("The face is not seen all the time; such frames stay as they are.")
+        problems.append(Problem("speaker", "hint", text))
+    if found.face_width is not None and found.face_width < SMALLEST_FACE:
+        text = tr("The face is only {px:.0f} px wide; 48 px are needed.")
+        problems.append(Problem("speaker", "error", text.format(px=found.face_width)))
+    if max(found.faces) > 1 and wish.speaker is None:
+        text = tr("Several people are seen; click the one to dub in the viewer.")
+        problems.append(Problem("speaker", "warning", text))
+    return problems
+
+
+def _of_models(found: Findings) -> list[Problem]:
+    if found.models_here is False:
+        text = tr("These models are not here; choose others, or fetch them in Preferences.")
+        return [Problem("models", "error", text)]
+    return []
+
+
+def _of_consent(wish: DubWish, found: Findings) -> list[Problem]:
+    if wish.consent:
+        return []
+    level: Level = "error" if found.consent_required else "hint"
+    text = tr("No consent of the person is on record; broadcasters ask for it in writing.")
+    return [Problem("consent", level, text)]
+
+
+def _field_of(sentence: str) -> Field:
+    """The plan's sentences name the thing that they are about."""
+    words = sentence.lower()
+    for field in ("speech", "style", "consent", "codec"):
+        if words.startswith((f"the {field}", f"the media '{field}")) or f"of the {field}" in words:
+            return "delivery" if field == "codec" else field  # type: ignore[return-value]
+    return "dub"

@@ -1,0 +1,54 @@
+# ruff: noqa: N802  (Qt calls these by its own names)
+"""The panel as a program of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from stylesync_ui import theme
+from stylesync_ui.panel import Panel
+from stylesync_ui.preferences import Home
+
+SIZE = (1440, 900)
+
+
+class Window(QMainWindow):
+    """A window around the panel."""
+
+    def __init__(self, home: Home | None = None, command: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.panel = Panel(home, command)
+        self.setCentralWidget(self.panel)
+        self.setWindowTitle("StyleSync")
+        self.panel.title_changed.connect(lambda name: self.setWindowTitle(f"{name} - StyleSync"))
+        self.resize(*SIZE)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.panel.shut()
+        super().closeEvent(event)
+
+
+def make_application(arguments: Sequence[str]) -> QApplication:
+    """The running application, or a new one in our colours."""
+    running = QApplication.instance()
+    if isinstance(running, QApplication):
+        return running
+    application = QApplication(list(arguments))
+    application.setApplicationName("StyleSync")
+    theme.apply_to_application(application)
+    return application
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Open a window, with a timeline if one is named; returns the exit code."""
+    application = make_application(sys.argv[:1])
+    window = Window()
+    window.show()
+    if arguments:
+        window.panel.open(Path(arguments[0]))
+    return application.exec()
