@@ -160,7 +160,9 @@ def triangulate(points: Array) -> NDArray[np.int64]:
     return np.asarray(Delaunay(_with_ring(points)).simplices, np.int64)
 
 
-def warp_reference(crop: Image, points: Array, wanted: Array, triangles: NDArray[np.int64]) -> Image:
+def warp_reference(
+    crop: Image, points: Array, wanted: Array, triangles: NDArray[np.int64]
+) -> Image:
     """The reference crop `[256, 256, 3]` with its landmarks `points` moved to `wanted`, both
     `[468, 2]`: affine over each triangle. Rows above the middle of the face are left empty."""
     source, target = _with_ring(points)[triangles], _with_ring(wanted)[triangles]  # [M, 3, 2]
@@ -179,7 +181,12 @@ def warp_reference(crop: Image, points: Array, wanted: Array, triangles: NDArray
     map_y = a[..., 1, 0] * x + a[..., 1, 1] * y + b[..., 1]
     out = np.zeros_like(crop)
     cv2.remap(
-        crop, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_CUBIC, out[_TOP:], cv2.BORDER_REPLICATE
+        crop,
+        map_x.astype(np.float32),
+        map_y.astype(np.float32),
+        cv2.INTER_CUBIC,
+        out[_TOP:],
+        cv2.BORDER_REPLICATE,
     )
     return out
 
@@ -197,7 +204,9 @@ def match_colour(reference: Image, target: Image, points: Array) -> Image:
     have = reference[inside].astype(np.float32).mean(axis=0)
     want = target[inside].astype(np.float32).mean(axis=0)
     gain = np.clip((want + 4) / (have + 4), 0.6, 1.6)
-    table = np.clip(np.arange(256, dtype=np.float32)[:, None] * gain, 0, 255).round().astype(np.uint8)
+    table = (
+        np.clip(np.arange(256, dtype=np.float32)[:, None] * gain, 0, 255).round().astype(np.uint8)
+    )
     return np.asarray(cv2.LUT(reference, table[None]), np.uint8)
 
 
@@ -213,7 +222,10 @@ def _with_ring(points: Array) -> Array:
     low, high = np.full(_RING, -1, np.float32), np.full(_RING, CROP, np.float32)
     step = along + (CROP + 1) / _RING
     ring = np.concatenate(
-        [np.stack(pair, axis=1) for pair in ((along, low), (high, along), (step, high), (low, step))]
+        [
+            np.stack(pair, axis=1)
+            for pair in ((along, low), (high, along), (step, high), (low, step))
+        ]
     )
     return np.concatenate([points, ring]).astype(np.float32)
 

@@ -29,12 +29,18 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
     alike = np.exp(-np.square(np.abs(difference).max(axis=2) / _SEAM_ALIKE))
     weight = (edge * alike + 1e-4).astype(np.float32)
     total = _blur(weight)
-    spread = np.stack([_blur(difference[..., c] * weight) for c in range(3)], axis=-1) / total[..., None]
+    spread = (
+        np.stack([_blur(difference[..., c] * weight) for c in range(3)], axis=-1) / total[..., None]
+    )
     sure = np.clip(total / 0.02, 0, 1)[..., None]
-    return np.asarray(np.clip(rendered + sure * np.clip(spread, -_SEAM_LIMIT, _SEAM_LIMIT), 0, 1), np.float32)
+    return np.asarray(
+        np.clip(rendered + sure * np.clip(spread, -_SEAM_LIMIT, _SEAM_LIMIT), 0, 1), np.float32
+    )
 
 
-def composite(image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array) -> PixelImage:
+def composite(
+    image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array
+) -> PixelImage:
     """The frame with the rendered lower half `[128, 256, 3]` 0..1 put back.
 
     `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`. Pixels outside the
@@ -47,10 +53,16 @@ def composite(image: PixelImage, rendered: Array, matrix: Array, before: Array, 
     back[:, 2] += back[:, 0] * box[0] + back[:, 1] * box[1]
     back[1, 2] -= LOWER
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shown = cv2.warpAffine(matte, back, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    shown = cv2.warpAffine(
+        matte, back, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     colours = cv2.warpAffine(
-        np.ascontiguousarray(rendered, np.float32), back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        np.ascontiguousarray(rendered, np.float32),
+        back,
+        size,
+        flags=flags,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return image.blend_region(box, np.clip(colours, 0, 1), shown)
 
@@ -62,9 +74,14 @@ def _box_in_picture(matte: Array, matrix: Array) -> Box:
     y0, y1 = rows[0] + LOWER - 2, min(rows[-1] + LOWER + 3, CROP + 2)
     corners = np.array([[x0, y0, 1], [x1, y0, 1], [x0, y1, 1], [x1, y1, 1]])
     points = corners @ cv2.invertAffineTransform(matrix).T
-    low, high = np.floor(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).astype(int) + 1
+    low, high = (
+        np.floor(points.min(axis=0)).astype(int),
+        np.ceil(points.max(axis=0)).astype(int) + 1,
+    )
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def _blur(values: Array) -> Array:
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), _SEAM_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(
+        cv2.GaussianBlur(values, (0, 0), _SEAM_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32
+    )

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import composite
-from stylesync_engine.faces import ShotFaces, Speaker, follow_faces, landmark_box, stretches
 from stylesync_engine.delivery import check_output
+from stylesync_engine.faces import ShotFaces, Speaker, follow_faces, landmark_box, stretches
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
 from stylesync_engine.plan import Plan, load_window, read_plan_facts, write_text
 from stylesync_engine.preparing import cut_speech, fingerprint, prepare_plan, resolve_range
@@ -36,7 +36,9 @@ from stylesync_engine.timecode import advance_timecode
 OnProgress = Callable[[Progress], None]
 
 
-def dub(request: DubRequest, models: Models | None = None, on_progress: OnProgress | None = None) -> DubResult:
+def dub(
+    request: DubRequest, models: Models | None = None, on_progress: OnProgress | None = None
+) -> DubResult:
     """Dub one shot. Goes on where an interrupted run of the same request stopped.
 
     `on_progress` may raise `Cancelled`; finished windows stay on disk. Raises a DubError, one
@@ -55,7 +57,10 @@ def dub(request: DubRequest, models: Models | None = None, on_progress: OnProgre
 
 
 def prepare(
-    request: DubRequest, work: Path, models: Models | None = None, on_progress: OnProgress | None = None
+    request: DubRequest,
+    work: Path,
+    models: Models | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Path:
     """Write the plan into `work`; a plan of the same inputs, options and models is kept."""
     check_request(request)
@@ -72,7 +77,10 @@ def prepare(
 
 
 def render(
-    work: Path, frames: FrameRange | None = None, models: Models | None = None, on_progress: OnProgress | None = None
+    work: Path,
+    frames: FrameRange | None = None,
+    models: Models | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Render the missing windows that touch `frames`, counted in source frames as `--frames` is."""
     plan = Plan.load(work)
@@ -104,7 +112,9 @@ def assemble(
     info = probe_video(request.video)
     clock = _Clock(on_progress)
     sound = fit_sound(*cut_speech(request), _duration(info, plan.frames))
-    with VideoWriter(request.output, excerpt_info(info, plan.frames), request.options.codec, sound) as writer:
+    with VideoWriter(
+        request.output, excerpt_info(info, plan.frames), request.options.codec, sound
+    ) as writer:
         for done, frame in enumerate(composited_frames(plan, work), start=1):
             writer.write(frame)
             clock(Progress("assemble", done, len(plan.frames)))
@@ -122,7 +132,9 @@ def composited_frames(plan: Plan, work: Path) -> Iterator[Frame]:
         image = frame.image
         if index in position:
             i = position[index]
-            image = composite(image, next(rendered), plan.matrices[i], plan.before[i], plan.after[i])
+            image = composite(
+                image, next(rendered), plan.matrices[i], plan.before[i], plan.after[i]
+            )
         yield Frame(index, frame.time - first, frame.duration, image)
 
 
@@ -141,7 +153,9 @@ def check_request(request: DubRequest) -> None:
     info = probe_video(request.video)
     resolve_range(request, info)
     if request.options.delivery != "composite":
-        raise RequestError(f"delivery '{request.options.delivery}' is not available yet; choose composite.")
+        raise RequestError(
+            f"delivery '{request.options.delivery}' is not available yet; choose composite."
+        )
     if info.interlaced:
         raise RequestError(
             f"'{request.video}' is interlaced; deinterlace it first, dubbing fields would tear the mouth."
@@ -158,7 +172,11 @@ def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
         elif on_progress:
             on_progress(Progress("track", state, info.frames))
     assert faces is not None
-    return {**_media_facts(info), "cuts": list(faces.cuts), "speakers": [_speaker_facts(s) for s in faces.speakers]}
+    return {
+        **_media_facts(info),
+        "cuts": list(faces.cuts),
+        "speakers": [_speaker_facts(s) for s in faces.speakers],
+    }
 
 
 def hidden_work_folder(output: Path) -> Path:
@@ -183,7 +201,9 @@ class _Clock:
 
     def keep(self, work: Path, models: Models) -> None:
         seconds = {**_kept_seconds(work), **self.seconds}
-        write_text(work / "seconds.json", json.dumps({"device": str(models.device), "seconds": seconds}))
+        write_text(
+            work / "seconds.json", json.dumps({"device": str(models.device), "seconds": seconds})
+        )
 
 
 def _kept_seconds(work: Path) -> dict[str, float]:
@@ -207,7 +227,9 @@ def _adopt(work: Path, request: DubRequest, facts: dict[str, Any]) -> Path:
 
 def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
     if frames.start < range_.start or frames.end > range_.end:
-        raise RequestError(f"Frames {frames} lie outside of the dub's {range_}; give a range within it.")
+        raise RequestError(
+            f"Frames {frames} lie outside of the dub's {range_}; give a range within it."
+        )
     return FrameRange(frames.start - range_.start, frames.end - range_.start)
 
 
@@ -228,7 +250,9 @@ def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
     for window in plan.windows:
         rendered = load_window(work, window, plan.fingerprint)
         if rendered is None:
-            raise RequestError(f"A rendered window in '{work}' was lost; run stylesync-engine render again.")
+            raise RequestError(
+                f"A rendered window in '{work}' was lost; run stylesync-engine render again."
+            )
         yield from rendered.astype(np.float32)
 
 
@@ -262,7 +286,10 @@ def _media_facts(info: VideoInfo) -> dict[str, Any]:
         "timecode": info.timecode,
         "variable_rate": info.variable_rate,
         "interlaced": info.interlaced,
-        "audio": [{"channels": a.channels, "sample_rate": a.sample_rate, "codec": a.codec} for a in info.audio],
+        "audio": [
+            {"channels": a.channels, "sample_rate": a.sample_rate, "codec": a.codec}
+            for a in info.audio
+        ],
     }
 
 

@@ -110,7 +110,9 @@ class FaceModel:
     def shape(self, alpha: Array, beta: Array) -> Array:
         """Eq. 1: `[A]`, `[T, E]` -> `[T, N, 3]`."""
         bound = np.tensordot(alpha, self.identity, axes=(-1, 0))
-        return np.asarray(self.mean + bound + np.tensordot(beta, self.expression, axes=(-1, 0)), np.float32)
+        return np.asarray(
+            self.mean + bound + np.tensordot(beta, self.expression, axes=(-1, 0)), np.float32
+        )
 
     def move_mouth(self, motion: Array) -> Array:
         """What mouth parameters `[T, 13]` add to a shape: `[T, N, 3]` units."""
@@ -135,14 +137,19 @@ class FaceModel:
         """
         seen = np.isfinite(landmarks).all(axis=(1, 2))
         if not seen.any():
-            raise NoFaceError("The face is seen in no frame of the range; choose a range that shows it.")
+            raise NoFaceError(
+                "The face is seen in no frame of the range; choose a range that shows it."
+            )
         visible = landmarks[seen]
         pose = self._pose(visible, self.mean[None])
         for _ in range(2):
             unposed = pose.unplace(visible)
             neutral = _rest(unposed, visible)
             beta = self.expression_of(unposed - neutral)
-            pose = self._pose(visible, neutral + np.tensordot(beta, self.expression, axes=(-1, 0)).astype(np.float32))
+            pose = self._pose(
+                visible,
+                neutral + np.tensordot(beta, self.expression, axes=(-1, 0)).astype(np.float32),
+            )
         pose = _smooth_pose(_scatter_pose(pose, seen), seen, cuts)
         unposed = pose[seen].unplace(visible)
         neutral = _rest(unposed, visible)
@@ -152,14 +159,20 @@ class FaceModel:
 
     def identity_of(self, neutral: Array) -> Array:
         """alpha `[A]` of a neutral shape `[N, 3]` by ridge regression."""
-        return _ridge(self.identity.reshape(len(self.identity), -1), (neutral - self.mean).reshape(1, -1), 0.02)[0]
+        return _ridge(
+            self.identity.reshape(len(self.identity), -1),
+            (neutral - self.mean).reshape(1, -1),
+            0.02,
+        )[0]
 
     def expression_of(self, change: Array) -> Array:
         """beta `[T, E]` of changes `[T, N, 3]` against the rest: the mouth's share is solved first
         on its own region, what remains by the other components."""
         lips = self.lip_motion_of(change)
         rest = (change - self.move_mouth(lips)).reshape(len(change), -1)
-        others = _ridge(self.expression[MOUTH:].reshape(len(self.expression) - MOUTH, -1), rest, 1e-2)
+        others = _ridge(
+            self.expression[MOUTH:].reshape(len(self.expression) - MOUTH, -1), rest, 1e-2
+        )
         return np.concatenate([lips, others], axis=1).astype(np.float32)
 
     def lip_motion_of(self, change: Array) -> Array:
@@ -193,11 +206,16 @@ class FaceModel:
         try:
             tensors = load_file(path)
             return cls(
-                *(tensors[name].astype(np.float32) for name in ("mean", "identity", "expression", "support")),
+                *(
+                    tensors[name].astype(np.float32)
+                    for name in ("mean", "identity", "expression", "support")
+                ),
                 triangles=tensors["triangles"].astype(np.int32),
             )
         except (OSError, SafetensorError, KeyError) as error:
-            raise ModelError(f"{path} is not a face model ({error}); pull or train the models again.") from error
+            raise ModelError(
+                f"{path} is not a face model ({error}); pull or train the models again."
+            ) from error
 
 
 def align_similarity(model: Array, points: Array) -> Pose:
@@ -244,7 +262,9 @@ def _smooth_pose(pose: Pose, seen: NDArray[np.bool_], cuts: Sequence[int]) -> Po
         for start, end in stretches(seen[first:last]):
             part = slice(first + start, first + end)
             for values in (scale, rotation, shift):
-                values[part] = gaussian_filter1d(values[part], _POSE_SMOOTHING, axis=0, mode="nearest")
+                values[part] = gaussian_filter1d(
+                    values[part], _POSE_SMOOTHING, axis=0, mode="nearest"
+                )
     u, _, vt = np.linalg.svd(rotation[seen])
     rotation[seen] = u @ vt
     return Pose(scale, rotation, shift)

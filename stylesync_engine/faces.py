@@ -52,7 +52,9 @@ class FaceDetector:
     """Finds faces of any size: the whole picture first, then overlapping tiles for small ones."""
 
     def __init__(self, threshold: float = 0.6) -> None:
-        self._network = Interpreter(str(_ASSETS / "face_detection_full_range_sparse.tflite"), num_threads=1)
+        self._network = Interpreter(
+            str(_ASSETS / "face_detection_full_range_sparse.tflite"), num_threads=1
+        )
         self._network.allocate_tensors()
         self._input = self._network.get_input_details()[0]["index"]
         outputs = sorted(self._network.get_output_details(), key=lambda o: -int(o["shape"][-1]))
@@ -75,7 +77,9 @@ class FaceDetector:
         square = np.zeros((_DETECTOR_SIDE, _DETECTOR_SIDE, 3), np.float32)
         scale = _DETECTOR_SIDE / side
         small = cv2.resize(
-            picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
+            picture,
+            (max(1, round(width * scale)), max(1, round(height * scale))),
+            interpolation=cv2.INTER_AREA,
         )
         square[: small.shape[0], : small.shape[1]] = small.astype(np.float32) / 127.5 - 1.0
         self._network.set_tensor(self._input, square[None])
@@ -88,7 +92,9 @@ class FaceDetector:
         halves = raw[kept, 2:4] / _DETECTOR_SIDE / 2
         eyes = raw[kept, 4:8].reshape(-1, 2, 2) / _DETECTOR_SIDE + self._anchors[kept, None]
         shift = np.array(corner, np.float32)
-        boxes = np.concatenate([centres - halves, centres + halves], axis=1) * side + np.tile(shift, 2)
+        boxes = np.concatenate([centres - halves, centres + halves], axis=1) * side + np.tile(
+            shift, 2
+        )
         return [
             Detection(box.astype(np.float32), (eye * side + shift).astype(np.float32), float(score))
             for box, eye, score in zip(boxes, eyes, scores[kept], strict=True)
@@ -109,7 +115,9 @@ class FaceMesh:
         """Landmarks `[468, 3]` (x, y, z in px of `picture`; z grows away from the camera) and the
         score 0..1 that there is a face. `seed` is `[468, 3]` of the frame before."""
         low, high = seed[:, :2].min(axis=0), seed[:, :2].max(axis=0)
-        return self._run(picture, (low + high) / 2, float((high - low).max()), seed[[EYE_RIGHT, EYE_LEFT], :2])
+        return self._run(
+            picture, (low + high) / 2, float((high - low).max()), seed[[EYE_RIGHT, EYE_LEFT], :2]
+        )
 
     def landmarks_of(self, picture: Image, detection: Detection) -> tuple[Array, float]:
         """The same for a fresh detection; run twice, since the detector's box is rough."""
@@ -221,7 +229,9 @@ def lip_gap(landmarks: Array) -> Array:
     return np.asarray(opening / height, np.float32)
 
 
-def follow_faces(pictures: Iterable[Image], landmarker: Landmarker | None = None) -> Iterator[ShotFaces | int]:
+def follow_faces(
+    pictures: Iterable[Image], landmarker: Landmarker | None = None
+) -> Iterator[ShotFaces | int]:
     """Follow all faces through a stream of RGB pictures.
 
     Yields the number of pictures seen so far after each one, and the `ShotFaces` at the end.
@@ -254,7 +264,9 @@ def choose_speaker(faces: ShotFaces, point: SpeakerPoint | None = None) -> Speak
     Raises NoFaceError where nobody is there or the faces are too small.
     """
     if not faces.speakers:
-        raise NoFaceError("No face was found in the shot; choose a range in which the speaker's face is seen.")
+        raise NoFaceError(
+            "No face was found in the shot; choose a range in which the speaker's face is seen."
+        )
     if point is not None:
         return _check_size(_speaker_at(faces, point))
     return _check_size(max(faces.speakers, key=lambda speaker: speaker.importance))
@@ -267,7 +279,8 @@ def is_cut(before: Image, after: Image) -> bool:
     if change < 18:
         return False
     histograms = [
-        cv2.calcHist([image], [0, 1, 2], None, [6, 6, 6], [0, 256] * 3).astype(np.float32) / image[..., 0].size
+        cv2.calcHist([image], [0, 1, 2], None, [6, 6, 6], [0, 256] * 3).astype(np.float32)
+        / image[..., 0].size
         for image in (before, after)
     ]
     overlap = float(np.minimum(*histograms).sum())
@@ -301,13 +314,17 @@ def _extend(track: Track, index: int, picture: Image, landmarker: Landmarker) ->
     return True
 
 
-def _start_tracks(index: int, picture: Image, landmarker: Landmarker, known: list[Track]) -> list[Track]:
+def _start_tracks(
+    index: int, picture: Image, landmarker: Landmarker, known: list[Track]
+) -> list[Track]:
     fresh: list[Track] = []
     for detection in landmarker.detect(picture):
         if any(_overlap(detection.box, track.last_box) > 0.2 for track in known + fresh):
             continue
         points, score = landmarker.landmarks(picture, detection)
-        if score < 0.5 or any(_overlap(landmark_box(points), t.last_box) > 0.2 for t in known + fresh):
+        if score < 0.5 or any(
+            _overlap(landmark_box(points), t.last_box) > 0.2 for t in known + fresh
+        ):
             continue
         fresh.append(Track([index], [points], [_look(picture, points)]))
     return fresh
@@ -333,7 +350,11 @@ def _look(picture: Image, points: Array) -> Array:
     offset = eyes[0] - turn @ np.array([6.0, 8.0], np.float32)
     matrix = np.column_stack([turn, offset]).astype(np.float32)
     small = cv2.warpAffine(
-        picture, matrix, (24, 16), flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        picture,
+        matrix,
+        (24, 16),
+        flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return small.astype(np.float32) / 255.0
 
@@ -354,7 +375,15 @@ def _same_person(one: Track, other: Track) -> bool:
 def _speakers(tracks: list[Track], length: int, cuts: list[int]) -> tuple[Speaker, ...]:
     people: list[list[Track]] = []
     for track in sorted(tracks, key=lambda t: -len(t.frames)):
-        home = next((p for p in people if all(not set(t.frames) & set(track.frames) for t in p) and _same_person(p[0], track)), None)
+        home = next(
+            (
+                p
+                for p in people
+                if all(not set(t.frames) & set(track.frames) for t in p)
+                and _same_person(p[0], track)
+            ),
+            None,
+        )
         if home is None:
             people.append([track])
         else:

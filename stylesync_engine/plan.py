@@ -59,7 +59,9 @@ class Plan:
     @property
     def windows(self) -> list[range]:
         """Positions in `shown` of the frames that are rendered together."""
-        return [range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)]
+        return [
+            range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
+        ]
 
     def save(self, work: Path) -> None:
         """Write both files; the JSON last, so that a plan is there only when it is whole."""
@@ -96,9 +98,13 @@ class Plan:
         path = work / "plan.safetensors"
         try:
             if file_hash(path) != data["tensors"]:
-                raise RequestError(f"The plan in '{work}' is damaged; run stylesync-engine prepare again.")
+                raise RequestError(
+                    f"The plan in '{work}' is damaged; run stylesync-engine prepare again."
+                )
             tensors = load_file(path)
-            bank = ReferenceBank(*(tensors.pop(f"bank.{k}") for k in ("crops", "points", "angles", "frames")))
+            bank = ReferenceBank(
+                *(tensors.pop(f"bank.{k}") for k in ("crops", "points", "angles", "frames"))
+            )
             return cls(
                 request=DubRequest.from_dict(data["request"]),
                 frames=FrameRange(*data["frames"]),
@@ -108,7 +114,9 @@ class Plan:
                 **tensors,
             )
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise RequestError(f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again.") from error
+            raise RequestError(
+                f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
+            ) from error
 
 
 def read_plan_facts(work: Path) -> dict[str, Any] | None:
@@ -142,12 +150,16 @@ def load_window(work: Path, window: range, fingerprint: str) -> NDArray[np.float
     return rendered if len(rendered) == len(window) and rendered.dtype == np.float16 else None
 
 
-def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None
+) -> None:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata)
+            save_file(
+                {k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata
+            )
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

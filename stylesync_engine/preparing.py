@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine import __version__
-from stylesync_engine.appearance import ReferenceBank, choose_coverage, choose_path, mixing_weights, skin_tone
+from stylesync_engine.appearance import (
+    ReferenceBank,
+    choose_coverage,
+    choose_path,
+    mixing_weights,
+    skin_tone,
+)
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.face_model import ShotFit
 from stylesync_engine.faces import ShotFaces, Speaker, choose_speaker, follow_faces
@@ -70,7 +76,9 @@ def prepare_plan(request: DubRequest, models: Models, on_progress: OnProgress) -
     frames = resolve_range(request, info)
     warnings: list[str] = []
     around = frames if request.style else _with_surroundings(frames, info)
-    followed = follow_shot(request.video, info, around, request.speaker, models, "track", on_progress)
+    followed = follow_shot(
+        request.video, info, around, request.speaker, models, "track", on_progress
+    )
     shot = _part(followed, frames)
     _warn_of_cuts(shot, warnings)
     style = follow_style(request, models, on_progress) if request.style else None
@@ -78,7 +86,9 @@ def prepare_plan(request: DubRequest, models: Models, on_progress: OnProgress) -
     motion = predict_motion(request, shot, reference, models, warnings, on_progress)
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
     if not len(shown):
-        raise NoFaceError("No frame of the range can be dubbed; choose a range that shows the speaker during the speech.")
+        raise NoFaceError(
+            "No frame of the range can be dubbed; choose a range that shows the speaker during the speech."
+        )
     return _assemble_plan(request, models, shot, style, motion, shown, warnings)
 
 
@@ -127,7 +137,9 @@ def follow_shot(
     start = spans[0][0]
     times = np.array([float(time - start + duration / 2) for time, duration in spans])
     length = float(spans[-1][0] + spans[-1][1] - start)
-    return FollowedShot(info, frames, speaker, faces.cuts, fit, Alignment.of(fit.pose), times, start, length)
+    return FollowedShot(
+        info, frames, speaker, faces.cuts, fit, Alignment.of(fit.pose), times, start, length
+    )
 
 
 def follow_style(request: DubRequest, models: Models, on_progress: OnProgress) -> FollowedShot:
@@ -154,16 +166,22 @@ def predict_motion(
     duration = shot.duration
     length = len(samples) / SAMPLE_RATE
     if length > duration + 0.04:
-        warnings.append(f"The speech is {length - duration:.2f} s longer than the range; its end was cut off.")
+        warnings.append(
+            f"The speech is {length - duration:.2f} s longer than the range; its end was cut off."
+        )
     if float(np.sqrt(np.mean(np.square(samples), dtype=np.float64))) < _QUIET:
-        warnings.append("The speech is silent; the mouth rests. Check the file if that is not meant.")
+        warnings.append(
+            "The speech is silent; the mouth rests. Check the file if that is not meant."
+        )
     steps = math.ceil(duration * FEATURE_RATE)
     heard = samples[: math.ceil(duration * SAMPLE_RATE)]
     short = length < duration - 0.04
     if short:
         warnings.append(_shortage(request, duration - length))
         heard = np.pad(heard, (0, max(0, steps * SAMPLE_RATE // FEATURE_RATE - len(heard))))
-    features = models.front_end.features(heard, on_block=lambda done, total: on_progress(Progress("speech", done, total)))
+    features = models.front_end.features(
+        heard, on_block=lambda done, total: on_progress(Progress("speech", done, total))
+    )
     motion = _read_style(models, request.options.style_reading, features, reference)
     on_progress(Progress("lips", len(motion), len(motion)))
     at = shot.times.copy()
@@ -175,11 +193,15 @@ def predict_motion(
     return resampled
 
 
-def _read_style(models: Models, choice: str | None, features: Array, reference: StyleReference | None) -> Array:
+def _read_style(
+    models: Models, choice: str | None, features: Array, reference: StyleReference | None
+) -> Array:
     reading = choice or models.style_reading
     if reading == "closed-form":
         return ClosedFormReading(models.lip_motion, models.closed_form).predict(features, reference)
-    return NetworkReading(models.lip_motion).predict(features, None if reading == "none" else reference)
+    return NetworkReading(models.lip_motion).predict(
+        features, None if reading == "none" else reference
+    )
 
 
 def read_speech(request: DubRequest) -> Array:
@@ -190,7 +212,9 @@ def read_speech(request: DubRequest) -> Array:
     samples, rate = cut_speech(request)
     import librosa
 
-    return np.asarray(librosa.resample(samples.mean(axis=0), orig_sr=rate, target_sr=SAMPLE_RATE), np.float32)
+    return np.asarray(
+        librosa.resample(samples.mean(axis=0), orig_sr=rate, target_sr=SAMPLE_RATE), np.float32
+    )
 
 
 def cut_speech(request: DubRequest) -> tuple[Array, int]:
@@ -244,7 +268,9 @@ def _identity(path: str) -> str:
 
 
 def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:
-    return FrameRange(max(0, frames.start - _STYLE_REACH), min(info.frames, frames.end + _STYLE_REACH))
+    return FrameRange(
+        max(0, frames.start - _STYLE_REACH), min(info.frames, frames.end + _STYLE_REACH)
+    )
 
 
 def _part(shot: FollowedShot, frames: FrameRange) -> FollowedShot:
@@ -252,16 +278,32 @@ def _part(shot: FollowedShot, frames: FrameRange) -> FollowedShot:
     if frames == shot.frames:
         return shot
     part = slice(frames.start - shot.frames.start, frames.end - shot.frames.start)
-    speaker = replace(shot.speaker, landmarks=shot.speaker.landmarks[part], seen=shot.speaker.seen[part])
+    speaker = replace(
+        shot.speaker, landmarks=shot.speaker.landmarks[part], seen=shot.speaker.seen[part]
+    )
     if not speaker.seen.any():
-        raise NoFaceError("The speaker is not seen in the range; choose a range that shows the face.")
+        raise NoFaceError(
+            "The speaker is not seen in the range; choose a range that shows the face."
+        )
     fit = replace(shot.fit, pose=shot.fit.pose[part], beta=shot.fit.beta[part])
     cuts = tuple(cut - part.start for cut in shot.cuts if part.start < cut < part.stop)
-    offset = float(Fraction(part.start) / shot.info.rate) if not shot.info.variable_rate else _edge(shot, part.start)
+    offset = (
+        float(Fraction(part.start) / shot.info.rate)
+        if not shot.info.variable_rate
+        else _edge(shot, part.start)
+    )
     end = _edge(shot, part.stop) if part.stop < len(shot.times) else shot.duration
     start = shot.start + Fraction(offset).limit_denominator(10**6)
     return FollowedShot(
-        shot.info, frames, speaker, cuts, fit, shot.alignment[part], shot.times[part] - offset, start, end - offset
+        shot.info,
+        frames,
+        speaker,
+        cuts,
+        fit,
+        shot.alignment[part],
+        shot.times[part] - offset,
+        start,
+        end - offset,
     )
 
 
@@ -296,25 +338,36 @@ def _style_reference(
     try:
         samples, _ = read_audio(path, sample_rate=SAMPLE_RATE, mono=True)
     except MediaError:
-        warnings.append(f"The style reference '{path}' has no sound; the person's style was not read.")
+        warnings.append(
+            f"The style reference '{path}' has no sound; the person's style was not read."
+        )
         return None
     first = round(shot.start * SAMPLE_RATE)
     heard = samples[0, first : first + math.ceil(shot.duration * SAMPLE_RATE)]
     if len(heard) < SAMPLE_RATE // 2:
-        warnings.append(f"The sound of '{path}' ends before the style reference; the person's style was not read.")
+        warnings.append(
+            f"The sound of '{path}' ends before the style reference; the person's style was not read."
+        )
         return None
-    features = models.front_end.features(heard, on_block=lambda done, total: on_progress(Progress("style", done, total)))
+    features = models.front_end.features(
+        heard, on_block=lambda done, total: on_progress(Progress("style", done, total))
+    )
     return _at_feature_rate(shot, features, None if request.style else dubbed)
 
 
-def _at_feature_rate(shot: FollowedShot, features: Array, dubbed: FrameRange | None) -> StyleReference | None:
+def _at_feature_rate(
+    shot: FollowedShot, features: Array, dubbed: FrameRange | None
+) -> StyleReference | None:
     """Pair speech rows with lip motion; of the shot itself the frames outside of the dub where
     there are enough of them."""
     seen = shot.speaker.seen
     if seen.sum() < 2:
         return None
     middles = (np.arange(len(features)) + 0.5) / FEATURE_RATE
-    motion = np.stack([np.interp(middles, shot.times[seen], column[seen]) for column in shot.fit.lip_motion.T], axis=1)
+    motion = np.stack(
+        [np.interp(middles, shot.times[seen], column[seen]) for column in shot.fit.lip_motion.T],
+        axis=1,
+    )
     nearest = np.abs(shot.times[None] - middles[:, None]).argmin(axis=1)
     usable = seen[nearest] & (middles < shot.duration)
     if dubbed is not None:
@@ -405,7 +458,9 @@ def _references(
         return own, tone
     name, frames = _split_range(choice)
     info = probe_video(name)
-    clip = follow_shot(name, info, frames or FrameRange(0, info.frames), None, models, "style", lambda _: None)
+    clip = follow_shot(
+        name, info, frames or FrameRange(0, info.frames), None, models, "style", lambda _: None
+    )
     return cut_references(name, clip), tone
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -38,7 +37,9 @@ class WindowRenderer(Protocol):
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
 
 
-def render_windows(plan: Plan, work: Path, models: Models, wanted: FrameRange | None) -> Iterator[int]:
+def render_windows(
+    plan: Plan, work: Path, models: Models, wanted: FrameRange | None
+) -> Iterator[int]:
     """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
     yields the number of frames done so far, those found included."""
     renderer = choose_renderer(plan, models)
@@ -64,7 +65,9 @@ def choose_renderer(plan: Plan, models: Models) -> WindowRenderer:
 def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
     """The models' own settings for the quality, with what the request overrides."""
     sampling = models.samplings["best" if options.quality == "best" else "good"]
-    chosen = {k: v for k in ("sampler", "steps", "strength") if (v := getattr(options, k)) is not None}
+    chosen = {
+        k: v for k in ("sampler", "steps", "strength") if (v := getattr(options, k)) is not None
+    }
     return replace(sampling, **chosen)
 
 
@@ -78,7 +81,9 @@ class AlignedReference:
         rendered = []
         for position, crop in zip(window, crops, strict=True):
             lower = self.lower_half(plan, position, crop)
-            rendered.append(match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position]))
+            rendered.append(
+                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
+            )
         return np.stack(rendered)
 
     def lower_half(self, plan: Plan, position: int, crop: Image) -> Array:
@@ -86,7 +91,12 @@ class AlignedReference:
         mixed = np.zeros((len(crop) - LOWER, *crop.shape[1:]), np.float32)
         for index, share in zip(plan.references[position], plan.shares[position], strict=True):
             if share > 0:
-                warped = warp_reference(plan.bank.crops[index], plan.bank.points[index], plan.after[position], self._triangles)
+                warped = warp_reference(
+                    plan.bank.crops[index],
+                    plan.bank.points[index],
+                    plan.after[position],
+                    self._triangles,
+                )
                 mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
         return mixed / 255.0
 
@@ -186,5 +196,7 @@ def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Ima
             if frame.index - plan.frames.start in wanted
         ]
         if len(crops) != len(window):
-            raise RequestError(f"'{plan.request.video}' has changed since the plan was made; prepare again.")
+            raise RequestError(
+                f"'{plan.request.video}' has changed since the plan was made; prepare again."
+            )
         yield window, np.stack(crops)

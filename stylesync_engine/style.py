@@ -62,7 +62,9 @@ class NetworkReading:
         memory = None
         if reference is not None and self._network.sizes.reference != "none":
             kept = choose_sounds(reference, self._most)
-            memory = self._network.remember(_batch(reference.speech[kept]), _batch(reference.motion[kept]))
+            memory = self._network.remember(
+                _batch(reference.speech[kept]), _batch(reference.motion[kept])
+            )
         motion: Array = self._network(_batch(speech), memory)[0].numpy()
         return motion
 
@@ -96,7 +98,9 @@ class ClosedFormSettings:
 class ClosedFormReading:
     """Kernel ridge regression from decoder features to what the network misses about this person."""
 
-    def __init__(self, network: LipMotionNetwork, settings: ClosedFormSettings | None = None) -> None:
+    def __init__(
+        self, network: LipMotionNetwork, settings: ClosedFormSettings | None = None
+    ) -> None:
         self._network = network.eval()
         self._settings = settings or ClosedFormSettings()
 
@@ -117,7 +121,9 @@ class ClosedFormReading:
         return features[0].numpy(), self._network.head(features)[0].numpy()
 
 
-def ridge_regression(known: Array, values: Array, asked: Array, settings: ClosedFormSettings) -> Array:
+def ridge_regression(
+    known: Array, values: Array, asked: Array, settings: ClosedFormSettings
+) -> Array:
     """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> values `[T, 13]` at `[T, d]`."""
     width = settings.bandwidth * float(np.median(pdist(known[:: max(1, len(known) // 300)]))) + 1e-6
     gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * width**2))

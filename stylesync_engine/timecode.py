@@ -37,4 +37,6 @@ def _format(number: int, nominal: int, dropped: int, mark: str) -> str:
     number %= nominal * 86400
     seconds, frame = divmod(number, nominal)
     digits = max(2, len(str(nominal - 1)))
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{frame:0{digits}d}"
+    return (
+        f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{frame:0{digits}d}"
+    )

@@ -32,7 +32,11 @@ class ModulatedConv2d(nn.Module):
         style = self.style(code)  # [B, C]
         energy = self.weight.float().square().sum(dim=(2, 3))  # [C', C]
         demodulate = torch.rsqrt(style.float().square() @ energy.T + MODULATION_EPSILON)  # [B, C']
-        y = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight.to(x.dtype), padding=self.weight.shape[-1] // 2)
+        y = F.conv2d(
+            x * style[:, :, None, None].to(x.dtype),
+            self.weight.to(x.dtype),
+            padding=self.weight.shape[-1] // 2,
+        )
         return y * demodulate[:, :, None, None].to(y.dtype) + self.bias.to(y.dtype)[:, None, None]
 
 

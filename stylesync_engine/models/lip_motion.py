@@ -62,7 +62,13 @@ class LipMotionNetwork(nn.Module):
         self.speech_tokens = SpeechTokens(sizes.speech, sizes.width)
         self.decoder = nn.ModuleList(DecoderBlock(sizes) for _ in range(sizes.decoder_layers))
         self.head = nn.Sequential(
-            nn.Linear(sizes.width, sizes.width), nn.ReLU(), nn.Linear(sizes.width, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, MOUTH)
+            nn.Linear(sizes.width, sizes.width),
+            nn.ReLU(),
+            nn.Linear(sizes.width, 128),
+            nn.ReLU(),
+            nn.Linear(128, 128),
+            nn.ReLU(),
+            nn.Linear(128, MOUTH),
         )
         if sizes.reference == "audio-aware":
             self.reference_tokens = SpeechTokens(sizes.speech, sizes.width)
@@ -71,9 +77,13 @@ class LipMotionNetwork(nn.Module):
             self.lip_tokens = nn.Linear(MOUTH, sizes.width)
             self.lip_encoder = _encoder(sizes)
         if sizes.reference == "static":
-            self.pooling = nn.Sequential(nn.Linear(sizes.width, sizes.width), nn.ReLU(), nn.Linear(sizes.width, 1))
+            self.pooling = nn.Sequential(
+                nn.Linear(sizes.width, sizes.width), nn.ReLU(), nn.Linear(sizes.width, 1)
+            )
 
-    def remember(self, speech: Tensor, motion: Tensor, padding: Tensor | None = None) -> StyleMemory | None:
+    def remember(
+        self, speech: Tensor, motion: Tensor, padding: Tensor | None = None
+    ) -> StyleMemory | None:
         """Read a style reference: speech `[B, n, D]`, lip motion `[B, n, 13]`, padding `[B, n]`."""
         sizes = self.sizes
         if sizes.reference == "none":
@@ -89,7 +99,9 @@ class LipMotionNetwork(nn.Module):
         if sizes.reference == "lips-only":
             return StyleMemory(values, values, padding)
         tokens = self.reference_tokens(self._normalise(speech)) + positions
-        return StyleMemory(self.speech_encoder(tokens, src_key_padding_mask=padding), values, padding)
+        return StyleMemory(
+            self.speech_encoder(tokens, src_key_padding_mask=padding), values, padding
+        )
 
     def forward(self, speech: Tensor, memory: StyleMemory | None = None) -> Tensor:
         """Speech `[B, T, D]` -> lip motion `[B, T, 13]`."""
@@ -104,7 +116,9 @@ class LipMotionNetwork(nn.Module):
         """Fig. 4: the mean attention of all cross-attention layers, `[B, T, n]`, of middle queries."""
         return self._decode(speech, memory, want_attention=True)[1]
 
-    def _decode(self, speech: Tensor, memory: StyleMemory | None, want_attention: bool = False) -> tuple[Tensor, Tensor]:
+    def _decode(
+        self, speech: Tensor, memory: StyleMemory | None, want_attention: bool = False
+    ) -> tuple[Tensor, Tensor]:
         batch, frames = speech.shape[:2]
         tokens = self.speech_tokens(self._normalise(speech))  # [B, T, d]
         windows = _windows(tokens, self.sizes.window)  # [B T, 2w + 1, d]
@@ -114,7 +128,11 @@ class LipMotionNetwork(nn.Module):
             x, weights = block(x, memory, frames, want_attention)
             maps.append(weights)
         middle = x[:, self.sizes.window].unflatten(0, (batch, frames))  # [B, T, d]
-        attention = torch.stack([m[:, self.sizes.window] for m in maps]).mean(dim=0) if want_attention else middle
+        attention = (
+            torch.stack([m[:, self.sizes.window] for m in maps]).mean(dim=0)
+            if want_attention
+            else middle
+        )
         return middle, attention.unflatten(0, (batch, frames)) if want_attention else attention
 
     def _normalise(self, speech: Tensor) -> Tensor:
@@ -145,12 +163,17 @@ class DecoderBlock(nn.Module):
         self.self_attention = nn.MultiheadAttention(width, sizes.heads, rate, batch_first=True)
         self.cross_attention = nn.MultiheadAttention(width, sizes.heads, rate, batch_first=True)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, sizes.feed_forward), nn.ReLU(), nn.Dropout(rate), nn.Linear(sizes.feed_forward, width)
+            nn.Linear(width, sizes.feed_forward),
+            nn.ReLU(),
+            nn.Dropout(rate),
+            nn.Linear(sizes.feed_forward, width),
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.dropout = nn.Dropout(rate)
 
-    def forward(self, x: Tensor, memory: StyleMemory | None, frames: int, want_attention: bool) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, memory: StyleMemory | None, frames: int, want_attention: bool
+    ) -> tuple[Tensor, Tensor]:
         """`x` `[B T, 2w + 1, d]` -> the same, and the attention `[B T, 2w + 1, n]` where wanted."""
         x = self.norms[0](x + self.dropout(self.self_attention(x, x, x, need_weights=False)[0]))
         style, weights = self._ask(x, memory, frames, want_attention)
@@ -158,7 +181,9 @@ class DecoderBlock(nn.Module):
         x = self.norms[2](x + self.dropout(self.feed_forward(x)))
         return x, weights
 
-    def _ask(self, x: Tensor, memory: StyleMemory | None, frames: int, want_attention: bool) -> tuple[Tensor, Tensor]:
+    def _ask(
+        self, x: Tensor, memory: StyleMemory | None, frames: int, want_attention: bool
+    ) -> tuple[Tensor, Tensor]:
         if memory is None:
             style, _ = self.cross_attention(x, x, x, need_weights=False)
             return style, x
@@ -166,10 +191,16 @@ class DecoderBlock(nn.Module):
         length = x.shape[1]
         queries = x.unflatten(0, (-1, frames)).flatten(1, 2)  # [B, T (2w + 1), d]
         style, weights = self.cross_attention(
-            queries, memory.keys, memory.values, key_padding_mask=memory.padding, need_weights=want_attention
+            queries,
+            memory.keys,
+            memory.values,
+            key_padding_mask=memory.padding,
+            need_weights=want_attention,
         )
         shaped = style.unflatten(1, (frames, length)).flatten(0, 1)
-        return shaped, weights.unflatten(1, (frames, length)).flatten(0, 1) if want_attention else shaped
+        return shaped, weights.unflatten(1, (frames, length)).flatten(
+            0, 1
+        ) if want_attention else shaped
 
 
 def _windows(tokens: Tensor, reach: int) -> Tensor:
@@ -179,5 +210,7 @@ def _windows(tokens: Tensor, reach: int) -> Tensor:
 
 
 def _encoder(sizes: LipMotionSizes) -> nn.TransformerEncoder:
-    layer = nn.TransformerEncoderLayer(sizes.width, sizes.heads, sizes.feed_forward, sizes.dropout, batch_first=True)
+    layer = nn.TransformerEncoderLayer(
+        sizes.width, sizes.heads, sizes.feed_forward, sizes.dropout, batch_first=True
+    )
     return nn.TransformerEncoder(layer, sizes.encoder_layers, enable_nested_tensor=False)

@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stylesync_engine.face_model import MOUTH
-from stylesync_engine.models.layers import ChannelNorm, ModulatedConv2d, SpatialCrossAttention, timestep_embedding
+from stylesync_engine.models.layers import (
+    ChannelNorm,
+    ModulatedConv2d,
+    SpatialCrossAttention,
+    timestep_embedding,
+)
 
 LATENT_SIDE = 64  # a 256 px crop at f = 4
 LIP_MAP_CHANNELS = 3
@@ -101,7 +106,9 @@ class Renderer(nn.Module):
         super().__init__()
         self.sizes = sizes
         code, widths, fold = sizes.code, sizes.widths, sizes.patch**2
-        extra = (sizes.latent_channels if sizes.aligned else 0) + (LIP_MAP_CHANNELS if sizes.lip_map else 0)
+        extra = (sizes.latent_channels if sizes.aligned else 0) + (
+            LIP_MAP_CHANNELS if sizes.lip_map else 0
+        )
         self.motion_encoder = MotionEncoder(sizes.motion, sizes.motion_window, code)
         self.time_encoder = nn.Sequential(nn.Linear(code, code), nn.SiLU(), nn.Linear(code, code))
         self.appearance = AppearanceEncoder(sizes)
@@ -118,7 +125,9 @@ class Renderer(nn.Module):
                 self.down.append(_Down(width))
                 skips.append(width)
         last = len(widths) - 1
-        self.middle = nn.ModuleList([_Block(channels, channels, sizes, last), _Block(channels, channels, sizes, last)])
+        self.middle = nn.ModuleList(
+            [_Block(channels, channels, sizes, last), _Block(channels, channels, sizes, last)]
+        )
         self.up = nn.ModuleList()
         for level, width in reversed(list(enumerate(widths))):
             for _ in range(sizes.blocks + 1):
@@ -126,7 +135,11 @@ class Renderer(nn.Module):
                 channels = width
             if level > 0:
                 self.up.append(_Up(width))
-        self.leave = nn.Sequential(ChannelNorm(channels), nn.SiLU(), nn.Conv2d(channels, sizes.latent_channels * fold, 3, padding=1))
+        self.leave = nn.Sequential(
+            ChannelNorm(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, sizes.latent_channels * fold, 3, padding=1),
+        )
         nn.init.zeros_(self.leave[2].weight)
         nn.init.zeros_(self.leave[2].bias)
 
@@ -139,7 +152,9 @@ class Renderer(nn.Module):
     def forward(self, noisy: Tensor, steps: Tensor, conditions: Conditions) -> Tensor:
         """Noisy rows `[B, C, rows, 64]` at diffusion steps `[B]` -> prediction of the same shape."""
         sizes = self.sizes
-        code = self.motion_encoder(conditions.motion) + self.time_encoder(timestep_embedding(steps, sizes.code).to(noisy.dtype))
+        code = self.motion_encoder(conditions.motion) + self.time_encoder(
+            timestep_embedding(steps, sizes.code).to(noisy.dtype)
+        )
         window = torch.cat([conditions.context, noisy], dim=2)  # [B, C, context + rows, 64]
         known = torch.zeros_like(window[:, :1])
         known[:, :, : sizes.context] = 1.0
@@ -170,7 +185,7 @@ class Renderer(nn.Module):
                 x = layer(x, skips[-1].shape[2:])
         return x
 
-    def _attending(self) -> list["_Block"]:
+    def _attending(self) -> list[_Block]:
         layers = [*self.down, *self.middle, *self.up]
         return [layer for layer in layers if isinstance(layer, _Block) and layer.attends]
 
@@ -181,7 +196,10 @@ class MotionEncoder(nn.Module):
     def __init__(self, width: int, window: int, code: int) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv1d(width, code, 3, padding=1), nn.SiLU(), nn.Conv1d(code, code, 3, padding=1), nn.SiLU()
+            nn.Conv1d(width, code, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv1d(code, code, 3, padding=1),
+            nn.SiLU(),
         )
         self.out = nn.Linear(code * window, code)
 
@@ -198,7 +216,9 @@ class AppearanceEncoder(nn.Module):
     def __init__(self, sizes: RendererSizes) -> None:
         super().__init__()
         self.patch = sizes.patch
-        self.enter = nn.Conv2d(sizes.latent_channels * sizes.patch**2, sizes.widths[0], 3, padding=1)
+        self.enter = nn.Conv2d(
+            sizes.latent_channels * sizes.patch**2, sizes.widths[0], 3, padding=1
+        )
         before = (sizes.widths[0], *sizes.widths)
         self.levels = nn.ModuleList(
             nn.Sequential(
@@ -222,7 +242,11 @@ class _Residual(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            ChannelNorm(width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+            ChannelNorm(width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -251,7 +275,9 @@ class _Block(nn.Module):
         x = self.skip(x) + self.gain.to(y.dtype) * y
         if self.attends:
             keys, values = next(reference)
-            x = x + self.attention(x, keys.expand(len(x), -1, -1, -1), values.expand(len(x), -1, -1, -1))
+            x = x + self.attention(
+                x, keys.expand(len(x), -1, -1, -1), values.expand(len(x), -1, -1, -1)
+            )
         return x
 
 
@@ -282,4 +308,6 @@ def motion_rows(motion: Array, alpha: Array, angles: Array, sizes: RendererSizes
     rows = np.nan_to_num(np.concatenate([motion, bound, angles], axis=1))
     half = sizes.motion_window // 2
     padded = np.pad(rows, ((half, half), (0, 0)), mode="edge")
-    return np.stack([padded[i : i + len(rows)] for i in range(sizes.motion_window)], axis=1).astype(np.float32)
+    return np.stack([padded[i : i + len(rows)] for i in range(sizes.motion_window)], axis=1).astype(
+        np.float32
+    )
