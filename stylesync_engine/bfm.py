@@ -98,10 +98,11 @@ def read_bfm(path: Path) -> BaselModel:
         identity = _basis(data["idBase"], len(mean), IDENTITY)
         expression = _basis(data["exBase"], len(mean), EXPRESSION)
         keypoints = np.asarray(data["keypoints"], np.int64).ravel() - 1  # Matlab counts from 1
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # damaged files fail in whatever part of scipy's reader they hit
+        reason = " ".join(f"{type(error).__name__} {error}".split())[:120]
         raise ModelError(
-            f"{path} is not Deep3DFaceRecon's BFM_model_front.mat"
-            f" ({type(error).__name__}: {error}); give the file that its converter writes."
+            f"{path} is not Deep3DFaceRecon's BFM_model_front.mat ({reason}); give the file that"
+            " its converter writes."
         ) from error
     _check_keypoints(path, keypoints, len(mean))
     eyes = mean[keypoints[list(landmarks68.OUTER_EYES)]]
