@@ -1,0 +1,1 @@
+"""Where timelines come from and go to: one small module for each editor."""
