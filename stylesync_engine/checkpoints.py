@@ -19,12 +19,12 @@ import torch
 from torch import nn
 
 from stylesync_engine import manifest as tables
+from stylesync_engine import model_sources
 from stylesync_engine import parts as networks
 from stylesync_engine.diffusion import Prediction, Sampling
 from stylesync_engine.face_model import FaceModel
 from stylesync_engine.manifest import Located
 from stylesync_engine.model_folders import parse_settings, save_models
-from stylesync_engine.model_sources import import_model, pull_models
 from stylesync_engine.models.autoencoder import (
     PaperAutoencoder,
     StarterAutoencoder,
@@ -139,6 +139,16 @@ def missing_parts(name_or_dir: str) -> list[str]:
     """The parts that still have to be trained or imported before the models can dub."""
     located, _ = tables.effective(tables.read_manifest(tables.find_folder(name_or_dir)))
     return [part for part in tables.PARTS if part not in located]
+
+
+def pull_models(name: str, source: str | None = None) -> Path:
+    """Fetch what is public of `name` into the user's models directory: `model_sources`."""
+    return model_sources.pull_models(name, source)
+
+
+def import_model(kind: str, path: str) -> Path:
+    """Take a file or folder in that the user has: `model_sources`."""
+    return model_sources.import_model(kind, path)
 
 
 def resolve_device(name: str) -> torch.device:
