@@ -61,7 +61,7 @@ class ReferenceBank:
         return len(self.frames)
 
     def join(self, other: ReferenceBank) -> ReferenceBank:
-        """Both banks; the other's frame numbers are moved so that they never look like neighbours."""
+        """Both banks; the other's frame numbers are moved: they never look like neighbours."""
         moved = other.frames + (self.frames.max(initial=0) + 1000)
         return ReferenceBank(
             np.concatenate([self.crops, other.crops]),

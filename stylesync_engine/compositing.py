@@ -64,7 +64,7 @@ def composite(
         flags=flags,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return image.blend_region(box, np.clip(colours, 0, 1), shown)
+    return image.blend_region(box, np.clip(colours, 0, 1), np.asarray(shown, np.float32))
 
 
 def _box_in_picture(matte: Array, matrix: Array) -> Box:

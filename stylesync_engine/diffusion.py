@@ -87,7 +87,8 @@ def sample(
     for step in steps:
         output = predict(latents, step.expand(len(latents)))
         latents = scheduler.step(output, step, latents, return_dict=False)[0]
-    return latents
+    clean: Tensor = latents
+    return clean
 
 
 def _sampler(

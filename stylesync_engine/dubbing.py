@@ -25,10 +25,16 @@ from numpy.typing import NDArray
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import composite
 from stylesync_engine.delivery import check_output
-from stylesync_engine.faces import ShotFaces, Speaker, follow_faces, landmark_box, stretches
+from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
 from stylesync_engine.plan import Plan, load_window, read_plan_facts, write_text
-from stylesync_engine.preparing import cut_speech, fingerprint, prepare_plan, resolve_range
+from stylesync_engine.preparing import (
+    cut_speech,
+    find_faces,
+    fingerprint,
+    prepare_plan,
+    resolve_range,
+)
 from stylesync_engine.rendering import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
 from stylesync_engine.timecode import advance_timecode
@@ -88,7 +94,8 @@ def render(
     models = models or load_models(options.models, options.device)
     if fingerprint(plan.request, models) != plan.fingerprint:
         raise RequestError(
-            f"The plan in '{work}' was made with other models, options or media; run stylesync-engine prepare again."
+            f"The plan in '{work}' was made with other models, options or media;"
+            " run stylesync-engine prepare again."
         )
     wanted = None if frames is None else _within(frames, plan.frames)
     clock = _Clock(on_progress)
@@ -107,7 +114,8 @@ def assemble(
     missing = sum(len(w) for w in plan.windows if load_window(work, w, plan.fingerprint) is None)
     if missing:
         raise RequestError(
-            f"{missing} of {len(plan.shown)} frames are not rendered yet; run stylesync-engine render --work '{work}'."
+            f"{missing} of {len(plan.shown)} frames are not rendered yet;"
+            f" run stylesync-engine render --work '{work}'."
         )
     info = probe_video(request.video)
     clock = _Clock(on_progress)
@@ -148,7 +156,7 @@ def fit_sound(
 
 
 def check_request(request: DubRequest) -> None:
-    """See before any work is done that the request fits its media and that the result can be written."""
+    """See before any work is done that the request fits its media and can be written."""
     check_output(request.output, request.options.codec)
     info = probe_video(request.video)
     resolve_range(request, info)
@@ -158,20 +166,16 @@ def check_request(request: DubRequest) -> None:
         )
     if info.interlaced:
         raise RequestError(
-            f"'{request.video}' is interlaced; deinterlace it first, dubbing fields would tear the mouth."
+            f"'{request.video}' is interlaced; deinterlace it first,"
+            " dubbing fields would tear the mouth."
         )
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
     """What a clip is and who is seen where, as plain data."""
     info = probe_video(path)
-    faces: ShotFaces | None = None
-    for state in follow_faces(frame.to_rgb() for frame in read_frames(path)):
-        if isinstance(state, ShotFaces):
-            faces = state
-        elif on_progress:
-            on_progress(Progress("track", state, info.frames))
-    assert faces is not None
+    pictures = (frame.to_rgb() for frame in read_frames(path))
+    faces = find_faces(pictures, info.frames, "track", on_progress or (lambda _: None))
     return {
         **_media_facts(info),
         "cuts": list(faces.cuts),

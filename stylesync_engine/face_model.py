@@ -135,7 +135,7 @@ class FaceModel:
 
         Raises NoFaceError where no frame shows the face.
         """
-        seen = np.isfinite(landmarks).all(axis=(1, 2))
+        seen: NDArray[np.bool_] = np.asarray(np.isfinite(landmarks).all(axis=(1, 2)))
         if not seen.any():
             raise NoFaceError(
                 "The face is seen in no frame of the range; choose a range that shows it."
@@ -159,11 +159,9 @@ class FaceModel:
 
     def identity_of(self, neutral: Array) -> Array:
         """alpha `[A]` of a neutral shape `[N, 3]` by ridge regression."""
-        return _ridge(
-            self.identity.reshape(len(self.identity), -1),
-            (neutral - self.mean).reshape(1, -1),
-            0.02,
-        )[0]
+        basis = self.identity.reshape(len(self.identity), -1)
+        alpha: Array = _ridge(basis, (neutral - self.mean).reshape(1, -1), 0.02)[0]
+        return alpha
 
     def expression_of(self, change: Array) -> Array:
         """beta `[T, E]` of changes `[T, N, 3]` against the rest: the mouth's share is solved first
@@ -206,10 +204,10 @@ class FaceModel:
         try:
             tensors = load_file(path)
             return cls(
-                *(
-                    tensors[name].astype(np.float32)
+                **{
+                    name: tensors[name].astype(np.float32)
                     for name in ("mean", "identity", "expression", "support")
-                ),
+                },
                 triangles=tensors["triangles"].astype(np.int32),
             )
         except (OSError, SafetensorError, KeyError) as error:

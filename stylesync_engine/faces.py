@@ -115,15 +115,16 @@ class FaceMesh:
         """Landmarks `[468, 3]` (x, y, z in px of `picture`; z grows away from the camera) and the
         score 0..1 that there is a face. `seed` is `[468, 3]` of the frame before."""
         low, high = seed[:, :2].min(axis=0), seed[:, :2].max(axis=0)
-        return self._run(
-            picture, (low + high) / 2, float((high - low).max()), seed[[EYE_RIGHT, EYE_LEFT], :2]
-        )
+        centre = np.asarray((low + high) / 2, np.float32)
+        side = float((high - low).max())
+        return self._run(picture, centre, side, seed[[EYE_RIGHT, EYE_LEFT], :2])
 
     def landmarks_of(self, picture: Image, detection: Detection) -> tuple[Array, float]:
         """The same for a fresh detection; run twice, since the detector's box is rough."""
         box = detection.box
         side = float(max(box[2:] - box[:2]))
-        points, _ = self._run(picture, (box[:2] + box[2:]) / 2, side, detection.eyes)
+        centre = np.asarray((box[:2] + box[2:]) / 2, np.float32)
+        points, _ = self._run(picture, centre, side, detection.eyes)
         return self.landmarks(picture, points)
 
     def _run(self, picture: Image, centre: Array, side: float, eyes: Array) -> tuple[Array, float]:
@@ -175,7 +176,8 @@ class MediaPipeLandmarker:
 
 @dataclass(slots=True)
 class Track:
-    """One face without interruption: frames `[n]`, landmarks `[n, 468, 3]`, a look to tell people apart."""
+    """One face without interruption: frames `[n]`, landmarks `[n, 468, 3]` and looks, by which
+    people are told apart."""
 
     frames: list[int] = field(default_factory=list)
     landmarks: list[Array] = field(default_factory=list)
@@ -243,7 +245,9 @@ def follow_faces(
     before: Image | None = None
     index = -1
     for index, picture in enumerate(pictures):
-        thumbnail = cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA)
+        thumbnail = np.asarray(
+            cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), np.uint8
+        )
         if before is not None and is_cut(before, thumbnail):
             cuts.append(index)
             active = []
@@ -409,7 +413,8 @@ def _speaker(tracks: list[Track], length: int, cuts: list[int]) -> Speaker:
 def _speaker_at(faces: ShotFaces, point: SpeakerPoint) -> Speaker:
     if not 0 <= point.frame < faces.length:
         raise NoFaceError(
-            f"Frame {point.frame} of the speaker point lies outside of the range; click in frames 0 to {faces.length - 1}."
+            f"Frame {point.frame} of the speaker point lies outside of the range;"
+            f" click in frames 0 to {faces.length - 1}."
         )
     click = np.array([point.x, point.y], np.float32)
     for speaker in faces.speakers:
@@ -419,14 +424,16 @@ def _speaker_at(faces: ShotFaces, point: SpeakerPoint) -> Speaker:
             if np.all(click >= box[:2] - margin) and np.all(click <= box[2:] + margin):
                 return speaker
     raise NoFaceError(
-        f"There is no face at {point.x:g},{point.y:g} in frame {point.frame}; click on the face that is to be dubbed."
+        f"There is no face at {point.x:g},{point.y:g} in frame {point.frame};"
+        " click on the face that is to be dubbed."
     )
 
 
 def _check_size(speaker: Speaker) -> Speaker:
     if speaker.size < SMALLEST_FACE:
         raise NoFaceError(
-            f"The speaker's face is {speaker.size:.0f} px wide, too small to dub; use a shot with a face of at least {SMALLEST_FACE} px."
+            f"The speaker's face is {speaker.size:.0f} px wide, too small to dub;"
+            f" use a shot with a face of at least {SMALLEST_FACE} px."
         )
     return speaker
 

@@ -24,55 +24,9 @@ EYES_ROW = 0.36 * CROP  # where the middle between the outer eye corners lies
 EYE_DISTANCE = 0.40 * CROP  # px of the outer eye distance of a face seen from the front
 
 _NOSE_BASE = 2
-_LIP_OUTLINE = [
-    61,
-    185,
-    40,
-    39,
-    37,
-    0,
-    267,
-    269,
-    270,
-    409,
-    291,
-    375,
-    321,
-    405,
-    314,
-    17,
-    84,
-    181,
-    91,
-    146,
-]
-_INNER_OUTLINE = [
-    78,
-    191,
-    80,
-    81,
-    82,
-    13,
-    312,
-    311,
-    310,
-    415,
-    308,
-    324,
-    318,
-    402,
-    317,
-    14,
-    87,
-    178,
-    88,
-    95,
-]
 _MATTE_BLUR, _MATTE_SIGMA = 21, 11.0  # px at a 256 px crop (IP-LAP)
 _MAP_SIDE = 64  # the lip map has the latent's resolution
 _SUBPIXEL = 4  # fractional bits of OpenCV's polygon corners
-
-assert sorted(_LIP_OUTLINE) == sorted(OUTER_LIPS) and sorted(_INNER_OUTLINE) == sorted(INNER_LIPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +58,8 @@ class Alignment:
 
 
 def cut_crop(picture: Image, matrix: Array) -> Image:
-    """The aligned crop `[256, 256, 3]` of an RGB picture `[H, W, 3]`; `matrix` `[2, 3]` picture -> crop."""
+    """The aligned crop `[256, 256, 3]` of an RGB picture `[H, W, 3]`; `matrix` `[2, 3]` is
+    picture px -> crop px."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     shrink = int(1 / scale) if scale < 0.67 else 1
     if shrink > 1:
@@ -161,12 +116,13 @@ def place_in_crop(shape: Array, pose: Pose) -> Array:
 
 
 def draw_lip_map(points: Array) -> Image:
-    """Lips, inner mouth and jaw of landmarks `[468, 2]` in crop px, drawn as `[64, 64, 3]` coverage 0..255."""
+    """Lips, inner mouth and jaw of landmarks `[468, 2]` in crop px, drawn as coverage 0..255,
+    `[64, 64, 3]`."""
     canvas = np.zeros((CROP, CROP, 3), np.uint8)
     layers = [np.zeros((CROP, CROP), np.uint8) for _ in range(3)]
     fixed = np.round(points * (1 << _SUBPIXEL)).astype(np.int32)
-    cv2.fillPoly(layers[0], [fixed[_LIP_OUTLINE]], 255, cv2.LINE_AA, _SUBPIXEL)
-    cv2.fillPoly(layers[1], [fixed[_INNER_OUTLINE]], 255, cv2.LINE_AA, _SUBPIXEL)
+    cv2.fillPoly(layers[0], [fixed[list(OUTER_LIPS)]], 255, cv2.LINE_AA, _SUBPIXEL)
+    cv2.fillPoly(layers[1], [fixed[list(INNER_LIPS)]], 255, cv2.LINE_AA, _SUBPIXEL)
     cv2.polylines(layers[2], [fixed[list(JAW)]], False, 255, 4, cv2.LINE_AA, _SUBPIXEL)
     cv2.merge(layers, canvas)
     return np.asarray(
@@ -193,4 +149,4 @@ def contour_matte(before: Array, after: Array) -> Array:
         cv2.GaussianBlur(fixed, (_MATTE_BLUR, _MATTE_BLUR), _MATTE_SIGMA).astype(np.float32) / 255.0
     )
     soft[:LOWER] = 0
-    return np.clip(soft * 1.25 - 0.125, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(soft * 1.25 - 0.125, 0, 1), np.float32)

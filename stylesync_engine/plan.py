@@ -65,7 +65,7 @@ class Plan:
 
     def save(self, work: Path) -> None:
         """Write both files; the JSON last, so that a plan is there only when it is whole."""
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             "shown": self.shown,
             "matrices": self.matrices,
             "before": self.before,
@@ -160,7 +160,7 @@ def write_tensors(
             save_file(
                 {k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata
             )
-            os.replace(partial, path)
+            partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -169,7 +169,7 @@ def write_text(path: Path, text: str) -> None:
     with disk_errors(path):
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 def file_hash(path: Path) -> str:

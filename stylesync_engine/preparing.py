@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ class FollowedShot:
 
 
 def prepare_plan(request: DubRequest, models: Models, on_progress: OnProgress) -> Plan:
-    """Everything that stage 2 needs. Raises a DubError with one sentence for what cannot be dubbed."""
+    """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
     info = probe_video(request.video)
     frames = resolve_range(request, info)
     warnings: list[str] = []
@@ -81,28 +82,41 @@ def prepare_plan(request: DubRequest, models: Models, on_progress: OnProgress) -
     )
     shot = _part(followed, frames)
     _warn_of_cuts(shot, warnings)
-    style = follow_style(request, models, on_progress) if request.style else None
+    style = (
+        follow_style(request.style, request.style_frames, models, on_progress)
+        if request.style
+        else None
+    )
     reference = _style_reference(request, style or followed, frames, models, warnings, on_progress)
     motion = predict_motion(request, shot, reference, models, warnings, on_progress)
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
     if not len(shown):
         raise NoFaceError(
-            "No frame of the range can be dubbed; choose a range that shows the speaker during the speech."
+            "No frame of the range can be dubbed;"
+            " choose a range that shows the speaker during the speech."
         )
-    return _assemble_plan(request, models, shot, style, motion, shown, warnings)
+    return _assemble_plan(request, models, shot, style, motion, shown, warnings, on_progress)
 
 
 def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:
     """The frames to dub. Raises RequestError where the range leaves the clip."""
-    frames = request.frames or FrameRange(0, info.frames)
-    if frames.end > info.frames:
-        raise RequestError(
-            f"Frames {frames} were asked of '{request.video}', which has {info.frames} frames;"
-            f" give a range within 0:{info.frames}."
-        )
+    frames = check_range(request.video, request.frames, info)
     if request.speaker is not None and request.speaker.frame not in frames:
         raise RequestError(
-            f"The speaker point lies in frame {request.speaker.frame}, outside of {frames}; click in a frame of the range."
+            f"The speaker point lies in frame {request.speaker.frame}, outside of {frames};"
+            " click in a frame of the range."
+        )
+    return frames
+
+
+def check_range(path: str, frames: FrameRange | None, info: VideoInfo) -> FrameRange:
+    """The range, the whole clip without one. Raises RequestError where it leaves the clip."""
+    if frames is None:
+        return FrameRange(0, info.frames)
+    if frames.end > info.frames:
+        raise RequestError(
+            f"Frames {frames} were asked of '{path}', which has {info.frames} frames;"
+            f" give a range within 0:{info.frames}."
         )
     return frames
 
@@ -124,13 +138,7 @@ def follow_shot(
             spans.append((frame.time, frame.duration))
             yield frame.to_rgb()
 
-    faces: ShotFaces | None = None
-    for state in follow_faces(pictures()):
-        if isinstance(state, ShotFaces):
-            faces = state
-        else:
-            on_progress(Progress(stage, state, len(frames)))
-    assert faces is not None
+    faces = find_faces(pictures(), len(frames), stage, on_progress)
     local = replace(point, frame=point.frame - frames.start) if point else None
     speaker = choose_speaker(faces, local)
     fit = models.face_model.fit(speaker.landmarks, faces.cuts)
@@ -142,13 +150,27 @@ def follow_shot(
     )
 
 
-def follow_style(request: DubRequest, models: Models, on_progress: OnProgress) -> FollowedShot:
-    """The style clip's speaker."""
-    assert request.style is not None
-    info = probe_video(request.style)
-    frames = request.style_frames or FrameRange(0, info.frames)
+def find_faces(
+    pictures: Iterable[NDArray[np.uint8]], total: int, stage: Stage, on_progress: OnProgress
+) -> ShotFaces:
+    """Everybody in a stream of `total` pictures."""
+    faces = ShotFaces(0, (), ())
+    for state in follow_faces(pictures):
+        if isinstance(state, ShotFaces):
+            faces = state
+        else:
+            on_progress(Progress(stage, state, total))
+    return faces
+
+
+def follow_style(
+    path: str, frames: FrameRange | None, models: Models, on_progress: OnProgress
+) -> FollowedShot:
+    """The style clip's speaker. Raises RequestError where the range leaves the clip."""
+    info = probe_video(path)
+    frames = check_range(path, frames, info)
     try:
-        return follow_shot(request.style, info, frames, None, models, "style", on_progress)
+        return follow_shot(path, info, frames, None, models, "style", on_progress)
     except NoFaceError as error:
         raise NoFaceError(f"Style reference: {error}") from error
 
@@ -161,7 +183,7 @@ def predict_motion(
     warnings: list[str],
     on_progress: OnProgress,
 ) -> Array:
-    """Stage 1: lip motion `[T, 13]` at the shot's own frame times; NaN where the frame is to stay."""
+    """Stage 1: lip motion `[T, 13]` at the shot's own frame times; NaN where a frame is to stay."""
     samples = read_speech(request)
     duration = shot.duration
     length = len(samples) / SAMPLE_RATE
@@ -208,7 +230,7 @@ def read_speech(request: DubRequest) -> Array:
     """The new speech, mono at 16 kHz, `[S]`."""
     if request.speech_samples is None:
         samples, _ = read_audio(request.speech, sample_rate=SAMPLE_RATE, mono=True)
-        return samples[0]
+        return np.asarray(samples[0], np.float32)
     samples, rate = cut_speech(request)
     import librosa
 
@@ -229,7 +251,7 @@ def cut_speech(request: DubRequest) -> tuple[Array, int]:
 
 
 def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
-    """25 Hz rows `[T25, 13]`, each valid at the middle of its 40 ms -> values at `times` `[T]` s."""
+    """25 Hz rows `[T25, 13]`, valid at the middles of their 40 ms -> values at `times` `[T]` s."""
     at = np.clip(times * FEATURE_RATE - 0.5, 0, len(motion) - 1)
     low = np.minimum(at.astype(int), max(0, len(motion) - 2))
     high = np.minimum(low + 1, len(motion) - 1)
@@ -317,9 +339,10 @@ def _edge(shot: FollowedShot, frame: int) -> float:
 
 def _warn_of_cuts(shot: FollowedShot, warnings: list[str]) -> None:
     if shot.cuts:
-        frame = shot.frames.start + shot.cuts[0]
+        frames = ", ".join(str(shot.frames.start + cut) for cut in shot.cuts)
         warnings.append(
-            f"There is a cut at frame {frame} in the range; only frames that show the same person were dubbed."
+            f"The range is cut at frame {frames};"
+            " only frames that show the same person were dubbed."
         )
 
 
@@ -346,7 +369,8 @@ def _style_reference(
     heard = samples[0, first : first + math.ceil(shot.duration * SAMPLE_RATE)]
     if len(heard) < SAMPLE_RATE // 2:
         warnings.append(
-            f"The sound of '{path}' ends before the style reference; the person's style was not read."
+            f"The sound of '{path}' ends before the style reference;"
+            " the person's style was not read."
         )
         return None
     features = models.front_end.features(
@@ -412,13 +436,14 @@ def _assemble_plan(
     motion: Array,
     shown: NDArray[np.int64],
     warnings: list[str],
+    on_progress: OnProgress,
 ) -> Plan:
     fit = shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     shape = models.face_model.speak(fit.neutral, seen.beta, motion[shown])
     after = place_in_crop(shape, seen.pose)
     angles = seen.pose.angles()
-    bank, tone = _references(request, models, shot, style)
+    bank, tone = _references(request, models, shot, style, on_progress)
     path = choose_path(bank, after, angles, tone=tone)
     mixed = mixing_weights(path, bank)
     return Plan(
@@ -443,7 +468,11 @@ def _assemble_plan(
 
 
 def _references(
-    request: DubRequest, models: Models, shot: FollowedShot, style: FollowedShot | None
+    request: DubRequest,
+    models: Models,
+    shot: FollowedShot,
+    style: FollowedShot | None,
+    on_progress: OnProgress,
 ) -> tuple[ReferenceBank, Array]:
     """Frames that serve as reference images, and the shot's own tone."""
     choice = request.options.appearance
@@ -458,9 +487,8 @@ def _references(
         return own, tone
     name, frames = _split_range(choice)
     info = probe_video(name)
-    clip = follow_shot(
-        name, info, frames or FrameRange(0, info.frames), None, models, "style", lambda _: None
-    )
+    frames = check_range(name, frames, info)
+    clip = follow_shot(name, info, frames, None, models, "style", on_progress)
     return cut_references(name, clip), tone
 
 
@@ -481,4 +509,4 @@ def cut_references(path: str, shot: FollowedShot) -> ReferenceBank:
 def _gaps(shown: NDArray[np.int64], total: int) -> list[list[int]]:
     """Half-open ranges of output frames that are left as they are."""
     edges = [-1, *shown.tolist(), total]
-    return [[a + 1, b] for a, b in zip(edges, edges[1:], strict=False) if b > a + 1]
+    return [[a + 1, b] for a, b in pairwise(edges) if b > a + 1]

@@ -98,7 +98,7 @@ class AlignedReference:
                     self._triangles,
                 )
                 mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
-        return mixed / 255.0
+        return np.asarray(mixed / 255.0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

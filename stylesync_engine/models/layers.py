@@ -65,8 +65,8 @@ class SpatialCrossAttention(nn.Module):
         self.query = nn.Conv2d(channels, channels, 1)
         self.key_value = nn.Conv2d(reference_channels, 2 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
 
     def keys_values(self, reference: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, C', h, w]` -> keys and values, each `[B, heads, h w, C / heads]`."""

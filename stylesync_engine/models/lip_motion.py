@@ -113,7 +113,8 @@ class LipMotionNetwork(nn.Module):
         return self._decode(speech, memory)[0]
 
     def attention(self, speech: Tensor, memory: StyleMemory) -> Tensor:
-        """Fig. 4: the mean attention of all cross-attention layers, `[B, T, n]`, of middle queries."""
+        """Fig. 4: the mean attention of all cross-attention layers of middle queries,
+        `[B, T, n]`."""
         return self._decode(speech, memory, want_attention=True)[1]
 
     def _decode(
@@ -204,7 +205,8 @@ class DecoderBlock(nn.Module):
 
 
 def _windows(tokens: Tensor, reach: int) -> Tensor:
-    """`[B, T, d]` -> the windows t - w .. t + w of every frame, `[B T, 2w + 1, d]`, edges repeated."""
+    """`[B, T, d]` -> the windows t - w .. t + w of every frame, edges repeated,
+    `[B T, 2w + 1, d]`."""
     padded = F.pad(tokens.transpose(1, 2), (reach, reach), mode="replicate")  # [B, d, T + 2w]
     return padded.unfold(2, 2 * reach + 1, 1).permute(0, 2, 3, 1).flatten(0, 1)
 

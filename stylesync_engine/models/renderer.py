@@ -135,13 +135,10 @@ class Renderer(nn.Module):
                 channels = width
             if level > 0:
                 self.up.append(_Up(width))
-        self.leave = nn.Sequential(
-            ChannelNorm(channels),
-            nn.SiLU(),
-            nn.Conv2d(channels, sizes.latent_channels * fold, 3, padding=1),
-        )
-        nn.init.zeros_(self.leave[2].weight)
-        nn.init.zeros_(self.leave[2].bias)
+        last_layer = nn.Conv2d(channels, sizes.latent_channels * fold, 3, padding=1)
+        for parameter in last_layer.parameters():
+            nn.init.zeros_(parameter)
+        self.leave = nn.Sequential(ChannelNorm(channels), nn.SiLU(), last_layer)
 
     def reference(self, latents: Tensor) -> KeysValues:
         """Keys and values of reference latents `[B, C, 64, 64]` for every attention layer: they
@@ -150,7 +147,7 @@ class Renderer(nn.Module):
         return [block.attention.keys_values(features[block.level]) for block in self._attending()]
 
     def forward(self, noisy: Tensor, steps: Tensor, conditions: Conditions) -> Tensor:
-        """Noisy rows `[B, C, rows, 64]` at diffusion steps `[B]` -> prediction of the same shape."""
+        """Noisy rows `[B, C, rows, 64]` at diffusion steps `[B]` -> prediction, same shape."""
         sizes = self.sizes
         code = self.motion_encoder(conditions.motion) + self.time_encoder(
             timestep_embedding(steps, sizes.code).to(noisy.dtype)
@@ -255,7 +252,7 @@ class _Residual(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two modulated convolutions, then cross-attention on the reference where the level asks for it."""
+    """Two modulated convolutions, then, on levels that ask for it, attention on the reference."""
 
     def __init__(self, channels: int, width: int, sizes: RendererSizes, level: int) -> None:
         super().__init__()
