@@ -22,7 +22,7 @@ from stylesync_plugin.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.formats import read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, job_from
 from stylesync_plugin.plan import PlanSettings
-from stylesync_plugin.report import write_report
+from stylesync_plugin.report import draw_sheet, write_report
 from timeline_material import (
     Audio,
     MarkingEngine,
@@ -342,7 +342,7 @@ def speaker_cut(folder: Path) -> Any:
     ))  # fmt: skip
 
 
-def check_speakers(tmp_path: Path, engine: Any, options: dict[str, Any]) -> None:
+def check_speakers(tmp_path: Path, engine: Any, options: dict[str, Any]) -> Batch:
     cut = speaker_cut(tmp_path)
     speech = str(sorted((SPEAKERS / "s30").glob("*.mpg"))[5])
     names = ("one", "thirty", "nested", "fast")
@@ -369,6 +369,7 @@ def check_speakers(tmp_path: Path, engine: Any, options: dict[str, Any]) -> None
         inside |= set(range(first, end + mixed))
     for k in set(range(len(before))) - inside:
         assert np.array_equal(after[k], before[k]), k
+    return batch
 
 
 @needs_melt
@@ -388,5 +389,7 @@ def test_speakers_on_a_timeline_with_the_real_engine(tmp_path: Path) -> None:
 
     begun = time.monotonic()
     with EngineProcess() as engine:
-        check_speakers(tmp_path, engine, {"codec": "ffv1", "quality": "draft"})
+        batch = check_speakers(tmp_path, engine, {"codec": "ffv1", "quality": "draft"})
+    write_report(batch, tmp_path / "report.html", "Speakers", draw_sheet)
+    assert len(list((tmp_path / "report_sheets").glob("*.png"))) == 4
     assert time.monotonic() - begun < 1200
