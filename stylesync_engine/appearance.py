@@ -28,6 +28,8 @@ FADE = 2  # frames before and after a jump over which references are mixed
 
 _JUMP, _STEP = 1.6, 0.05  # px of mean lip distance that a jump, a step to a neighbour, may cost
 _POSE_WEIGHT = 30.0  # px per radian
+_OPENING_WEIGHT = 2.0
+_INNER_UPPER, _INNER_LOWER = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402)
 _TOP = LOWER - 32  # rows above are never needed
 _TONE_WEIGHT = 0.03  # px per 8-bit code value
 _RING = 8  # fixed points a side on the crop's border
@@ -211,10 +213,17 @@ def match_colour(reference: Image, target: Image, points: Array) -> Image:
 
 
 def _signature(points: Array, angles: Array) -> Array:
-    """What makes two frames alike, scaled so that Euclid's distance is px of mean lip distance."""
+    """What makes two frames alike, scaled so that Euclid's distance is px of mean lip distance.
+
+    The opening counts on its own: a warp moves lips, but it cannot show teeth that are not there.
+    """
     lips = points[:, list(LIPS)]
     shape = (lips - lips.mean(axis=1, keepdims=True)).reshape(len(points), -1) / np.sqrt(len(LIPS))
-    return np.concatenate([shape, angles * _POSE_WEIGHT / np.sqrt(3)], axis=1).astype(np.float32)
+    opening = (points[:, list(_INNER_LOWER), 1] - points[:, list(_INNER_UPPER), 1]) / np.sqrt(
+        len(_INNER_LOWER)
+    )
+    turn = angles * _POSE_WEIGHT / np.sqrt(3)
+    return np.concatenate([shape, _OPENING_WEIGHT * opening, turn], axis=1).astype(np.float32)
 
 
 def _with_ring(points: Array) -> Array:

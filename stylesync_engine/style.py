@@ -92,11 +92,11 @@ class ClosedFormSettings:
     its diagonal, both chosen on the validation speaker."""
 
     bandwidth: float = 1.0
-    ridge: float = 0.3
+    ridge: float = 3.0
 
 
 class ClosedFormReading:
-    """Kernel ridge regression from decoder features to what the network misses about this person."""
+    """Kernel ridge regression from decoder features to what the network misses of this person."""
 
     def __init__(
         self, network: LipMotionNetwork, settings: ClosedFormSettings | None = None
@@ -114,6 +114,8 @@ class ClosedFormReading:
         if len(kept) > _MOST_REFERENCE:
             kept = kept[np.linspace(0, len(kept) - 1, _MOST_REFERENCE).astype(int)]
         missed = reference.motion[kept] - predicted[kept]
+        # A clip's rest is only known roughly: what is missed all the time is its error, not style.
+        missed = missed - missed.mean(axis=0)
         return motion + ridge_regression(known[kept], missed, features, self._settings)
 
     def _run(self, speech: Array) -> tuple[Array, Array]:
@@ -124,7 +126,7 @@ class ClosedFormReading:
 def ridge_regression(
     known: Array, values: Array, asked: Array, settings: ClosedFormSettings
 ) -> Array:
-    """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> values `[T, 13]` at `[T, d]`."""
+    """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> `[T, 13]` at `[T, d]`."""
     width = settings.bandwidth * float(np.median(pdist(known[:: max(1, len(known) // 300)]))) + 1e-6
     gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * width**2))
     gram[np.diag_indices_from(gram)] += settings.ridge

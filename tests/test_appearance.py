@@ -159,12 +159,15 @@ def test_other_light_makes_a_worse_reference() -> None:
     assert set(choose_path(bank, points, angles, tone=bank.tone[0]).tolist()) == {0}
 
 
-def test_the_cost_is_px_of_mean_lip_distance() -> None:
+def test_the_cost_is_px_of_lip_distance_with_the_opening_counted_twice_more() -> None:
     bank = make_bank(np.array([0.0], np.float32))
     points = face_points(np.array([1.5], np.float32))
     lips = [points[0, list(LIPS)], bank.points[0, list(LIPS)]]
     a, b = (ring - ring.mean(axis=0) for ring in lips)
-    expected = np.sqrt(((a - b) ** 2).sum(axis=1).mean())
+    upper, lower = [81, 82, 13, 312, 311], [178, 87, 14, 317, 402]
+    wider = [p[0, lower, 1] - p[0, upper, 1] for p in (points, bank.points)]
+    opening = ((wider[0] - wider[1]) ** 2).mean()
+    expected = np.sqrt(((a - b) ** 2).sum(axis=1).mean() + 2.0**2 * opening)
     assert reference_cost(bank, points, bank.angles)[0, 0] == pytest.approx(expected, rel=1e-3)
 
 
