@@ -67,13 +67,27 @@ def test_a_person_like_the_average_changes_nothing() -> None:
 
 
 def test_a_person_s_habit_is_taken_over() -> None:
-    network, known = make_network(), noise(200, SPEECH, seed=1)
-    habit = np.linspace(-0.5, 0.5, MOUTH, dtype=np.float32)
-    reference = StyleReference(known, predict(network, known) + habit)
-    speech = noise(50, SPEECH, seed=2)
+    """Who moves the mouth twice as far as the network does is dubbed so."""
+    network, known = make_network(), noise(300, SPEECH, seed=1)
+    reference = StyleReference(known, 2 * predict(network, known))
+    speech = noise(80, SPEECH, seed=2)
+    plain = predict(network, speech)
     settings = ClosedFormSettings(bandwidth=2.0, ridge=0.01)
-    got = ClosedFormReading(network, settings).predict(speech, reference) - predict(network, speech)
-    np.testing.assert_allclose(got.mean(axis=0), habit, atol=0.1)
+    added = ClosedFormReading(network, settings).predict(speech, reference) - plain
+    wanted = plain - predict(network, known).mean(axis=0)
+    slope = float((added * wanted).sum() / (wanted**2).sum())
+    assert slope == pytest.approx(1, abs=0.3)
+    assert np.corrcoef(added.ravel(), wanted.ravel())[0, 1] > 0.8
+
+
+def test_an_error_of_the_rest_is_no_style() -> None:
+    network, known = make_network(), noise(100, SPEECH, seed=1)
+    motion = 2 * predict(network, known)
+    offset = np.linspace(-0.5, 0.5, MOUTH, dtype=np.float32)
+    reading, speech = ClosedFormReading(network), noise(30, SPEECH, seed=2)
+    one = reading.predict(speech, StyleReference(known, motion))
+    other = reading.predict(speech, StyleReference(known, motion + offset))
+    np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_frames_that_are_not_usable_are_not_used() -> None:
