@@ -31,6 +31,7 @@ _POSE_WEIGHT = 30.0  # px per radian
 _OPENING_WEIGHT = 2.0
 _INNER_UPPER, _INNER_LOWER = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402)
 _TOP = LOWER - 32  # rows above are never needed
+_COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a pixel pair
 _TONE_WEIGHT = 0.03  # px per 8-bit code value
 _RING = 8  # fixed points a side on the crop's border
 
@@ -194,22 +195,35 @@ def warp_reference(
 
 
 def match_colour(reference: Image, target: Image, points: Array) -> Image:
-    """Scale each channel of a warped reference so that the skin of cheeks and nose above the mouth
-    looks as in the target crop. `points` `[468, 2]` are the target's landmarks."""
+    """Move a warped reference's colours so that cheeks and nose above the mouth look as in the
+    target crop: one affine change of RGB, by ridge regression over the pixels that both show.
+
+    `points` `[468, 2]` are the target's landmarks.
+    """
     skin = np.zeros((CROP, CROP), np.uint8)
     cv2.fillConvexPoly(skin, np.round(points[list(FACE_OVAL)]).astype(np.int32), 1)
-    skin[: _TOP + 4] = 0
-    skin[LOWER:] = 0
-    inside = skin.astype(bool)
+    inside = skin[_TOP + 4 : LOWER].astype(bool)
     if inside.sum() < 200:
         return reference
-    have = reference[inside].astype(np.float32).mean(axis=0)
-    want = target[inside].astype(np.float32).mean(axis=0)
-    gain = np.clip((want + 4) / (have + 4), 0.6, 1.6)
-    table = (
-        np.clip(np.arange(256, dtype=np.float32)[:, None] * gain, 0, 255).round().astype(np.uint8)
-    )
-    return np.asarray(cv2.LUT(reference, table[None]), np.uint8)
+    have = reference[_TOP + 4 : LOWER][inside][::2].astype(np.float32)
+    want = target[_TOP + 4 : LOWER][inside][::2].astype(np.float32)
+    change = _colour_change(have, want)
+    rows = reference[_TOP:].reshape(-1, 3).astype(np.float32)
+    out = reference.copy()
+    out[_TOP:] = np.clip(rows @ change[:3] + change[3], 0, 255).round().reshape(-1, CROP, 3)
+    return out
+
+
+def _colour_change(have: Array, want: Array) -> Array:
+    """`[4, 3]` with `want ~ have @ change[:3] + change[3]`: gains a channel first, what the pixels
+    say beyond them as far as they are sure."""
+    mean_have, mean_want = have.mean(axis=0), want.mean(axis=0)
+    gain = np.diag(np.clip((mean_want + 4) / (mean_have + 4), 0.6, 1.6))
+    centred = have - mean_have
+    missed = want - mean_want - centred @ gain
+    gram = centred.T @ centred + _COLOUR_RIDGE * len(have) * np.eye(3)
+    turn = gain + np.linalg.solve(gram, centred.T @ missed)
+    return np.asarray(np.concatenate([turn, (mean_want - mean_have @ turn)[None]]), np.float32)
 
 
 def _signature(points: Array, angles: Array) -> Array:
