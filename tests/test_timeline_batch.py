@@ -19,6 +19,7 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 from stylesync_plugin.dub_timeline import Batch, BatchProgress, dub_timeline
+from stylesync_plugin.engine_process import EngineProcess
 from stylesync_plugin.formats import read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, job_from
 from stylesync_plugin.plan import PlanSettings
@@ -37,8 +38,9 @@ from timeline_material import (
     write_speech,
 )
 
+from stylesync_engine.manifest import find_folder
 from stylesync_engine.media import probe_video, read_audio, read_frames
-from stylesync_engine.request import Cancelled, DubRequest, MediaError, NoFaceError
+from stylesync_engine.request import Cancelled, DubRequest, MediaError, ModelError, NoFaceError
 
 RATE = Fraction(25)
 SPEAKERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "speakers"
@@ -278,7 +280,8 @@ def test_killed_in_the_middle_it_goes_on(media: Path, tmp_path: Path) -> None:
         import sys, time
         from pathlib import Path
         from stylesync_plugin.dub_timeline import dub_timeline
-        from stylesync_plugin.formats import read_timeline, write_timeline
+        from stylesync_plugin.engine_process import EngineProcess
+from stylesync_plugin.formats import read_timeline, write_timeline
         from test_timeline_batch import jobs, settings
         from timeline_material import MarkingEngine
         media, out, slow = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "slow"
@@ -372,6 +375,7 @@ def check_speakers(tmp_path: Path, engine: Any, options: dict[str, Any]) -> Batc
     return batch
 
 
+@pytest.mark.slow
 @needs_melt
 @pytest.mark.skipif(not SPEAKERS.is_dir(), reason="the speakers' clips are not here")
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -385,8 +389,10 @@ def test_speakers_on_a_timeline(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.timeout(1200)
 def test_speakers_on_a_timeline_with_the_real_engine(tmp_path: Path) -> None:
-    from stylesync_plugin.engine_process import EngineProcess
-
+    try:
+        find_folder("starter")
+    except ModelError as error:
+        pytest.skip(str(error))
     begun = time.monotonic()
     with EngineProcess() as engine:
         batch = check_speakers(tmp_path, engine, {"codec": "ffv1", "quality": "draft"})

@@ -171,6 +171,7 @@ def test_otio_tools_see_the_plugin() -> None:
     assert {adapter.name for adapter in loaded.adapters} == {"stylesync_fcpxml", "stylesync_mlt"}
     for entry in (*loaded.adapters, *loaded.hook_scripts):
         assert Path(entry.module_abs_path()).is_file()
+        assert entry.module() is not None
 
 
 # A process in the engine's place: it dies, it fails, it talks nonsense.

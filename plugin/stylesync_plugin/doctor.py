@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import platform
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import opentimelineio as otio
+
+from stylesync_engine.request import ModelError
 
 _FORMATS = {
     "fcp_xml": ("FCP 7 XML", "otio-fcp-adapter"),
@@ -48,10 +48,12 @@ def _package(name: str, needed: bool = True) -> Finding:
 
 
 def _weights() -> Finding:
-    spec = importlib.util.find_spec("stylesync_engine")
-    folders = [Path(entry) for entry in (spec.submodule_search_locations or [])] if spec else []
-    files = [file for folder in folders for file in (folder / "weights").rglob("*.safetensors")]
-    return Finding("starter weights", bool(files), f"{len(files)} files")
+    from stylesync_engine.manifest import find_folder
+
+    try:
+        return Finding("starter weights", True, str(find_folder("starter")))
+    except ModelError as error:
+        return Finding("starter weights", False, str(error))
 
 
 def _formats() -> list[Finding]:

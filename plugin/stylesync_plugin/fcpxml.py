@@ -1,6 +1,6 @@
 """Final Cut Pro XML (FCPXML): reading and the choice between its two halves.
 
-Also an OpenTimelineIO adapter module. Times are fractions of a second from end to end, so that
+Times are fractions of a second from end to end, so that
 24000/1001 and its kin stay exact.
 """
 

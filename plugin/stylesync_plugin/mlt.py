@@ -1,6 +1,6 @@
 """MLT XML out: what `melt`, Shotcut and Kdenlive play, frame for frame.
 
-Also an OpenTimelineIO adapter module. Items are placed on whole frames of the timeline by rounding
+Items are placed on whole frames of the timeline by rounding
 their ends, never their lengths, so that nothing drifts. A dissolve becomes a small tractor of both
 clips between their shortened neighbours; upper tracks hide lower ones without any transition.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
-from stylesync_engine.request import DubRequest, DubResult, MediaError, to_dict
+from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError, to_dict
 
 _BLOCK = 1 << 20
 
@@ -60,10 +59,8 @@ def input_hashes(request: DubRequest, hashes: Hashes) -> dict[str, str]:
         "style_speech": request.style_speech, "consent": request.consent,
     }  # fmt: skip
     found = {name: hashes.of(path) for name, path in files.items() if path is not None}
-    models = _models_folder(request.options.models)
-    if models is not None:
-        found["models"] = hashes.of(str(models))
-    return found
+    models = _models_fingerprint(request.options.models)
+    return found if models is None else {**found, "models": models}
 
 
 def read_result(record: Path, request: DubRequest, inputs: dict[str, str]) -> DubResult | None:
@@ -130,14 +127,14 @@ def _size_of(output: str) -> int:
         return -1
 
 
-def _models_folder(models: str) -> Path | None:
-    if Path(models).is_dir():
-        return Path(models)
-    spec = importlib.util.find_spec("stylesync_engine")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (found := Path(folder) / "weights" / models).is_dir():
-            return found
-    return None
+def _models_fingerprint(models: str) -> str | None:
+    """What the models are, by the hashes of all their parts; None where the engine finds none."""
+    from stylesync_engine.manifest import effective, find_folder, fingerprint, read_manifest
+
+    try:
+        return fingerprint(*effective(read_manifest(find_folder(models))))
+    except ModelError:
+        return None  # the engine itself says it, as that dub's own failure
 
 
 def _sha256(path: Path) -> str:
