@@ -149,10 +149,12 @@ class TextDialog(QDialog):
 def _page_style() -> str:
     colours = theme.current()
     return (
-        f"body {{ color: {colours.text.name()}; }} h2 {{ font-size: 16px; }} h3 {{ font-size: 13px; }}"
+        f"body {{ color: {colours.text.name()}; }}"
+        " h2 { font-size: 16px; } h3 { font-size: 13px; }"
         f" td {{ padding: 3px 18px 3px 0; }} .k {{ font-weight: 600; }}"
         f" .m {{ color: {colours.muted.name()}; }} .dub {{ color: {colours.dub.name()}; }}"
-        f" .speech {{ color: {colours.speech.name()}; }} .style {{ color: {colours.style.name()}; }}"
+        f" .speech {{ color: {colours.speech.name()}; }}"
+        f" .style {{ color: {colours.style.name()}; }}"
     )
 
 
@@ -161,17 +163,31 @@ def help_page(parent: QWidget) -> TextDialog:
     tr = parent.tr
     steps = (
         ("dub", tr("Dub"), tr("Stand on the shot and press X, or mark it with I and O.")),
-        ("speech", tr("Speech"), tr("Drop a sound file on the timeline, or drag over an audio track.")),
-        ("style", tr("Style"), tr("The shot itself tells how the person speaks; longer material of the same person, 10 s or more, tells it better.")),
-    )  # fmt: skip
+        (
+            "speech",
+            tr("Speech"),
+            tr("Drop a sound file on the timeline, or drag over an audio track."),
+        ),
+        (
+            "style",
+            tr("Style"),
+            tr("The shot itself tells how the person speaks; 10 s of them elsewhere tell more."),
+        ),
+    )
     keys = (
-        ("Space", tr("play, pause")), ("J  K  L", tr("backwards, stop, forwards; again: faster")),
-        ("← →", tr("one frame; with Shift ten")), ("↑ ↓", tr("previous, next edit")),
-        ("I  O  X", tr("mark in, out, the whole shot")), ("1  2  3", tr("draw dub, speech, style ranges")),
-        ("+  −  \\", tr("zoom in, out, show all")), ("A  W  S  D", tr("before/after, wipe, side by side, difference")),
-        ("F, Return", tr("go through the faces, choose one")), ("Ctrl+Return", tr("dub")),
-        ("Ctrl+Z, Ctrl+Shift+Z", tr("undo, redo")), ("Ctrl+O, Ctrl+S", tr("open, save")),
-    )  # fmt: skip
+        ("Space", tr("play, pause")),
+        ("J  K  L", tr("backwards, stop, forwards; again: faster")),
+        ("← →", tr("one frame; with Shift ten")),
+        ("↑ ↓", tr("previous, next edit")),
+        ("I  O  X", tr("mark in, out, the whole shot")),
+        ("1  2  3", tr("draw dub, speech, style ranges")),
+        ("+  −  \\", tr("zoom in, out, show all")),
+        ("A  W  S  D", tr("before/after, wipe, side by side, difference")),
+        ("F, Return", tr("go through the faces, choose one")),
+        ("Ctrl+Return", tr("dub")),
+        ("Ctrl+Z, Ctrl+Shift+Z", tr("undo, redo")),
+        ("Ctrl+O, Ctrl+S", tr("open, save")),
+    )
     listed = "".join(f"<h3 class='{c}'>{name}</h3><p>{text}</p>" for c, name, text in steps)
     table = "".join(f"<tr><td class='k'>{k}</td><td>{text}</td></tr>" for k, text in keys)
     done = tr("The result lies on a new track above the original, which stays untouched.")
@@ -183,16 +199,22 @@ def about_page(parent: QWidget) -> TextDialog:
     """Version and the licences of what it stands on."""
     tr = parent.tr
     parts = (
-        ("StyleSync", "Apache-2.0"), ("Qt, PySide6", "LGPL-3.0"), ("PyTorch", "BSD-3-Clause"),
-        ("diffusers, transformers", "Apache-2.0"), ("OpenTimelineIO", "Apache-2.0"),
-        ("PyAV, FFmpeg", "BSD-3-Clause, LGPL-2.1"), ("OpenCV", "Apache-2.0"),
-        ("MediaPipe face models", "Apache-2.0"), ("Whisper tiny.en encoder", "MIT"),
+        ("StyleSync", "Apache-2.0"),
+        ("Qt, PySide6", "LGPL-3.0"),
+        ("PyTorch", "BSD-3-Clause"),
+        ("diffusers, transformers", "Apache-2.0"),
+        ("OpenTimelineIO", "Apache-2.0"),
+        ("PyAV, FFmpeg", "BSD-3-Clause, LGPL-2.1"),
+        ("OpenCV", "Apache-2.0"),
+        ("MediaPipe face models", "Apache-2.0"),
+        ("Whisper tiny.en encoder", "MIT"),
         ("miniaudio", "MIT"),
-    )  # fmt: skip
+    )
     table = "".join(f"<tr><td>{n}</td><td class='m'>{licence}</td></tr>" for n, licence in parts)
     mark = tr("Dubbed pictures are made by a machine; say so where you show them.")
     html = (
-        f"<h2>StyleSync {__version__}</h2><p>{tr('Visual dubbing that keeps the way a person speaks.')}"
+        f"<h2>StyleSync {__version__}</h2>"
+        f"<p>{tr('Visual dubbing that keeps the way a person speaks.')}"
         f"</p><p class='m'>{mark}</p><h3>{tr('Licences')}</h3><table>{table}</table>"
     )
     return TextDialog(tr("About StyleSync"), html, (460, 440), parent)

@@ -1,3 +1,4 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
 """The form of one dub: three ranges, the speaker, the options; problems beside their fields."""
 
 from __future__ import annotations
@@ -301,7 +302,7 @@ def _style_text(form: DubForm, choice: StyleChoice, rate: Fraction, zero: Fracti
 def _speaker_text(form: DubForm, wish: DubWish) -> str:
     if wish.speaker is None:
         return form.tr("Whoever speaks")
-    return form.tr("The face clicked at frame {n}").format(n=wish.speaker.frame)
+    return form.tr("Chosen at frame {n}").format(n=wish.speaker.frame)
 
 
 def _span_text(span: Span, rate: Fraction, zero: Fraction) -> str:

@@ -1,3 +1,4 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
 """What the editor has chosen so far: three ranges, the speaker, the options."""
 
 from __future__ import annotations

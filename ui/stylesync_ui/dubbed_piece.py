@@ -12,7 +12,10 @@ from stylesync_plugin.times import Span
 
 @dataclass(frozen=True, slots=True)
 class DubbedPiece:
-    """`offset` (s) is how far into the file the span begins; `speech` sounds from `speech_first`."""
+    """`offset` (s) is how far into the file the span begins.
+
+    The speech is heard from its sample `speech_first` on.
+    """
 
     output: str
     work: str

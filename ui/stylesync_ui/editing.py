@@ -1,3 +1,4 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
 """What the editor has chosen and what is known about it: from a wish to problems, all the time."""
 
 from __future__ import annotations
@@ -239,8 +240,7 @@ class Editing(QObject):
         """Let the plugin plan the wish, where nothing else stands in its way."""
         if self.document is None or self.wish.dub is None or self.wish.speech is None:
             return
-        problems = [p for p in check(self.wish, self.findings()) if p.level == "error"]
-        if blocks(problems):
+        if blocks(check(self.wish, self.findings())):
             return
         self._number += 1
         _, data = self.job()

@@ -40,12 +40,13 @@ class EngineLink(QObject):
         self._rest = b""
         self._errors = b""
         self._deaths: list[float] = []
+        self._closed = False
         self.state = "off"
         self.version = ""
 
     def start(self) -> None:
         """Start the process; asking does it, too."""
-        if self._process is not None:
+        if self._process is not None or self._closed:
             return
         self._rest, self._errors = b"", b""
         process = QProcess(self)
@@ -79,6 +80,7 @@ class EngineLink(QObject):
 
     def close(self) -> None:
         """End the process: politely, then for good."""
+        self._closed = True
         process, self._process = self._process, None
         self._listeners.clear()
         if process is None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (paths of vectors)
 """The panel's icons, drawn as vectors in the text's colour, sharp at any scale."""
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
 """Runs the queue: one job after the other, through crashes, onto the timeline and off it."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -108,7 +110,7 @@ class JobDesk(QObject):
     # Growing pieces
 
     def pieces(self) -> tuple[list[DubbedPiece], set[str]]:
-        """Dubs of the open timeline that the viewer can show, and the outputs of those that grow."""
+        """Dubs of the open timeline for the viewer, and the outputs of those that still grow."""
         if self.document is None:
             return [], set()
         mine = [job for job in self.queue if job.timeline == str(self.document.path.absolute())]
@@ -256,4 +258,7 @@ def job_data(job: Job) -> dict[str, Any]:
     data = {"name": job.name, **picked, "speech": speech, "options": options}
     extra = {"style": style or None, "speaker": job.speaker, "consent": job.consent,
              "second": job.second}  # fmt: skip
-    return {**data, **{k: v for k, v in extra.items() if v}}
+    found: dict[str, Any] = json.loads(
+        json.dumps({**data, **{k: v for k, v in extra.items() if v}})
+    )
+    return found

@@ -73,10 +73,22 @@ class Welcome(DropPage):
 
     def _steps(self) -> QHBoxLayout:
         steps = (
-            ("dub", self.tr("1  Dub"), self.tr("Mark what to dub with I and O, or double-click a shot.")),
-            ("speech", self.tr("2  Speech"), self.tr("Drop the new recording, or drag over an audio track.")),
-            ("style", self.tr("3  Style"), self.tr("Take the shot itself, or another clip of the same person.")),
-        )  # fmt: skip
+            (
+                "dub",
+                self.tr("1  Dub"),
+                self.tr("Mark what to dub with I and O, or double-click a shot."),
+            ),
+            (
+                "speech",
+                self.tr("2  Speech"),
+                self.tr("Drop the new recording, or drag over an audio track."),
+            ),
+            (
+                "style",
+                self.tr("3  Style"),
+                self.tr("Take the shot itself, or another clip of the same person."),
+            ),
+        )
         layout = row(None, spacing=28)
         for kind, title, text in steps:
             column = QVBoxLayout()
@@ -167,7 +179,7 @@ class Trouble(DropPage):
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.text = QLabel()
         self.text.setWordWrap(True)
-        self.text.setMaximumWidth(560)
+        self.text.setFixedWidth(520)
         self.text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.again = button(self.tr("Try again"), icon_name="retry")
         self.open = button(self.tr("Open another…"), icon_name="open")

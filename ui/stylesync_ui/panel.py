@@ -1,4 +1,4 @@
-# ruff: noqa: N802  (Qt calls these by its own names)
+# ruff: noqa: N802, S101  (Qt's own names; asserts that tell the type checker)
 """The panel: widgets put together and connected to what they show and ask for."""
 
 from __future__ import annotations
@@ -10,16 +10,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
-    QScrollBar,
-    QSlider,
-    QSplitter,
-    QStackedWidget,
-    QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 from stylesync_plugin.contract import DubError
@@ -37,7 +30,6 @@ from stylesync_ui.document import (
     open_content,
     source_zero,
 )
-from stylesync_ui.dub_form import DubForm
 from stylesync_ui.dub_wish import SpeechChoice, StyleChoice
 from stylesync_ui.dubbed_piece import DubbedPiece
 from stylesync_ui.editing import Editing
@@ -46,24 +38,18 @@ from stylesync_ui.icons import icon
 from stylesync_ui.job_desk import JobDesk
 from stylesync_ui.job_record import JobRecord
 from stylesync_ui.media_desk import KnownFacts, MediaDesk
-from stylesync_ui.pages import Loading, Trouble, Welcome
-from stylesync_ui.parts import Banner, Elided, Segments, label, line, row, tool
+from stylesync_ui.panel_layout import PanelLayout
 from stylesync_ui.playing import Player
 from stylesync_ui.preferences import Home, Preferences
 from stylesync_ui.preview_folder import PreviewFolder
 from stylesync_ui.problems import blocks
-from stylesync_ui.queue_view import QueueView
 from stylesync_ui.sound_output import SoundSegment
-from stylesync_ui.strip import Strip
-from stylesync_ui.viewer import Viewer
 from stylesync_ui.viewing import Viewing
 
-WIDE = 900
-SIDE = 352
 SOUND_FILES = "*.wav *.aif *.aiff *.flac *.mp3 *.m4a *.ogg *.mov *.mp4"
 
 
-class Panel(QWidget):
+class Panel(PanelLayout):
     """Everything; docks into a host or fills a window. `title_changed` names the open timeline."""
 
     title_changed = Signal(str)
@@ -88,7 +74,7 @@ class Panel(QWidget):
         self.desk = MediaDesk(self.link, PreviewFolder(self.home.cache))
         self.editing = Editing(self.desk, self.bridge, self.zero_of)
         self.jobs = JobDesk(self.bridge, self.home.queue)
-        self._build()
+        self.build(self.desk, self.zero_of)
         self.player = Player(self._segments)
         self.viewing = Viewing(self.viewer, self.desk, self.zero_of)
         self._connect()
@@ -96,115 +82,10 @@ class Panel(QWidget):
         self._adopt(self.preferences)
         self.queue_view.show_queue(self.jobs.queue)
         self._show_engine(self.link.state)
+        self._show_document()
         QTimer.singleShot(0, self._begin)
 
     # Building
-
-    def _build(self) -> None:
-        self.viewer = Viewer()
-        self.strip = Strip(self.desk, self.zero_of)
-        self.form = DubForm()
-        self.queue_view = QueueView()
-        self.banner = Banner()
-        self.welcome, self.loading, self.trouble = Welcome(), Loading(), Trouble()
-        made = QVBoxLayout(self)
-        made.setContentsMargins(0, 0, 0, 0)
-        made.setSpacing(0)
-        made.addWidget(self._head())
-        made.addWidget(line())
-        made.addWidget(self.banner)
-        self.pages = QStackedWidget()
-        for page in (self.welcome, self.loading, self.trouble, self._workspace()):
-            self.pages.addWidget(page)
-        made.addWidget(self.pages, 1)
-
-    def _head(self) -> QFrame:
-        head = QFrame()
-        head.setProperty("role", "bar")
-        head.setFixedHeight(40)
-        self.name = Elided(role="title")
-        self.engine_state = label("", "muted")
-        self.tools = {
-            "open": tool("open", self.tr("Open a timeline"), "Ctrl+O"),
-            "save": tool("save", self.tr("Save the dubbed timeline"), "Ctrl+S"),
-            "undo": tool("undo", self.tr("Undo"), "Ctrl+Z"),
-            "redo": tool("redo", self.tr("Redo"), "Ctrl+Shift+Z"),
-            "settings": tool("settings", self.tr("Preferences"), "Ctrl+,"),
-            "help": tool("help", self.tr("How it works"), "F1"),
-        }
-        keys = self.tools
-        layout = row(
-            keys["open"], keys["save"], keys["undo"], keys["redo"], 8, self.name,
-            self.engine_state, 6, keys["settings"], keys["help"], spacing=2,
-        )  # fmt: skip
-        layout.setStretch(5, 1)
-        layout.setContentsMargins(8, 0, 8, 0)
-        head.setLayout(layout)
-        return head
-
-    def _workspace(self) -> QWidget:
-        self.side = QTabWidget()
-        self.side.setDocumentMode(True)
-        self.side.tabBar().setExpanding(False)
-        self.side.tabBar().setDrawBase(False)
-        self.side.addTab(self.form, self.tr("Dub"))
-        self.side.addTab(self.queue_view, self.tr("Queue"))
-        self.side.setMinimumWidth(300)
-        self.outer = QSplitter(Qt.Orientation.Horizontal)
-        self.outer.addWidget(self._picture_and_strip())
-        self.outer.addWidget(self.side)
-        self.outer.setStretchFactor(0, 1)
-        self.outer.setChildrenCollapsible(False)
-        self.outer.setHandleWidth(3)
-        self.outer.setSizes([1000, SIDE])
-        return self.outer
-
-    def _picture_and_strip(self) -> QWidget:
-        lower = QWidget()
-        made = QVBoxLayout(lower)
-        made.setContentsMargins(0, 0, 0, 0)
-        made.setSpacing(0)
-        made.addWidget(self._strip_head())
-        made.addWidget(self.strip, 1)
-        self.scroller = QScrollBar(Qt.Orientation.Horizontal)
-        self.scroller.setAccessibleName(self.tr("Scroll the timeline"))
-        made.addWidget(self.scroller)
-        whole = QSplitter(Qt.Orientation.Vertical)
-        whole.addWidget(self.viewer)
-        whole.addWidget(lower)
-        whole.setStretchFactor(0, 3)
-        whole.setStretchFactor(1, 1)
-        whole.setSizes([600, 260])
-        whole.setChildrenCollapsible(False)
-        whole.setHandleWidth(3)
-        return whole
-
-    def _strip_head(self) -> QFrame:
-        bar = QFrame()
-        bar.setProperty("role", "bar")
-        bar.setFixedHeight(36)
-        self.kinds = Segments(
-            [("dub", self.tr("Dub")), ("speech", self.tr("Speech")), ("style", self.tr("Style"))],
-            self.tr("What dragging marks"),
-        )
-        self.kinds.choose("dub")
-        for key, entry in self.kinds.buttons.items():
-            colour = theme.current().of_range(key).name()
-            entry.setStyleSheet(f"QToolButton:checked {{ color: {colour}; }}")
-        self.hint = label("", "muted")
-        self.snap = tool("snap", self.tr("Snap to edits"), "N")
-        self.snap.setCheckable(True)
-        self.snap.setChecked(True)
-        self.fit = tool("fit", self.tr("Show the whole timeline"), "\\")
-        self.zoom = QSlider(Qt.Orientation.Horizontal)
-        self.zoom.setFixedWidth(110)
-        self.zoom.setRange(0, 1000)
-        self.zoom.setAccessibleName(self.tr("Zoom"))
-        self.zoom.setStyleSheet("background: transparent;")
-        layout = row(self.kinds, 8, self.hint, None, self.snap, self.fit, self.zoom)
-        layout.setContentsMargins(8, 0, 12, 0)
-        bar.setLayout(layout)
-        return bar
 
     def _connect(self) -> None:
         for key, entry in self.tools.items():
@@ -264,24 +145,42 @@ class Panel(QWidget):
     def _shortcuts(self) -> None:
         """Single letters act everywhere but in text fields."""
         keys: dict[str, Callable[[], object]] = {
-            "Space": self.player.toggle, "J": lambda: self.player.shuttle(-1),
-            "K": lambda: self.player.shuttle(0), "L": lambda: self.player.shuttle(1),
-            "Left": lambda: self.player.step(-1), "Right": lambda: self.player.step(1),
-            "Shift+Left": lambda: self.player.step(-10), "Shift+Right": lambda: self.player.step(10),
-            "Up": lambda: self.do("previous"), "Down": lambda: self.do("next"),
-            "Home": lambda: self.player.go(Fraction(0)), "End": self._go_to_end,
-            "I": lambda: self.do("in"), "O": lambda: self.do("out"), "X": lambda: self.do("this_shot"),
-            "1": lambda: self._choose_kind("dub"), "2": lambda: self._choose_kind("speech"),
-            "3": lambda: self._choose_kind("style"), "A": self._toggle_after,
-            "W": lambda: self.set_mode("wipe"), "S": lambda: self.set_mode("side"),
-            "D": lambda: self.set_mode("difference"), "N": self.snap.toggle,
-            "\\": self.strip.fit, "+": lambda: self.strip.zoom(1.5), "=": lambda: self.strip.zoom(1.5),
-            "-": lambda: self.strip.zoom(1 / 1.5), "Ctrl+Return": self.submit,
-            "Ctrl+O": self.ask_open, "Ctrl+S": lambda: self.do("save"),
-            "Ctrl+Z": lambda: self.do("undo"), "Ctrl+Shift+Z": lambda: self.do("redo"),
-            "Ctrl+,": lambda: self.do("settings"), "F1": self.show_help,
+            "Space": self.player.toggle,
+            "J": lambda: self.player.shuttle(-1),
+            "K": lambda: self.player.shuttle(0),
+            "L": lambda: self.player.shuttle(1),
+            "Left": lambda: self.player.step(-1),
+            "Right": lambda: self.player.step(1),
+            "Shift+Left": lambda: self.player.step(-10),
+            "Shift+Right": lambda: self.player.step(10),
+            "Up": lambda: self.do("previous"),
+            "Down": lambda: self.do("next"),
+            "Home": lambda: self.player.go(Fraction(0)),
+            "End": self._go_to_end,
+            "I": lambda: self.do("in"),
+            "O": lambda: self.do("out"),
+            "X": lambda: self.do("this_shot"),
+            "1": lambda: self._choose_kind("dub"),
+            "2": lambda: self._choose_kind("speech"),
+            "3": lambda: self._choose_kind("style"),
+            "A": self._toggle_after,
+            "W": lambda: self.set_mode("wipe"),
+            "S": lambda: self.set_mode("side"),
+            "D": lambda: self.set_mode("difference"),
+            "N": self.snap.toggle,
+            "\\": self.strip.fit,
+            "+": lambda: self.strip.zoom(1.5),
+            "=": lambda: self.strip.zoom(1.5),
+            "-": lambda: self.strip.zoom(1 / 1.5),
+            "Ctrl+Return": self.submit,
+            "Ctrl+O": self.ask_open,
+            "Ctrl+S": lambda: self.do("save"),
+            "Ctrl+Z": lambda: self.do("undo"),
+            "Ctrl+Shift+Z": lambda: self.do("redo"),
+            "Ctrl+,": lambda: self.do("settings"),
+            "F1": self.show_help,
             "Q": lambda: self.side.setCurrentIndex(1 - self.side.currentIndex()),
-        }  # fmt: skip
+        }
         for key, act in keys.items():
             shortcut = QShortcut(QKeySequence(key), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -350,6 +249,8 @@ class Panel(QWidget):
             return
         self.document = Document(path, found)
         self._zeros.clear()
+        self.banner.hide()
+        self.viewer.set_mode("before")
         self.jobs.document = self.document
         self.jobs.match_timeline()
         self.pages.setCurrentIndex(3)
@@ -798,15 +699,6 @@ class Panel(QWidget):
     def show_about(self) -> None:
         self._about = about_page(self)
         self._about.show()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Narrow docks have the form below the viewer."""
-        wide = self.width() >= WIDE
-        orientation = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
-        if self.outer.orientation() != orientation:
-            self.outer.setOrientation(orientation)
-            self.outer.setSizes([self.width() - SIDE, SIDE] if wide else [520, 420])
-        super().resizeEvent(event)
 
     def shut(self) -> None:
         """End what runs beside; the queue stays for the next time."""

@@ -13,7 +13,7 @@ from stylesync_plugin.times import Span
 from stylesync_ui.dub_wish import DubWish
 
 Field = Literal["dub", "speech", "style", "speaker", "models", "consent", "delivery"]
-Level = Literal["error", "warning", "hint"]
+Level = Literal["error", "todo", "warning", "hint"]
 
 SHORTEST_STYLE = Fraction(2)
 GOOD_STYLE = Fraction(10)
@@ -22,7 +22,7 @@ SMALLEST_FACE = 48.0
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One sentence at one field; an error keeps the dub from starting."""
+    """One sentence at one field; an error, and what is still to do, keep the dub from starting."""
 
     field: Field
     level: Level
@@ -72,19 +72,19 @@ def check(wish: DubWish, found: Findings) -> list[Problem]:
         *_of_models(found),
         *_of_consent(wish, found),
     ]
-    if found.plan_error and not any(problem.level == "error" for problem in problems):
+    if found.plan_error and not blocks(problems):
         problems.append(Problem(_field_of(found.plan_error), "error", found.plan_error))
-    order = ("error", "warning", "hint")
+    order = ("error", "todo", "warning", "hint")
     return sorted(problems, key=lambda problem: order.index(problem.level))
 
 
 def blocks(problems: Sequence[Problem]) -> bool:
-    return any(problem.level == "error" for problem in problems)
+    return any(problem.level in ("error", "todo") for problem in problems)
 
 
 def _of_range(wish: DubWish, found: Findings) -> list[Problem]:
     if wish.dub is None:
-        return [Problem("dub", "error", tr("Mark what to dub: I and O, or double-click a shot."))]
+        return [Problem("dub", "todo", tr("Mark what to dub: I and O, or double-click a shot."))]
     if not found.clips:
         return [Problem("dub", "error", tr("The range shows no clip; move it over a shot."))]
     problems = [Problem("dub", "error", clip.obstacle) for clip in found.clips if clip.obstacle]
@@ -103,7 +103,7 @@ def _of_range(wish: DubWish, found: Findings) -> list[Problem]:
 def _of_speech(wish: DubWish, found: Findings) -> list[Problem]:
     if wish.speech is None:
         text = tr("Choose the new speech: a file, or drag over an audio track.")
-        return [Problem("speech", "error", text)]
+        return [Problem("speech", "todo", text)]
     if wish.dub is None or found.speech_seconds is None:
         return []
     extra = float(found.speech_seconds - wish.dub.duration)

@@ -41,6 +41,8 @@ class JobCard(QFrame):
         self.place = label("", "muted")
         self.state = label("")
         self.state.setWordWrap(True)
+        self.notes = label("", "muted")
+        self.notes.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1000)
@@ -68,6 +70,7 @@ class JobCard(QFrame):
         made.addWidget(self.place)
         made.addWidget(self.bar)
         made.addWidget(self.state)
+        made.addWidget(self.notes)
         self.buttons = row(self.put, self.take, self.go_on, self.again, None)
         made.addLayout(self.buttons)
 
@@ -86,6 +89,8 @@ class JobCard(QFrame):
         self.bar.setValue(round(job.share * 1000))
         text, colour = describe(self, job)
         self.state.setText(text)
+        self.notes.setText("\n".join(job.warnings))
+        self.notes.setVisible(job.state == "done" and bool(job.warnings))
         self.state.setStyleSheet(f"color: {colour};")
         self.setAccessibleName(f"{job.title}: {text}")
 
@@ -187,7 +192,7 @@ def describe(widget: QWidget, job: JobRecord) -> tuple[str, str]:
         )
         if job.placed:
             text += widget.tr(", on its track")
-        return "\n".join([text, *job.warnings]), colours.good.name()
+        return text, colours.good.name()
     said = {
         "waiting": widget.tr("Waiting"),
         "cancelled": widget.tr("Cancelled"),

@@ -1,4 +1,4 @@
-# ruff: noqa: N802  (Qt calls these by its own names)
+# ruff: noqa: N802, S101  (Qt's own names; asserts that tell the type checker)
 """The timeline strip: ruler, tracks, three ranges, playhead; drawn lazily, only what is seen."""
 
 from __future__ import annotations

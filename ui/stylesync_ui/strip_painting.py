@@ -169,12 +169,16 @@ class StripPainter:
         self.painter.drawImage(seen, image, source)
 
     def _hatch(self, box: QRectF) -> None:
+        """Stripes, where there is no picture."""
+        self.painter.save()
+        self.painter.setClipRect(box, Qt.ClipOperation.IntersectClip)
         self.painter.fillRect(box, QColor(242, 119, 122, 28))
         self.painter.setPen(QPen(QColor(242, 119, 122, 70), 1))
         x = box.left() - box.height()
         while x < min(box.right(), self.strip.width()):
             self.painter.drawLine(QLineF(x, box.bottom(), x + box.height(), box.top()))
             x += 9
+        self.painter.restore()
 
     def _waveform(self, clip: ClipView, box: QRectF, fill: QColor) -> None:
         desk = self.strip.desk
@@ -295,7 +299,7 @@ def _first_slot(left: float, width: float, seen_from: float) -> float:
 
 
 def _coarse(frame: int, width: float, density: float, rate: Fraction) -> int:
-    """A frame on a grid that changes with the zoom in powers of two, so that pictures are reused."""
+    """A frame on a grid that follows the zoom in powers of two, so that pictures are reused."""
     across = width / density * float(rate)
     step = 1 << max(0, math.floor(math.log2(max(1.0, across / 2))))
     return frame // step * step

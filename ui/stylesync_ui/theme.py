@@ -1,4 +1,4 @@
-"""Colours, fonts and the style sheet: calm greys derived from the host, one accent, three ranges."""
+"""Colours, fonts and the style sheet: calm greys around the host's, one accent, three ranges."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Theme:
     hover: QColor
     text: QColor
     muted: QColor
+    faint: QColor
     accent: QColor
     on_accent: QColor
     dub: QColor
@@ -40,7 +41,12 @@ class Theme:
         return {"dub": self.dub, "speech": self.speech, "style": self.style}[kind]
 
     def of_level(self, level: str) -> QColor:
-        return {"error": self.error, "warning": self.warning, "hint": self.muted}[level]
+        return {
+            "error": self.error,
+            "warning": self.warning,
+            "hint": self.muted,
+            "todo": self.accent,
+        }[level]
 
 
 def theme_of(palette: QPalette | None = None) -> Theme:
@@ -72,7 +78,8 @@ def theme_of(palette: QPalette | None = None) -> Theme:
     text, muted = (QColor("#e3e5e8"), QColor("#a0a5ae")) if dark else (grey(205), grey(130))
     return Theme(
         base, grey(-14) if dark else grey(-6), grey(10), grey(-8) if dark else grey(-14), grey(24),
-        grey(20), text, muted, accent, on_accent, dub, speech, style, error, warning, good, dark,
+        grey(20), text, muted, grey(62), accent, on_accent, dub, speech, style,
+        error, warning, good, dark,
     )  # fmt: skip
 
 
@@ -137,7 +144,7 @@ def apply_to_application(application: QApplication) -> None:
 
 
 def style_sheet(theme: Theme) -> str:
-    names = ("base", "deep", "raised", "field", "line", "hover", "text", "muted", "accent",
+    names = ("base", "deep", "raised", "field", "line", "hover", "text", "muted", "faint", "accent",
              "on_accent", "error", "warning", "good")  # fmt: skip
     sheet = _SHEET
     for name in sorted(names, key=len, reverse=True):
@@ -163,7 +170,9 @@ QPushButton, QToolButton {
 QToolButton { padding: 0 4px; min-width: 20px; }
 QPushButton:hover, QToolButton:hover { background: @line; }
 QPushButton:pressed, QToolButton:pressed { background: @deep; }
-QPushButton:disabled, QToolButton:disabled { color: @muted; background: @raised; border-color: @hover; }
+QPushButton:disabled, QToolButton:disabled {
+  color: @faint; background: @raised; border-color: @hover;
+}
 QPushButton:focus, QToolButton:focus { border-color: @accent; }
 QPushButton[role="primary"] {
   background: @accent; color: @on_accent; border-color: @accent; font-weight: 600; min-height: 30px;
@@ -190,6 +199,7 @@ QToolButton[role="segment"][last="true"] {
   border-top-right-radius: 4px; border-bottom-right-radius: 4px;
 }
 QToolButton[role="segment"]:hover { color: @text; }
+QToolButton[role="segment"]:disabled { color: @faint; }
 QToolButton[role="segment"]:checked { background: @hover; color: @text; font-weight: 600; }
 QToolButton[role="segment"]:focus { border: 1px solid @accent; }
 QLineEdit, QComboBox, QSpinBox {
@@ -225,7 +235,9 @@ QScrollBar::handle:vertical { min-height: 24px; }
 QScrollBar::handle:horizontal { min-width: 24px; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
-QProgressBar { background: @field; border: 0; border-radius: 3px; max-height: 6px; min-height: 6px; }
+QProgressBar {
+  background: @field; border: 0; border-radius: 3px; max-height: 6px; min-height: 6px;
+}
 QProgressBar::chunk { background: @accent; border-radius: 3px; }
 QSlider::groove:horizontal { height: 3px; background: @line; border-radius: 1px; }
 QSlider::handle:horizontal {

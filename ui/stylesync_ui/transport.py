@@ -41,7 +41,7 @@ class Transport:
         self.speed, self._since, self._from = speed, now, self.position
 
     def tick(self, now: float, heard: float | None = None) -> bool:
-        """Move on to `now`, or to what has been `heard` (s since play); whether it moved a frame."""
+        """Move on to `now`, or to what was `heard` (s since play); whether that moved it."""
         if not self.speed:
             return False
         gone = heard if heard is not None and self.speed == 1 else (now - self._since) * self.speed

@@ -10,7 +10,7 @@ from stylesync_plugin.times import time_code
 
 from stylesync_ui import theme
 from stylesync_ui.icons import icon
-from stylesync_ui.parts import Segments, TimeField, label, row, tool
+from stylesync_ui.parts import Elided, Segments, TimeField, label, row, tool
 from stylesync_ui.viewer_canvas import Mode, ViewerCanvas
 
 
@@ -33,7 +33,7 @@ class Viewer(QWidget):
             ],
             self.tr("Compare"),
         )
-        self.info = label("", "muted")
+        self.info = Elided(role="muted")
         self.position = TimeField(self.tr("Position"))
         self.position.setFixedWidth(120)
         self.length = label("", "muted")
@@ -62,7 +62,8 @@ class Viewer(QWidget):
         for bar in (top, bottom):
             bar.setProperty("role", "bar")
             bar.setFixedHeight(36)
-        head = row(self.info, None, self.modes)
+        head = row(self.info, self.modes)
+        head.setStretch(0, 1)
         head.setContentsMargins(10, 0, 8, 0)
         top.setLayout(head)
         keys = self.tools

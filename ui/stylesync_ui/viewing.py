@@ -1,3 +1,4 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
 """Which pictures the viewer shows at a moment, and which come next."""
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Viewing:
         self.growing: set[str] = set()
 
     def show(self, content: Content, position: Fraction, playing: bool) -> None:
-        """Bring the viewer to a moment; while playing the last picture stays until the next is here."""
+        """Bring the viewer to a moment; while playing, a picture stays until the next is here."""
         clip = content.shown_at(position)
         piece = self.piece_at(position)
         self.viewer.allow_comparing(piece is not None)
@@ -66,6 +67,8 @@ class Viewing:
         if trouble or self.viewer.canvas.before is None:
             self.viewer.canvas.show_pictures(None, None, (0, 0))
             text = _tr("The file cannot be read") if trouble else _tr("Loading the picture…")
+            if not trouble and self.desk.link.state == "gone":
+                text = _tr("Pictures come from the engine, which is offline")
             self.viewer.canvas.show_message(text, trouble)
 
     def _before(self, clip: ClipView, position: Fraction) -> QImage | None:

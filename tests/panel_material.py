@@ -1,0 +1,115 @@
+"""What the panel's tests share: real clips, a timeline of them, the panel, and hands on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
+
+SPEAKERS = Path(__file__).resolve().parents[2] / "shared/data/speakers/s30"
+
+needs_speakers = pytest.mark.skipif(
+    not SPEAKERS.is_dir(), reason="needs the clips of ../shared/data/speakers"
+)
+
+
+def write_timeline(path: Path, clips: list[Path], frames: int = 74) -> Path:
+    """Clips with their sound, one after the other, from time code 01:00:00:00 on."""
+    timeline = otio.schema.Timeline(path.stem)
+    timeline.global_start_time = otio.opentime.RationalTime(90_000, 25)
+    for name, kind in (("Picture", "Video"), ("Dialogue", "Audio")):
+        track = otio.schema.Track(name, kind=kind)
+        for clip in clips:
+            used = otio.opentime.TimeRange(
+                otio.opentime.RationalTime(0, 25), otio.opentime.RationalTime(frames, 25)
+            )
+            reference = otio.schema.ExternalReference(str(clip))
+            track.append(otio.schema.Clip(clip.stem, reference, used))
+        timeline.tracks.append(track)
+    otio.adapters.write_to_file(timeline, str(path))
+    return path
+
+
+def wait(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Let the panel run until something holds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        if condition():
+            return
+        time.sleep(0.003)
+    raise AssertionError(f"In {seconds} s it did not come to pass: {what}")
+
+
+def drag(widget: QWidget, start: QPoint, end: QPoint) -> None:
+    """Press, move in steps, let go."""
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, pos=start)
+    for step in range(1, 6):
+        at = start + (end - start) * (step / 5)
+        event = QMouseEvent(
+            QMouseEvent.Type.MouseMove, QPointF(at), QPointF(widget.mapToGlobal(at)),
+            Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+        )  # fmt: skip
+        QApplication.sendEvent(widget, event)
+    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, pos=end)
+
+
+def click(widget: QWidget, at: QPoint | None = None) -> None:
+    assert widget.isVisible()
+    assert widget.isEnabled()
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=at or widget.rect().center())
+
+
+def answer_file_dialog(path: Path) -> list[str]:
+    """Type a path into the next file dialog and press Return; tells the titles it has seen."""
+    seen: list[str] = []
+
+    def fill() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, QFileDialog):
+            QTimer.singleShot(50, fill)
+            return
+        seen.append(dialog.windowTitle())
+        field = dialog.findChild(QLineEdit)
+        assert field is not None
+        field.setText(str(path))
+        QTest.keyClick(field, Qt.Key.Key_Return)
+
+    QTimer.singleShot(50, fill)
+    return seen
+
+
+def place_on_strip(panel: Any, seconds: float, label: str) -> QPoint:
+    """A point of the strip: a moment, on a track."""
+    strip = panel.strip
+    row = next(row for track, row in strip.track_rows() if track.label == label)
+    return QPoint(round(strip.scale.x_of(seconds)) + 96, round(row.center().y()))
+
+
+class Heartbeat:
+    """How long the GUI thread takes for one turn: s on the wall, and s of its own work."""
+
+    def __init__(self) -> None:
+        self.walls: list[float] = []
+        self.works: list[float] = []
+        self._last = (time.perf_counter(), time.thread_time())
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._beat)
+        self._timer.start(2)
+
+    def _beat(self) -> None:
+        now = (time.perf_counter(), time.thread_time())
+        self.walls.append(now[0] - self._last[0])
+        self.works.append(now[1] - self._last[1])
+        self._last = now
+
+    def stop(self) -> None:
+        self._timer.stop()

@@ -1,0 +1,305 @@
+"""`python -m stylesync_ui.screenshots --to DIR`: a picture of every state, at 100 % and 200 %.
+
+Everything in them is real: the engine runs, renders, is cancelled and killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from stylesync_plugin.times import Span
+
+from stylesync_ui.preferences import Home
+from stylesync_ui.window import Window, make_application
+
+DEMO = Path(__file__).parents[2] / "packaging" / "demo"
+PATIENCE = 300.0
+SCALES = (100, 200)
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = _parse(arguments)
+    if asked.scale:
+        _take_all(asked, asked.to / str(asked.scale))
+        return 0
+    for scale in SCALES:
+        environment = {**os.environ, "QT_SCALE_FACTOR": str(scale / 100)}
+        environment.setdefault("QT_QPA_PLATFORM", "offscreen")
+        command = [sys.executable, "-m", "stylesync_ui.screenshots", *arguments]
+        done = subprocess.run([*command, "--scale", str(scale)], env=environment, check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stylesync_ui.screenshots", description=__doc__)
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR")
+    demo = [DEMO / "take_to_dub.mp4", DEMO / "style.mp4"]
+    parser.add_argument("--clips", type=Path, nargs="+", default=demo, metavar="FILE")
+    parser.add_argument("--speech", type=Path, default=DEMO / "line.wav", metavar="FILE")
+    parser.add_argument("--models", default="starter")
+    parser.add_argument("--quality", default="draft")
+    parser.add_argument("--scale", type=int, default=0, help=argparse.SUPPRESS)
+    asked = parser.parse_args(arguments)
+    asked.clips = [path.absolute() for path in asked.clips]
+    asked.speech = asked.speech.absolute()
+    return asked
+
+
+def _take_all(asked: argparse.Namespace, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="stylesync-shots-") as scratch:
+        session = Session(Path(scratch), folder)
+        try:
+            take_empty_states(session)
+            take_editing_states(session, asked)
+            take_dub_states(session, asked)
+            take_other_windows(session)
+            take_many_clips(session, asked)
+            take_narrow_dock(session)
+            take_offline(session)
+        finally:
+            session.window.close()
+
+
+class Session:
+    """One window, and the means to wait for it and to picture it."""
+
+    def __init__(self, scratch: Path, folder: Path) -> None:
+        self.application = make_application(sys.argv[:1])
+        self.scratch, self.folder = scratch, folder
+        self.window = self._open()
+        self.number = 0
+
+    def _open(self, command: Sequence[str] | None = None) -> Window:
+        home = Home(self.scratch / "config", self.scratch / "previews")
+        window = Window(home, command)
+        window.show()
+        return window
+
+    @property
+    def panel(self) -> Any:
+        return self.window.panel
+
+    def replace(self, command: Sequence[str]) -> None:
+        self.window.close()
+        self.window = self._open(command)
+
+    def wait(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+        """Let the program run until a condition holds; whether it does."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            QApplication.processEvents()
+            if condition():
+                return True
+            time.sleep(0.005)
+        return False
+
+    def settle(self) -> None:
+        """Wait until every picture is here."""
+        self.wait(lambda: not self.panel.desk.is_busy, 60)
+        self.wait(lambda: False, 0.4)
+        self.wait(lambda: not self.panel.desk.is_busy, 60)
+
+    def take(self, name: str, widget: QWidget | None = None, at_once: bool = False) -> None:
+        self.number += 1
+        if not at_once:
+            QApplication.processEvents()
+        path = self.folder / f"{self.number:02}_{name}.png"
+        (widget or self.window).grab().save(str(path))
+        print(path, flush=True)
+
+    def timeline(self, name: str, clips: Sequence[Path], missing: bool = False) -> Path:
+        """A timeline of whole clips, each with its sound, starting at one hour."""
+        desk = self.panel.desk
+        for clip in set(clips):
+            desk.picture(str(clip))
+            self.wait(lambda c=str(clip): bool(desk.is_known(c)))  # type: ignore[misc]
+        facts = [desk.picture(str(clip)) for clip in clips]
+        rate = float(facts[0].rate)
+        entries = [
+            _clip(path, round(found.frames * rate / float(found.rate)) - 1, rate)
+            for path, found in zip(clips, facts, strict=True)
+        ]
+        if missing:
+            entries.append(_clip(Path("/missing/interview_b.mov"), 40, rate))
+        path = self.scratch / name
+        path.write_text(json.dumps(_timeline(path.stem, entries, rate)), encoding="utf-8")
+        return path
+
+
+def take_empty_states(session: Session) -> None:
+    session.wait(lambda: session.panel.link.state == "ready")
+    session.take("welcome")
+    session.panel.open(session.scratch / "lost.otio")
+    session.take("loading", at_once=True)
+    session.wait(lambda: session.panel.pages.currentWidget() is session.panel.trouble)
+    session.take("not_opened")
+
+
+def take_editing_states(session: Session, asked: argparse.Namespace) -> None:
+    panel = session.panel
+    clips = (asked.clips * 4)[:4]
+    panel.open(session.timeline("interview.otio", clips, missing=True))
+    session.wait(lambda: panel.document is not None)
+    session.settle()
+    session.take("opened")
+    panel.player.go(panel.document.content.duration - 1)
+    panel.do("this_shot")
+    session.settle()
+    session.take("problems_missing_media")
+    panel.player.go(Fraction(1))
+    panel.do("this_shot")
+    panel._choose_speech(str(asked.speech))
+    video = panel.document.content.of_kind("Video")[0]
+    panel._choose_shot("style", video.clips[1])
+    panel._set_option("models", asked.models)
+    panel._set_option("quality", asked.quality)
+    session.settle()
+    faces = panel.viewer.canvas.faces
+    if faces:
+        panel._choose_face(*faces[0].centre)
+    session.settle()
+    session.take("ranges_chosen")
+
+
+def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
+    panel = session.panel
+    jobs = panel.jobs
+    span = panel.editing.wish.dub
+    panel.submit()
+    _submit_part(panel, Span(span.start, span.start + (span.end - span.start) / 2))
+    jobs.act(_submit_part(panel, Span(span.start + 1, span.end)), "cancel")
+    session.wait(lambda: _rendering(panel))
+    panel._queue_act(panel.jobs.queue.running.id, "watch")
+    session.wait(lambda: panel.viewer.canvas.after is not None, 10)
+    session.take("rendering")
+    panel.set_mode("before")
+    os.kill(panel.link.process_id, signal.SIGKILL)
+    session.wait(lambda: panel.banner.isVisible(), 30)
+    session.wait(lambda: panel.link.state == "ready", 60)
+    session.take("engine_stopped")
+    panel.do("go_on")
+    session.wait(lambda: not any(job.is_open for job in jobs.queue))
+    session.settle()
+    first = next(job for job in jobs.queue if job.state in ("done", "failed"))
+    panel._queue_act(first.id, "watch")
+    session.settle()
+    session.take("wipe")
+    for mode in ("side", "difference", "after"):
+        panel.set_mode(mode)
+        session.settle()
+        session.take(mode)
+    panel.set_mode("wipe")
+    jobs.act(first.id, "put")
+    session.wait(lambda: first.placed, 60)
+    session.settle()
+    session.take("on_a_new_track")
+
+
+def _submit_part(panel: Any, span: Span) -> str:
+    panel.editing.set_wish(dub=span)
+    panel.submit()
+    return str(list(panel.jobs.queue)[-1].id)
+
+
+def _rendering(panel: Any) -> bool:
+    job = panel.jobs.queue.running
+    return job is None or (job.stage == "render" and job.share > 0.3 and bool(job.speed))
+
+
+def take_other_windows(session: Session) -> None:
+    for name, show in (
+        ("preferences", session.panel.show_preferences),
+        ("help", session.panel.show_help),
+        ("about", session.panel.show_about),
+    ):
+        show()
+        session.wait(lambda: False, 0.5)
+        for dialog in session.panel.findChildren(QDialog):
+            if dialog.isVisible():
+                session.take(name, dialog)
+                dialog.close()
+
+
+def take_many_clips(session: Session, asked: argparse.Namespace) -> None:
+    panel = session.panel
+    before = panel.document
+    panel.open(session.timeline("reel_500_clips.otio", (asked.clips * 500)[:500]))
+    session.wait(lambda: panel.document is not before)
+    session.settle()
+    session.take("500_clips")
+
+
+def take_narrow_dock(session: Session) -> None:
+    panel = session.panel
+    before = panel.document
+    panel.open(session.scratch / "interview.otio")
+    session.wait(lambda: panel.document is not before)
+    session.window.resize(460, 1000)
+    session.settle()
+    session.take("narrow_dock")
+    session.window.resize(1440, 900)
+
+
+def take_offline(session: Session) -> None:
+    session.replace([sys.executable, "-c", "raise SystemExit('no engine here')"])
+    panel = session.panel
+    session.wait(lambda: panel.link.state == "gone", 60)
+    panel.open(session.scratch / "interview.otio")
+    session.wait(lambda: panel.document is not None)
+    session.wait(lambda: False, 1.0)
+    session.take("offline")
+
+
+def _timeline(name: str, clips: list[dict[str, Any]], rate: float) -> dict[str, Any]:
+    return {
+        "OTIO_SCHEMA": "Timeline.1",
+        "name": name,
+        "global_start_time": _time(round(3600 * rate), rate),
+        "tracks": {
+            "OTIO_SCHEMA": "Stack.1",
+            "name": "tracks",
+            "children": [
+                {"OTIO_SCHEMA": "Track.1", "name": title, "kind": kind, "children": clips}
+                for title, kind in (("Picture", "Video"), ("Dialogue", "Audio"))
+            ],
+        },
+    }
+
+
+def _clip(path: Path, frames: int, rate: float) -> dict[str, Any]:
+    return {
+        "OTIO_SCHEMA": "Clip.2",
+        "name": path.stem,
+        "source_range": {
+            "OTIO_SCHEMA": "TimeRange.1",
+            "start_time": _time(0, rate),
+            "duration": _time(frames, rate),
+        },
+        "media_references": {
+            "DEFAULT_MEDIA": {"OTIO_SCHEMA": "ExternalReference.1", "target_url": str(path)}
+        },
+        "active_media_reference_key": "DEFAULT_MEDIA",
+    }
+
+
+def _time(value: float, rate: float) -> dict[str, Any]:
+    return {"OTIO_SCHEMA": "RationalTime.1", "value": value, "rate": rate}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
