@@ -24,19 +24,22 @@ from numpy.typing import NDArray
 
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import composite
-from stylesync_engine.delivery import check_output
+from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
-from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
-from stylesync_engine.plan import Plan, load_window, read_plan_facts, write_text
-from stylesync_engine.preparing import (
-    cut_speech,
-    find_faces,
-    fingerprint,
-    prepare_plan,
-    resolve_range,
+from stylesync_engine.inputs import check_request, fingerprint, identify_files
+from stylesync_engine.media import (
+    Frame,
+    VideoInfo,
+    VideoWriter,
+    duration_of,
+    probe_video,
+    read_frames,
 )
+from stylesync_engine.plan import Plan, load_window, write_text
+from stylesync_engine.preparing import prepare_plan
 from stylesync_engine.rendering import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
+from stylesync_engine.shots import find_faces
 from stylesync_engine.timecode import advance_timecode
 
 OnProgress = Callable[[Progress], None]
@@ -50,6 +53,7 @@ def dub(
     `on_progress` may raise `Cancelled`; finished windows stay on disk. Raises a DubError, one
     sentence, for whatever is wrong with the request or the media.
     """
+    check_request(request)
     work = Path(request.work) if request.work else hidden_work_folder(Path(request.output))
     started = time.monotonic()
     models = models or load_models(request.options.models, request.options.device)
@@ -71,9 +75,8 @@ def prepare(
     """Write the plan into `work`; a plan of the same inputs, options and models is kept."""
     check_request(request)
     models = models or load_models(request.options.models, request.options.device)
-    facts = read_plan_facts(work)
-    if facts is not None and facts.get("fingerprint") == fingerprint(request, models):
-        return _adopt(work, request, facts)
+    if _keeps_plan(work, request, fingerprint(request, models)):
+        return work
     clock = _Clock(on_progress)
     plan = prepare_plan(request, models, clock)
     shutil.rmtree(work / "windows", ignore_errors=True)
@@ -99,8 +102,8 @@ def render(
         )
     wanted = None if frames is None else _within(frames, plan.frames)
     clock = _Clock(on_progress)
-    for done in render_windows(plan, work, models, wanted):
-        clock(Progress("render", done, len(plan.shown)))
+    for done, total in render_windows(plan, work, models, wanted):
+        clock(Progress("render", done, total))
     clock.keep(work, models)
 
 
@@ -111,6 +114,11 @@ def assemble(
     plan = Plan.load(work)
     request = plan.request
     check_request(request)
+    if identify_files(request) != plan.facts.get("files"):
+        raise RequestError(
+            f"The media have changed since the plan in '{work}' was made;"
+            " run stylesync-engine prepare again."
+        )
     missing = sum(len(w) for w in plan.windows if load_window(work, w, plan.fingerprint) is None)
     if missing:
         raise RequestError(
@@ -119,7 +127,7 @@ def assemble(
         )
     info = probe_video(request.video)
     clock = _Clock(on_progress)
-    sound = fit_sound(*cut_speech(request), _duration(info, plan.frames))
+    sound = cut_sound_track(request, duration_of(info.path, plan.frames))
     with VideoWriter(
         request.output, excerpt_info(info, plan.frames), request.options.codec, sound
     ) as writer:
@@ -144,31 +152,6 @@ def composited_frames(plan: Plan, work: Path) -> Iterator[Frame]:
                 image, next(rendered), plan.matrices[i], plan.before[i], plan.after[i]
             )
         yield Frame(index, frame.time - first, frame.duration, image)
-
-
-def fit_sound(
-    samples: NDArray[np.float32], rate: int, duration: Fraction
-) -> tuple[NDArray[np.float32], int]:
-    """The new speech `[C, S]` cut or filled with silence to the picture's length, sample-exact."""
-    length = round(duration * rate)
-    fitted = samples[:, :length]
-    return np.pad(fitted, ((0, 0), (0, length - fitted.shape[1]))), rate
-
-
-def check_request(request: DubRequest) -> None:
-    """See before any work is done that the request fits its media and can be written."""
-    check_output(request.output, request.options.codec)
-    info = probe_video(request.video)
-    resolve_range(request, info)
-    if request.options.delivery != "composite":
-        raise RequestError(
-            f"delivery '{request.options.delivery}' is not available yet; choose composite."
-        )
-    if info.interlaced:
-        raise RequestError(
-            f"'{request.video}' is interlaced; deinterlace it first,"
-            " dubbing fields would tear the mouth."
-        )
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
@@ -222,11 +205,18 @@ def _kept(work: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _adopt(work: Path, request: DubRequest, facts: dict[str, Any]) -> Path:
-    """The plan stays; where and how the result is written may have changed."""
-    facts["request"] = json.loads(request.to_json())
-    write_text(work / "plan.json", json.dumps(facts, indent=2, ensure_ascii=False))
-    return work
+def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
+    """Whether `work` holds a whole plan of these inputs; where and how the result is written may
+    have changed, and is noted in it."""
+    try:
+        plan = Plan.load(work)
+    except RequestError:
+        return False
+    if plan.fingerprint != wanted:
+        return False
+    if plan.request != request:
+        replace(plan, request=request).save(work)
+    return True
 
 
 def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
@@ -240,14 +230,8 @@ def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
 def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
     """The description of a range of a clip, its time code moved to the range's first frame."""
     timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
-    return replace(info, frames=len(frames), timecode=timecode, duration=_duration(info, frames))
-
-
-def _duration(info: VideoInfo, frames: FrameRange) -> Fraction:
-    if not info.variable_rate:
-        return len(frames) / info.rate
-    ends = [(frame.time, frame.duration) for frame in read_frames(info.path, frames)]
-    return ends[-1][0] + ends[-1][1] - ends[0][0]
+    duration = duration_of(info.path, frames)
+    return replace(info, frames=len(frames), timecode=timecode, duration=duration)
 
 
 def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:

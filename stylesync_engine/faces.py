@@ -209,6 +209,19 @@ class Speaker:
     def importance(self) -> float:
         return self.size * (0.02 + self.mouth_motion) * float(self.seen.mean())
 
+    @classmethod
+    def of(cls, landmarks: Array, seen: NDArray[np.bool_]) -> Speaker:
+        """Size and mouth motion measured over the frames that show the person."""
+        visible = landmarks[seen]
+        if not len(visible):
+            return cls(landmarks, seen, 0.0, 0.0)
+        size = float(np.median(np.ptp(visible[:, :, 0], axis=1)))
+        return cls(landmarks, seen, size, float(lip_gap(visible).std()))
+
+    def part(self, frames: slice) -> Speaker:
+        """The same person in fewer frames."""
+        return Speaker.of(self.landmarks[frames], self.seen[frames])
+
 
 @dataclass(frozen=True, slots=True)
 class ShotFaces:
@@ -262,18 +275,25 @@ def follow_faces(
     yield ShotFaces(index + 1, _speakers(tracks, index + 1, cuts), tuple(cuts))
 
 
-def choose_speaker(faces: ShotFaces, point: SpeakerPoint | None = None) -> Speaker:
-    """The clicked speaker, else the one whose mouth moves most, larger faces first.
+def choose_speaker(
+    faces: ShotFaces, point: SpeakerPoint | None = None, within: slice = slice(None)
+) -> Speaker:
+    """The clicked speaker, else the one whose mouth moves most `within` a part of the frames,
+    larger faces first.
 
     Raises NoFaceError where nobody is there or the faces are too small.
     """
-    if not faces.speakers:
-        raise NoFaceError(
-            "No face was found in the shot; choose a range in which the speaker's face is seen."
-        )
     if point is not None:
-        return _check_size(_speaker_at(faces, point))
-    return _check_size(max(faces.speakers, key=lambda speaker: speaker.importance))
+        chosen = _speaker_at(faces, point)
+    else:
+        present = [speaker for speaker in faces.speakers if speaker.seen[within].any()]
+        if not present:
+            raise NoFaceError(
+                "No face was found in the shot; choose a range in which the speaker's face is seen."
+            )
+        chosen = max(present, key=lambda speaker: speaker.part(within).importance)
+    _check_size(chosen.part(within))
+    return chosen
 
 
 def is_cut(before: Image, after: Image) -> bool:
@@ -405,9 +425,7 @@ def _speaker(tracks: list[Track], length: int, cuts: list[int]) -> Speaker:
     smoothed = landmarks.copy()
     for start, end in zip([0, *cuts], [*cuts, length], strict=True):
         smoothed[start:end] = smooth_landmarks(landmarks[start:end], seen[start:end])
-    boxes = smoothed[seen]
-    size = float(np.median(np.ptp(boxes[:, :, 0], axis=1)))
-    return Speaker(smoothed, seen, size, float(lip_gap(boxes).std()))
+    return Speaker.of(smoothed, seen)
 
 
 def _speaker_at(faces: ShotFaces, point: SpeakerPoint) -> Speaker:
@@ -429,13 +447,12 @@ def _speaker_at(faces: ShotFaces, point: SpeakerPoint) -> Speaker:
     )
 
 
-def _check_size(speaker: Speaker) -> Speaker:
+def _check_size(speaker: Speaker) -> None:
     if speaker.size < SMALLEST_FACE:
         raise NoFaceError(
             f"The speaker's face is {speaker.size:.0f} px wide, too small to dub;"
             f" use a shot with a face of at least {SMALLEST_FACE} px."
         )
-    return speaker
 
 
 def _tiles(picture: Image) -> Iterator[tuple[Image, tuple[int, int]]]:

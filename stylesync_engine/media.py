@@ -53,6 +53,8 @@ __all__ = [
     "VideoInfo",
     "VideoWriter",
     "check_output",
+    "duration_of",
+    "probe_sound",
     "probe_video",
     "read_audio",
     "read_audio_blocks",
@@ -189,6 +191,13 @@ def probe_video(path: str | Path) -> VideoInfo:
     Raises MediaError, one sentence, for anything that is not a readable clip.
     """
     return _load(path).info
+
+
+def duration_of(path: str | Path, frames: FrameRange) -> Fraction:
+    """Seconds from the appearance of a range's first frame to the end of its last one."""
+    clip = _load(path)
+    last = frames.end - 1
+    return clip.time(last) + clip.duration(last) - clip.time(frames.start)
 
 
 def read_frames(path: str | Path, frames: FrameRange | None = None) -> Iterator[Frame]:
@@ -597,6 +606,18 @@ def read_audio_blocks(
         yield from resample_blocks(blocks, own, sample_rate or own)
 
 
+def probe_sound(path: str | Path) -> AudioTrack:
+    """What the first sound of a file is. Raises MediaError where there is none."""
+    with _open(path) as container:
+        context = _sound_stream(container, path).codec_context
+        if context.channels > MOST_CHANNELS:
+            raise MediaError(
+                f"The sound of '{path}' has {context.channels} channels;"
+                f" give one with at most {MOST_CHANNELS}."
+            )
+        return AudioTrack(context.channels, context.sample_rate, context.name)
+
+
 def _sound_stream(container: InputContainer, path: str | Path) -> Any:
     if not container.streams.audio:
         raise MediaError(f"'{path}' has no sound; give a file with speech.")
@@ -708,6 +729,8 @@ _DNXHR_PROFILES: Final = {
 }
 DNXHR_SIZE: Final = (256, 120)
 """The smallest width and height that DNxHR has, in px."""
+MOST_CHANNELS: Final = 8
+"""The most channels of sound that are read and written."""
 MXF_RATE: Final = 48_000
 """The only sample rate that MXF carries, in Hz."""
 ENCODER_THREADS: Final = 4

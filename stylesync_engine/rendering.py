@@ -39,19 +39,21 @@ class WindowRenderer(Protocol):
 
 def render_windows(
     plan: Plan, work: Path, models: Models, wanted: FrameRange | None
-) -> Iterator[int]:
+) -> Iterator[tuple[int, int]]:
     """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
-    yields the number of frames done so far, those found included."""
+    yields how many of these windows' frames are done, those found included, and how many there
+    are."""
     renderer = choose_renderer(plan, models)
     windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
     missing = [w for w in windows if load_window(work, w, plan.fingerprint) is None]
-    done = sum(len(w) for w in windows) - sum(len(w) for w in missing)
-    yield done
+    total = sum(len(w) for w in windows)
+    done = total - sum(len(w) for w in missing)
+    yield done, total
     for window, crops in _crops_of(plan, missing):
         rendered = renderer(plan, window, crops)
         save_window(work, window, plan.fingerprint, rendered.astype(np.float16))
         done += len(window)
-        yield done
+        yield done, total
 
 
 def choose_renderer(plan: Plan, models: Models) -> WindowRenderer:

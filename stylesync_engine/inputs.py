@@ -1,0 +1,101 @@
+"""What a dub is made of: checked before any work is done, and known again afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from stylesync_engine import __version__
+from stylesync_engine.checkpoints import Models
+from stylesync_engine.delivery import check_output
+from stylesync_engine.media import VideoInfo, probe_sound, probe_video
+from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
+from stylesync_engine.shots import check_range
+
+_PLACES = ("output", "work", "consent")
+_WRITING = ("device", "codec", "delivery")
+
+
+def check_request(request: DubRequest) -> None:
+    """See before any work is done that the request fits its media and can be written.
+
+    Raises a DubError, one sentence, for the first thing that does not.
+    """
+    options = request.options
+    check_output(request.output, options.codec)
+    if options.delivery != "composite":
+        raise RequestError(f"delivery '{options.delivery}' is not available yet; choose composite.")
+    resolve_range(request, _progressive(request.video))
+    probe_sound(request.speech)
+    if request.style:
+        check_range(request.style, request.style_frames, _progressive(request.style))
+    elif options.appearance == "style":
+        raise RequestError("--appearance style needs a style clip; give one with --style.")
+    appearance, frames = appearance_clip(options.appearance)
+    if appearance:
+        check_range(appearance, frames, _progressive(appearance))
+
+
+def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:
+    """The frames to dub. Raises RequestError where the range or the click leaves the clip."""
+    frames = check_range(request.video, request.frames, info)
+    if request.speaker is not None and request.speaker.frame not in frames:
+        raise RequestError(
+            f"The speaker point lies in frame {request.speaker.frame}, outside of {frames};"
+            " click in a frame of the range."
+        )
+    return frames
+
+
+def appearance_clip(appearance: str) -> tuple[str | None, FrameRange | None]:
+    """`FILE[:A:B]` -> the file and its frames; no file where the shot or the style serves."""
+    if appearance in ("auto", "shot", "style"):
+        return None, None
+    head, _, last = appearance.rpartition(":")
+    name, _, first = head.rpartition(":")
+    if name and first.isdecimal() and last.isdecimal():
+        return name, FrameRange(int(first), int(last))
+    return appearance, None
+
+
+def fingerprint(request: DubRequest, models: Models) -> str:
+    """What the pixels depend on: inputs, options, models, engine."""
+    data = json.loads(request.to_json())
+    for name in _PLACES:
+        data.pop(name, None)
+    for name in _WRITING:
+        data["options"].pop(name, None)
+    data["files"] = identify_files(request)
+    data["models"], data["engine"] = models.fingerprint, __version__
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def identify_files(request: DubRequest) -> dict[str, str]:
+    """Each file that the request reads, and by what it is known again."""
+    paths = [request.video, request.speech, request.style, request.style_speech]
+    paths.append(appearance_clip(request.options.appearance)[0])
+    return {path: _identity(path) for path in paths if path}
+
+
+def _progressive(path: str) -> VideoInfo:
+    info = probe_video(path)
+    if info.interlaced:
+        raise MediaError(
+            f"'{path}' is interlaced; deinterlace it first, dubbing fields would tear the mouth."
+        )
+    return info
+
+
+def _identity(path: str) -> str:
+    """A file by size and by its first and last MiB: enough to see that it was exchanged."""
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, 2)
+            for start in (0, max(0, size - 2**20)):
+                file.seek(start)
+                digest.update(file.read(2**20))
+    except OSError as error:
+        raise MediaError(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
+    return f"{size}:{digest.hexdigest()}"
