@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,16 +28,14 @@ from PySide6.QtWidgets import QApplication, QWidget
 from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
 
+ROOT = Path(__file__).resolve().parents[1]
 CLIPS = [SPEAKERS / f"{name}.mpg" for name in ("bbac3n", "bbac4s", "bbac5p")]
 
 
 @pytest.fixture(scope="session")
 def models(request: pytest.FixtureRequest) -> str:
     """The starter's weights, or small random ones of its kind where they are not trained yet."""
-    command = [sys.executable, "-m", "stylesync_engine", "models", "list", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    rows = json.loads(done.stdout.splitlines()[-1])["models"]
-    if any(row["name"] == "starter" and row["here"] for row in rows):
+    if (ROOT / "stylesync_engine/weights/starter/renderer.safetensors").exists():
         return "starter"
     return str(request.getfixturevalue("tiny_models"))
 
@@ -51,7 +46,6 @@ def window(qapp: QApplication, tmp_path: Path) -> Iterator[Window]:
     opened = open_window(tmp_path)
     yield opened
     opened.close()
-    assert "torch" not in sys.modules or "pytest" in sys.modules
 
 
 def open_window(folder: Path, command: list[str] | None = None) -> Window:
