@@ -148,6 +148,7 @@ class PanelLayout(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Narrow docks have the form below the viewer."""
         wide = self.width() >= WIDE
+        self.hint.setVisible(self.width() > 600)
         orientation = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.outer.orientation() != orientation:
             self.outer.setOrientation(orientation)

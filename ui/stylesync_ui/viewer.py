@@ -1,3 +1,4 @@
+# ruff: noqa: N802  (Qt calls these by its own names)
 """The viewer: picture, ways to compare, transport."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from stylesync_plugin.times import time_code
 
@@ -80,6 +82,11 @@ class Viewer(QWidget):
         made.addWidget(top)
         made.addWidget(self.canvas, 1)
         made.addWidget(bottom)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A narrow dock has no room for the length."""
+        self.length.setVisible(event.size().width() > 560)
+        super().resizeEvent(event)
 
     def set_mode(self, mode: Mode) -> None:
         self.modes.choose(mode)
