@@ -38,7 +38,7 @@ def write_timeline(path: Path, clips: list[Path], frames: int = 74) -> Path:
     return path
 
 
-def wait(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
     """Let the panel run until something holds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
