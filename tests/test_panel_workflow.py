@@ -114,6 +114,10 @@ def mark_by_keys(panel: Any, start: int, end: int) -> None:
 
 
 def choose_face(panel: Any) -> None:
+    """Stand in the range (a double click elsewhere has moved the playhead) and click the face."""
+    key(panel.viewer.canvas, Qt.Key.Key_Home)
+    for _ in range(8):
+        key(panel.viewer.canvas, Qt.Key.Key_Right)
     wait(lambda: panel.viewer.canvas.faces, "faces are outlined")
     canvas = panel.viewer.canvas
     click(canvas, canvas._face_rect(canvas.faces[0]).center().toPoint())
