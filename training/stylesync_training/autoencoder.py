@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylesync_engine.models.autoencoder import AutoencoderSizes, StarterAutoencoder, to_pictures
 from stylesync_engine.mouth import LOWER
-from stylesync_training.dataset import TrainingClip, picture_patches
-from stylesync_training.loop import Run, Schedule
+from stylesync_training.dataset import TrainingClip, draw_patches
+from stylesync_training.loop import Figures, Run, Schedule, channels_last
 from stylesync_training.losses import PerceptualDistance
 
 
@@ -20,8 +20,8 @@ from stylesync_training.losses import PerceptualDistance
 class AutoencoderTraining:
     """What a run of the autoencoder needs; a preset is one of these."""
 
-    sizes: AutoencoderSizes = AutoencoderSizes()
-    schedule: Schedule = Schedule(steps=3000, rate=1e-3)
+    sizes: AutoencoderSizes = field(default_factory=AutoencoderSizes)
+    schedule: Schedule = field(default_factory=lambda: Schedule(steps=2000, rate=1e-3))
     batch: int = 8
     side: int = 128
     perceptual: float = 0.03
@@ -30,31 +30,41 @@ class AutoencoderTraining:
 
 
 def train_autoencoder(
-    config: AutoencoderTraining, train: Sequence[TrainingClip], check: Sequence[TrainingClip], folder: Path
+    config: AutoencoderTraining,
+    train: Sequence[TrainingClip],
+    check: Sequence[TrainingClip],
+    folder: Path,
+    on_figures: Callable[[Figures], None] | None = None,
 ) -> StarterAutoencoder:
-    """L1 + perceptual distance, noise on the latent so that small errors of the renderer do not show."""
+    """L1 + perceptual distance, noise on the latent so that small errors of the renderer do not
+    show. `check` gives the figures of the curve."""
     torch.manual_seed(config.seed)
-    network = StarterAutoencoder(config.sizes).to(memory_format=torch.channels_last)
-    perceptual = PerceptualDistance().to(memory_format=torch.channels_last)
+    network = channels_last(StarterAutoencoder(config.sizes))
+    return Run(folder, seed=config.seed, on_figures=on_figures).train(
+        network,
+        config.schedule,
+        draw_patches(train, config.side, config.batch, config.seed),
+        _AutoencoderLoss(config),
+        lambda ema, step: {f"psnr_{clip.speaker}": lower_half_psnr(ema, clip) for clip in check},
+    )
 
-    def loss_of(module: nn.Module, batch: object, step: int) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(batch, Tensor) and isinstance(module, StarterAutoencoder)
+
+class _AutoencoderLoss:
+    def __init__(self, config: AutoencoderTraining) -> None:
+        self.config = config
+        self.perceptual = channels_last(PerceptualDistance()) if config.perceptual else None
+
+    def __call__(
+        self, network: StarterAutoencoder, batch: Tensor, step: int
+    ) -> tuple[Tensor, Figures]:
         pictures = batch.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            latents = module.encode(pictures)
-            decoded = module.decode(latents + config.latent_noise * torch.randn_like(latents))
-            likeness = perceptual(decoded, pictures)
+            latents = network.encode(pictures)
+            noise = self.config.latent_noise * torch.randn_like(latents)
+            decoded = network.decode(latents + noise)
+            likeness = self.perceptual(decoded, pictures).float() if self.perceptual else 0.0
         l1 = (decoded.float() - pictures).abs().mean()
-        return l1 + config.perceptual * likeness.float(), {"l1": float(l1.detach())}
-
-    def on_save(ema: nn.Module, step: int) -> dict[str, float]:
-        assert isinstance(ema, StarterAutoencoder)
-        return {f"psnr_{c.speaker}": lower_half_psnr(ema, c) for c in check}
-
-    batches = picture_patches(train, config.side, config.batch, config.seed)
-    network_out = Run(folder).train(network, config.schedule, batches, loss_of, on_save)
-    assert isinstance(network_out, StarterAutoencoder)
-    return network_out
+        return l1 + self.config.perceptual * likeness, {"l1": float(l1.detach())}
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,13 @@ class TrainingClip:
     speech: Array  # [T, D]
 
 
-def load_clips(folder: Path, speakers: Sequence[str] | None = None, pictures: bool = True) -> list[TrainingClip]:
-    """All prepared clips of `folder`, or those of `speakers`. A damaged file stops with its name."""
+def load_clips(
+    folder: Path, speakers: Sequence[str] | None = None, pictures: bool = True
+) -> list[TrainingClip]:
+    """All prepared clips of `folder`, or those of `speakers`; without `pictures` no crops.
+
+    Raises ModelError naming the file that is damaged.
+    """
     clips = []
     for path in sorted(folder.glob("*/*.safetensors")):
         if speakers is not None and path.parent.name not in speakers:
@@ -48,14 +53,19 @@ def load_clips(folder: Path, speakers: Sequence[str] | None = None, pictures: bo
         try:
             tensors = load_file(path)
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} is damaged ({error}); delete it and prepare again.") from error
+            raise ModelError(
+                f"{path} is damaged ({error}); delete it and prepare again."
+            ) from error
         crops = tensors["crops"] if pictures else np.zeros((0, CROP, CROP, 3), np.uint8)
         clips.append(
             TrainingClip(
                 path.parent.name,
                 path.stem,
                 crops,
-                *(tensors[k] for k in ("points", "beta", "alpha", "neutral", "angles", "scale", "rotation")),
+                *(
+                    tensors[k]
+                    for k in ("points", "beta", "alpha", "neutral", "angles", "scale", "rotation")
+                ),
                 tensors["speech"].astype(np.float32),
             )
         )
@@ -69,20 +79,28 @@ def clip_weights(clips: Sequence[TrainingClip]) -> Array:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def picture_patches(clips: Sequence[TrainingClip], side: int, batch: int, seed: int) -> Iterator[Tensor]:
-    """Endless `[B, 3, side, side]` in [-1, 1] for the autoencoder, twice as many from the lower half."""
-    rng = np.random.default_rng(seed)
+def draw_patches(
+    clips: Sequence[TrainingClip], side: int, batch: int, seed: int
+) -> Callable[[int], Tensor]:
+    """Step -> `[B, 3, side, side]` in [-1, 1] for the autoencoder, twice as many from the lower
+    half."""
     weights = clip_weights(clips)
-    while True:
-        patches = []
-        for index in rng.choice(len(clips), batch, p=weights):
-            crop = clips[index].crops[rng.integers(len(clips[index].crops))]
-            top = rng.integers(LOWER // 2, CROP - side + 1) if rng.random() < 0.67 else rng.integers(CROP - side + 1)
-            left = rng.integers(CROP - side + 1)
-            patch = crop[top : top + side, left : left + side]
-            patches.append(patch[:, ::-1] if rng.random() < 0.5 else patch)
-        pictures = to_pictures(torch.from_numpy(np.stack(patches)))
-        yield _vary_colours(pictures, rng)
+
+    def draw(step: int) -> Tensor:
+        rng = np.random.default_rng((seed, step))
+        chosen = rng.choice(len(clips), batch, p=weights)
+        patches = [_cut_patch(clips[index].crops, side, rng) for index in chosen]
+        return _vary_colours(to_pictures(torch.from_numpy(np.stack(patches))), rng)
+
+    return draw
+
+
+def _cut_patch(crops: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    crop = crops[rng.integers(len(crops))]
+    lowest = LOWER // 2 if rng.random() < 0.67 else 0
+    top, left = rng.integers(lowest, CROP - side + 1), rng.integers(CROP - side + 1)
+    patch = crop[top : top + side, left : left + side]
+    return patch[:, ::-1] if rng.random() < 0.5 else patch
 
 
 def _vary_colours(pictures: Tensor, rng: np.random.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from scipy.spatial import Delaunay
 
 from stylesync_engine.face_model import LIPS, MOUTH, RIGID, FaceModel, align_similarity
 from stylesync_engine.faces import EYE_LEFT, EYE_RIGHT, lip_gap
+from stylesync_engine.request import RequestError
 
 Array = NDArray[np.float32]
 
@@ -17,27 +18,45 @@ _NOSE_BASE, _LIP_TOP = 2, 0
 _REST_SHARE = 0.3
 
 
-def learn_face_model(clips: Mapping[str, Sequence[Array]], expressions: int = 64, identities: int = 80) -> FaceModel:
+def learn_face_model(
+    clips: Mapping[str, Sequence[Array]], expressions: int = 64, identities: int = 80
+) -> FaceModel:
     """Learn from `{speaker: [landmarks [T, 468, 3] px, ...]}`.
 
-    Fewer speakers than `identities` give fewer identity components.
+    Fewer speakers than `identities` give fewer identity components; of one speaker alone, the
+    clips' rest shapes stand in for people. Raises RequestError where there is a single clip.
     """
     mean = _mean_shape([clip for group in clips.values() for clip in group])
     neutrals, changes = _split(clips, mean)
-    speakers = np.stack([np.mean(shapes, axis=0) for shapes in neutrals.values()])
-    identity = _components((speakers - speakers.mean(axis=0)).reshape(len(speakers), -1), min(identities, len(speakers) - 1))
+    people = _people(neutrals)
+    count = min(identities, len(people) - 1)
+    identity = _components((people - people.mean(axis=0)).reshape(len(people), -1), count)
     support = _mouth_support(mean)
     mouth = _mouth_basis(changes, support)
     model = FaceModel(
-        mean=speakers.mean(axis=0).astype(np.float32),
+        mean=people.mean(axis=0).astype(np.float32),
         identity=identity.reshape(-1, *mean.shape),
         expression=mouth,
         support=support,
         triangles=_front_triangles(mean),
     )
     others = changes - model.move_mouth(model.lip_motion_of(changes))
-    rest = _components(others.reshape(len(others), -1), expressions - MOUTH).reshape(-1, *mean.shape)
-    return FaceModel(model.mean, model.identity, np.concatenate([mouth, rest]), support, model.triangles)
+    rest = _components(others.reshape(len(others), -1), expressions - MOUTH).reshape(
+        -1, *mean.shape
+    )
+    return FaceModel(
+        model.mean, model.identity, np.concatenate([mouth, rest]), support, model.triangles
+    )
+
+
+def _people(neutrals: Mapping[str, Sequence[Array]]) -> Array:
+    """One rest shape a speaker, `[P, N, 3]`, P at least 2."""
+    if len(neutrals) > 1:
+        return np.stack([np.mean(shapes, axis=0) for shapes in neutrals.values()])
+    shapes = [shape for group in neutrals.values() for shape in group]
+    if len(shapes) < 2:
+        raise RequestError("A face model needs two clips at least; give more clips or speakers.")
+    return np.stack(shapes)
 
 
 def _mean_shape(clips: Sequence[Array]) -> Array:
@@ -46,13 +65,16 @@ def _mean_shape(clips: Sequence[Array]) -> Array:
     rigid = list(RIGID)
     mean = frames[0] - frames[0].mean(axis=0)
     for _ in range(6):
-        pose = align_similarity(np.broadcast_to(mean[rigid], (len(frames), len(rigid), 3)), frames[:, rigid])
+        pose = align_similarity(
+            np.broadcast_to(mean[rigid], (len(frames), len(rigid), 3)), frames[:, rigid]
+        )
         mean = _normalise(pose.unplace(frames).mean(axis=0))
     return mean
 
 
 def _normalise(shape: Array) -> Array:
-    """Eyes level, the face towards the camera by left-right symmetry, eye distance 1, origin between them."""
+    """Eyes level, the face towards the camera by left-right symmetry, eye distance 1, the origin
+    between them."""
     mirrored = shape * np.array([-1, 1, 1], np.float32)
     twins = _twins(mirrored, shape)
     both = (shape + mirrored[twins]) / 2 if twins is not None else shape
@@ -60,7 +82,9 @@ def _normalise(shape: Array) -> Array:
     across = eyes[1] - eyes[0]
     both = both - eyes.mean(axis=0)
     angle = np.arctan2(across[1], across[0])
-    turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = np.array(
+        [[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
     return np.asarray(both @ turn.T / np.linalg.norm(across), np.float32)
 
 
@@ -72,7 +96,9 @@ def _twins(mirrored: Array, shape: Array) -> NDArray[np.intp] | None:
     return nearest if len(set(nearest.tolist())) == len(shape) else None
 
 
-def _split(clips: Mapping[str, Sequence[Array]], mean: Array) -> tuple[dict[str, list[Array]], Array]:
+def _split(
+    clips: Mapping[str, Sequence[Array]], mean: Array
+) -> tuple[dict[str, list[Array]], Array]:
     """Rest shape of each clip, and all frames' changes against it, `[F, N, 3]`."""
     rigid = list(RIGID)
     neutrals: dict[str, list[Array]] = {}
@@ -81,7 +107,9 @@ def _split(clips: Mapping[str, Sequence[Array]], mean: Array) -> tuple[dict[str,
         for clip in group:
             aim = mean
             for _ in range(2):
-                pose = align_similarity(np.broadcast_to(aim[rigid], (len(clip), len(rigid), 3)), clip[:, rigid])
+                pose = align_similarity(
+                    np.broadcast_to(aim[rigid], (len(clip), len(rigid), 3)), clip[:, rigid]
+                )
                 unposed = pose.unplace(clip)
                 gap = lip_gap(clip)
                 aim = unposed[gap <= np.quantile(gap, _REST_SHARE)].mean(axis=0)
@@ -106,7 +134,7 @@ def _mouth_basis(changes: Array, support: Array) -> Array:
 
 
 def _components(samples: Array, count: int, centre: bool = True) -> Array:
-    """Principal components `[count, D]` of `samples` `[F, D]`, scaled to unit-variance parameters."""
+    """Principal components `[count, D]` of `samples` `[F, D]`, for unit-variance parameters."""
     centred = samples - samples.mean(axis=0) if centre else samples
     _, spread, vt = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
     return np.asarray(vt[:count] * (spread[:count, None] / np.sqrt(len(samples))), np.float32)

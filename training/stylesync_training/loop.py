@@ -1,7 +1,8 @@
 """One training loop for every network: EMA, checkpoints, resume, curves as lines of JSON.
 
 Checkpoints are safetensors only, the optimiser's state included. The same command goes on where
-the last checkpoint stood.
+the last checkpoint stood, and ends where an uninterrupted run would: everything random in a step
+comes from the run's seed and the step's number.
 """
 
 from __future__ import annotations
@@ -9,15 +10,26 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from stylesync_engine.request import ModelError
+
+Figures = dict[str, float]
+N = TypeVar("N", bound=nn.Module)
+B = TypeVar("B")
+
+CURVE = "curve.jsonl"
+_LOG_EVERY = 50  # steps
+_SEED_STRIDE = 1_000_003  # a prime: the steps of two seeds share no random numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +49,14 @@ class Schedule:
         start = self.steps * (1 - self.decay)
         if step < start:
             return self.rate
-        return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - start) / (self.steps - start))))
+        share = min(1.0, (step - start) / (self.steps - start))
+        return self.rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-class Ema:
+class Ema(Generic[N]):
     """Exponential mean of a network's weights, with the usual warm-up of its decay."""
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: N, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
@@ -56,84 +69,167 @@ class Ema:
 
 
 @dataclass(slots=True)
+class _Means:
+    """Means of logged figures since the last line, and the pace."""
+
+    sums: Figures = field(default_factory=dict)
+    count: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, figures: Figures) -> None:
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += 1
+
+    def take(self) -> Figures:
+        pace = self.count / max(1e-6, time.monotonic() - self.since)
+        means = {name: value / self.count for name, value in self.sums.items()}
+        self.sums, self.count, self.since = {}, 0, time.monotonic()
+        return {**means, "steps_per_s": pace}
+
+
+@dataclass(slots=True)
 class Run:
-    """A folder with `last.safetensors`, `ema.safetensors`, `optimiser.safetensors`, `curve.jsonl`."""
+    """A folder with `last.safetensors`, `ema.safetensors`, `optimiser.safetensors`, `curve.jsonl`.
+
+    `on_figures` hears every line of the curve.
+    """
 
     folder: Path
     save_every: float = 180.0  # s
+    seed: int = 0
+    on_figures: Callable[[Figures], None] | None = None
 
     def train(
         self,
-        network: nn.Module,
+        network: N,
         schedule: Schedule,
-        batches: Iterator[object],
-        loss_of: Callable[[nn.Module, object, int], tuple[Tensor, dict[str, float]]],
-        on_save: Callable[[nn.Module, int], dict[str, float]] | None = None,
+        draw: Callable[[int], B],
+        loss_of: Callable[[N, B, int], tuple[Tensor, Figures]],
+        on_save: Callable[[N, int], Figures] | None = None,
         weight_decay: float = 0.0,
-    ) -> nn.Module:
+    ) -> N:
         """Train to `schedule.steps` and return the EMA network.
 
-        `loss_of(network, batch, step)` -> loss and figures to log; `on_save(ema, step)` -> figures.
+        `draw(step)` -> batch; `loss_of(network, batch, step)` -> loss and figures to log;
+        `on_save(ema, step)` -> figures.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         ema = Ema(network, schedule.ema)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=weight_decay, fused=True)
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=schedule.rate, weight_decay=weight_decay, fused=True
+        )
         step = self._resume(network, ema, optimiser)
-        saved, sums, count, since = time.monotonic(), {}, 0, time.monotonic()
+        saved, means = time.monotonic(), _Means()
         while step < schedule.steps:
             for group in optimiser.param_groups:
                 group["lr"] = schedule.rate_at(step)
-            loss, figures = loss_of(network, next(batches), step)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            if torch.isfinite(norm):
-                optimiser.step()
-                ema.update(network, step)
+            means.add(self._step(network, ema, optimiser, draw, loss_of, step))
             step += 1
-            for name, value in {"loss": float(loss.detach()), **figures}.items():
-                sums[name] = sums.get(name, 0.0) + value
-            count += 1
-            if step % 50 == 0:
-                pace = count / (time.monotonic() - since)
-                self._log({"step": step, **{k: v / count for k, v in sums.items()}, "steps_per_s": pace})
-                sums, count, since = {}, 0, time.monotonic()
+            if step % _LOG_EVERY == 0:
+                self._log({"step": step, **means.take()})
             if step == schedule.steps or time.monotonic() - saved > self.save_every:
                 self._save(network, ema, optimiser, step)
-                if on_save:
-                    self._log({"step": step, **on_save(ema.network, step)})
-                saved = since = time.monotonic()
-                sums, count = {}, 0
+                figures = on_save(ema.network, step) if on_save else {}
+                if figures:
+                    self._log({"step": step, **figures})
+                saved, means = time.monotonic(), _Means()
         return ema.network
 
-    def _log(self, figures: dict[str, float]) -> None:
-        line = json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items()})
-        with (self.folder / "curve.jsonl").open("a") as log:
+    def _step(
+        self,
+        network: N,
+        ema: Ema[N],
+        optimiser: torch.optim.Optimizer,
+        draw: Callable[[int], B],
+        loss_of: Callable[[N, B, int], tuple[Tensor, Figures]],
+        step: int,
+    ) -> Figures:
+        torch.manual_seed(self.seed * _SEED_STRIDE + step)
+        loss, figures = loss_of(network, draw(step), step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        if torch.isfinite(norm):
+            optimiser.step()
+            ema.update(network, step)
+        return {"loss": float(loss.detach()), **figures}
+
+    def _log(self, figures: Figures) -> None:
+        rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items()}
+        line = json.dumps(rounded)
+        with (self.folder / CURVE).open("a") as log:
             log.write(line + "\n")
         print(line, flush=True)
+        if self.on_figures:
+            self.on_figures(rounded)
 
-    def _save(self, network: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, step: int) -> None:
+    def _save(self, network: N, ema: Ema[N], optimiser: torch.optim.Optimizer, step: int) -> None:
         state = {
             f"{index}.{name}": value
             for index, entry in optimiser.state_dict()["state"].items()
             for name, value in entry.items()
         }
-        metadata = {"step": str(step)}
-        for name, tensors in (("last", network.state_dict()), ("ema", ema.network.state_dict()), ("optimiser", state)):
+        written = (
+            ("last", network.state_dict()),
+            ("ema", ema.network.state_dict()),
+            ("optimiser", state),
+        )
+        for name, tensors in written:
             partial = self.folder / f"{name}.part"
-            save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata=metadata)
-            os.replace(partial, self.folder / f"{name}.safetensors")
+            contiguous = {k: v.contiguous() for k, v in tensors.items()}
+            save_file(contiguous, partial, metadata={"step": str(step)})
+        # The optimiser last: its file says that the checkpoint is whole.
+        for name, _ in written:
+            (self.folder / f"{name}.part").replace(self.folder / f"{name}.safetensors")
 
-    def _resume(self, network: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer) -> int:
+    def _resume(self, network: N, ema: Ema[N], optimiser: torch.optim.Optimizer) -> int:
         if not (self.folder / "optimiser.safetensors").exists():
             return 0
-        network.load_state_dict(load_file(self.folder / "last.safetensors"))
-        ema.network.load_state_dict(load_file(self.folder / "ema.safetensors"))
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in load_file(self.folder / "optimiser.safetensors").items():
-            index, name = key.split(".", 1)
-            entries.setdefault(int(index), {})[name] = value
-        optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
-        step = int(max((float(entry["step"]) for entry in entries.values()), default=0.0))
+        try:
+            network.load_state_dict(load_file(self.folder / "last.safetensors"))
+            ema.network.load_state_dict(load_file(self.folder / "ema.safetensors"))
+            entries: dict[int, dict[str, Tensor]] = {}
+            for key, value in load_file(self.folder / "optimiser.safetensors").items():
+                index, name = key.split(".", 1)
+                entries.setdefault(int(index), {})[name] = value
+            step = trained_steps(self.folder)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"The run in {self.folder} cannot go on ({first}); it is damaged or was started"
+                " with other sizes: delete it or name another work folder."
+            ) from error
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": entries, "param_groups": groups})
         self._log({"resumed": step})
         return step
+
+
+def channels_last(network: N) -> N:
+    """The network with the memory layout in which convolutions are fastest."""
+    moved: Any = network
+    moved.to(memory_format=torch.channels_last)
+    return network
+
+
+def trained_steps(folder: Path) -> int:
+    """Steps of a run's last checkpoint; 0 where there is none."""
+    path = folder / "optimiser.safetensors"
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="pt") as file:
+        return int((file.metadata() or {}).get("step", 0))
+
+
+def read_curve(folder: Path) -> list[Figures]:
+    """The lines of a run's curve, in order; a line cut off by a crash is left out."""
+    path = folder / CURVE
+    lines = path.read_text().splitlines() if path.exists() else []
+    curve = []
+    for line in lines:
+        try:
+            curve.append(json.loads(line))
+        except ValueError:
+            continue
+    return curve

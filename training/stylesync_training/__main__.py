@@ -1,0 +1,10 @@
+"""`stylesync-train`, also as `python -m stylesync_training`."""
+
+import sys
+
+from stylesync_training.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

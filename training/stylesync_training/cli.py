@@ -1,0 +1,385 @@
+"""The commands of `stylesync-train`.
+
+Everything heavy is imported inside the commands: `--help` and wrong flags answer without torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBars
+
+from stylesync_engine.reporting import format_rows, report_error, reporting
+from stylesync_engine.request import RequestError
+
+if TYPE_CHECKING:
+    from stylesync_training.presets import Preset
+    from stylesync_training.steps import Budget
+    from stylesync_training.workspace import Workspace
+
+PROGRAM = "stylesync-train"
+
+Work = Annotated[
+    Path, typer.Option("--work", metavar="DIR", help="The work folder of this training.")
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="tiny|starter|paper", help="Sizes and budgets (default: as prepared)."
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", metavar="N", min=1, help="Train to step N (default: preset)."),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch", metavar="N", min=1, help="Batch size (default: preset).")
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Seed (default: 0).")]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="CPU threads (default: all cores)."),
+]
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Train StyleSync: from folders of talking clips to models that dub.",
+    epilog=f"Example: {PROGRAM} prepare clips/anna clips/ben --work run --preset tiny",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. This front door alone turns errors into words."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(words or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        said = " ".join(error.format_message().split()).rstrip(".")
+        return report_error(RequestError(f"{said}; see --help."), "--json" in words)
+    except Exception as error:
+        return report_error(error, "--json" in words)
+    return int(code or 0)
+
+
+@app.callback()
+def choose_threads(threads: Threads = None) -> None:
+    if threads is not None:
+        # Before torch is imported, which reads it once.
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+@app.command(
+    epilog=f"Example: {PROGRAM} prepare grid/s1 grid/s2 grid/s3 --work run --holdout s3 --preset tiny"
+)
+def prepare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FOLDER[=SPEAKER]...", help="Clips, a folder a speaker."),
+    ],
+    work: Work,
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--layout", metavar="auto|grid|voxceleb|hdtf", help="How the folders name the speakers."
+        ),
+    ] = "auto",
+    preset: PresetName = None,
+    speakers: Annotated[
+        str | None, typer.Option("--speakers", metavar="A,B", help="Only these speakers.")
+    ] = None,
+    holdout: Annotated[
+        str | None,
+        typer.Option("--holdout", metavar="A,B", help="Prepared, but never trained on."),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check", metavar="A,B", help="Kept aside too: they give the curves' figures."
+        ),
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", metavar="N", min=1, help="At most N clips a speaker.")
+    ] = None,
+    front_end: Annotated[
+        str | None,
+        typer.Option(
+            "--front-end",
+            metavar="whisper-tiny.en|log-mel|ctc:DIR",
+            help="Speech features (default: the preset's).",
+        ),
+    ] = None,
+    face_model: Annotated[
+        Path | None,
+        typer.Option("--face-model", metavar="FILE", help="Use this one instead of learning one."),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes.")] = 2,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Follow, crop and listen to folders of clips: track, face model, training data."""
+    with reporting(as_json) as report, _Bars() as bars:
+        from stylesync_training import steps
+        from stylesync_training.corpora import find_sources, pick_clips
+        from stylesync_training.prepare_report import summarise, write_prepare_report
+        from stylesync_training.workspace import Choices, open_workspace
+
+        chosen = _preset(preset, open_workspace(work))
+        found = pick_clips(find_sources(sources, layout), _names(speakers), clips)
+        choices = Choices(
+            chosen.name,
+            front_end or chosen.front_end,
+            _names(holdout) or (),
+            _names(check) or (),
+            tuple(sources),
+        )
+        space = open_workspace(work)
+        if dry_run:
+            rows = summarise(found, choices)
+            data = {"choices": dataclasses.asdict(choices), "speakers": rows}
+            report.result(data, f"{choices}\n\n{format_rows(rows)}")
+            return
+        space = space.keep_choices(choices)
+        steps.prepare_data(space, found, chosen, face_model, workers, bars.say)
+        facts = write_prepare_report(space, found)
+        report.result(facts, facts["text"])
+
+
+@app.command(
+    "face-model", epilog=f"Example: {PROGRAM} face-model --work run --output face.safetensors"
+)
+def face_model(
+    work: Work,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Learn again and write here instead."),
+    ] = None,
+    bfm: Annotated[
+        Path | None,
+        typer.Option("--bfm", metavar="FILE", help="Convert BFM_model_front.mat instead."),
+    ] = None,
+    preset: PresetName = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Learn the face model (Eq. 1) from the tracked clips.
+
+    `prepare` does so by itself; here it can be learned again, or converted, into a file for
+    `prepare --face-model`.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine.bfm import convert_bfm
+        from stylesync_training import steps
+        from stylesync_training.prepare import learn_from_tracks
+        from stylesync_training.workspace import open_workspace
+
+        space = open_workspace(work)
+        chosen = _preset(preset, space)
+        own = [c for c in space.source_clips() if c.speaker not in space.choices.kept_aside()]
+        target = output or space.face_model
+        if dry_run:
+            names = sorted({clip.speaker for clip in own})
+            report.result({"output": str(target), "speakers": names}, f"{target} from {names}")
+            return
+        if bfm is not None and output is None:
+            raise RequestError("A converted face model needs a file of its own; give --output.")
+        if output is None:
+            model = steps.learn_face(space, own, chosen)
+        else:
+            model = (
+                convert_bfm(bfm, steps.learn_face(space, own, chosen))
+                if bfm
+                else learn_from_tracks(own, space.tracks, chosen.expressions, chosen.identities)
+            )
+            model.save(output)
+        data = {
+            "output": str(target),
+            "identities": len(model.identity),
+            "expressions": len(model.expression),
+        }
+        report.result(
+            data, f"{target}: {data['identities']} identities, {data['expressions']} expressions"
+        )
+
+
+@app.command(epilog=f"Example: {PROGRAM} autoencoder --work run")
+def autoencoder(
+    work: Work,
+    preset: PresetName = None,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    seed: Seed = None,
+    tensorboard: TensorBoard = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train the autoencoder of stage 2 on the crops."""
+    _train("autoencoder", work, preset, (steps, batch, seed, tensorboard), dry_run, as_json)
+
+
+@app.command("lip-motion", epilog=f"Example: {PROGRAM} lip-motion --work run")
+def lip_motion(
+    work: Work,
+    preset: PresetName = None,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    seed: Seed = None,
+    tensorboard: TensorBoard = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train stage 1: from speech to lip motion (Eq. 3 to 5)."""
+    _train("lip-motion", work, preset, (steps, batch, seed, tensorboard), dry_run, as_json)
+
+
+@app.command(epilog=f"Example: {PROGRAM} renderer --work run --steps 4500")
+def renderer(
+    work: Work,
+    preset: PresetName = None,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    seed: Seed = None,
+    tensorboard: TensorBoard = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train stage 2: conditional latent diffusion of the lower face (Eq. 6).
+
+    The frozen autoencoder looks at the clips once; the latents are kept in the work folder.
+    """
+    _train("renderer", work, preset, (steps, batch, seed, tensorboard), dry_run, as_json)
+
+
+@app.command(epilog=f"Example: {PROGRAM} package --work run --name mine --output models/mine")
+def package(
+    work: Work,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="The models' folder (default: WORK/models)."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What the models are called.")
+    ] = None,
+    notice: Annotated[
+        Path | None,
+        typer.Option("--notice", metavar="FILE", help="A text on the data's origin and licence."),
+    ] = None,
+    preset: PresetName = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Gather what was trained into a folder that `dub --models` takes, with REPORT.md."""
+    with reporting(as_json) as report:
+        from stylesync_training.packaging import package_models
+        from stylesync_training.workspace import open_workspace
+
+        space = open_workspace(work)
+        chosen = _preset(preset, space)
+        folder = output or space.folder / "models"
+        called = name or folder.name
+        if dry_run:
+            data = {"output": str(folder), "name": called, "preset": chosen.name}
+            report.result(data, format_rows([data]))
+            return
+        manifest = package_models(space, chosen, folder, called, notice)
+        files = {part: sorted(entry.files) for part, entry in manifest.parts.items()}
+        text = f"{folder}: models {manifest.name}; dub with --models {folder}"
+        report.result({"output": str(folder), "name": manifest.name, "parts": files}, text)
+
+
+def _train(
+    step: str,
+    work: Path,
+    preset: str | None,
+    budget: tuple[int | None, int | None, int | None, bool],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    with reporting(as_json) as report, _Bars() as bars:
+        from stylesync_training import steps
+        from stylesync_training.loop import read_curve
+        from stylesync_training.workspace import open_workspace
+
+        space = open_workspace(work)
+        chosen, wanted = _preset(preset, space), steps.Budget(*budget)
+        resolved = steps.describe_steps(space, chosen, wanted, step)
+        if dry_run:
+            report.result(resolved, _describe(resolved))
+            return
+        runs: dict[str, Callable[[Workspace, Preset, Budget], None]] = {
+            "autoencoder": steps.run_autoencoder,
+            "lip-motion": steps.run_lip_motion,
+            "renderer": lambda s, p, b: steps.run_renderer(s, p, b, bars.say),
+        }
+        runs[step](space, chosen, wanted)
+        last: dict[str, Any] = {}
+        for line in read_curve(space.run(step)):
+            last.update(line)
+        data = {"run": str(space.run(step)), **last}
+        report.result(data, format_rows([data]))
+
+
+def _preset(name: str | None, space: Workspace) -> Preset:
+    from stylesync_training.presets import find_preset
+
+    return find_preset(name or space.choices.preset)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name for name in text.split(",") if name)
+
+
+def _describe(data: dict[str, Any], indent: int = 0) -> str:
+    """Nested plain data, one value a line."""
+    lines = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            lines += [f"{' ' * indent}{name}:", _describe(value, indent + 2)]
+        else:
+            lines.append(f"{' ' * indent}{name}: {value}")
+    return "\n".join(lines)
+
+
+class _Bars:
+    """Progress bars on a terminal's standard error, one a step; nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self._bars = ProgressBars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> _Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def say(self, step: str, done: int, total: int) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(step)
+        self._bars.update(self._tasks[step], completed=done, total=total)

@@ -1,0 +1,159 @@
+"""From trained runs to a folder of models ready to dub, with the report of how they were made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stylesync_engine import parts
+from stylesync_engine.checkpoints import save_models
+from stylesync_engine.manifest import Manifest
+from stylesync_engine.models.autoencoder import parameter_count
+from stylesync_engine.speech import STARTER_WHISPER, load_front_end
+from stylesync_training.curves import draw_curves
+from stylesync_training.dataset import TrainingClip, load_clips
+from stylesync_training.loop import read_curve, trained_steps
+from stylesync_training.prepare import read_dropped
+from stylesync_training.presets import Preset
+from stylesync_training.steps import (
+    AUTOENCODER,
+    LIP_MOTION,
+    RENDERER,
+    read_autoencoder,
+    read_lip_motion,
+    read_renderer,
+)
+from stylesync_training.workspace import Workspace
+
+REPORT = "REPORT.md"
+_OWN_LICENCE = """\
+The weights in this folder were trained with StyleSync (Apache-2.0). What may be done with them
+depends on the data that they were trained on as well; see REPORT.md.
+"""
+
+
+def package_models(
+    space: Workspace, preset: Preset, folder: Path, name: str, notice: Path | None = None
+) -> Manifest:
+    """Write the trained parts as models called `name`; `notice` is a text on the data's origin and
+    licence that goes with them. Raises RequestError where a step is missing."""
+    networks = {
+        "lip_motion": read_lip_motion(space, preset),
+        "autoencoder": read_autoencoder(space, preset),
+        "renderer": read_renderer(space, preset),
+    }
+    manifest = save_models(
+        folder,
+        name=name,
+        face_model=parts.read_face_model(space.face_model),
+        front_end=load_front_end(space.choices.front_end),
+        prediction=preset.renderer.prediction,
+        style_reading=preset.style_reading,
+        closed_form=preset.closed_form,
+        samplings=preset.samplings,
+        speech_weights=STARTER_WHISPER,
+        **networks,  # type: ignore[arg-type]
+    )
+    counts = {part: parameter_count(network) for part, network in networks.items()}
+    write_report(space, preset, folder, name, counts)
+    (folder / "LICENSE.txt").write_text(_OWN_LICENCE, encoding="utf-8")
+    if notice:
+        shutil.copyfile(notice, folder / "NOTICE.txt")
+    return manifest
+
+
+def write_report(
+    space: Workspace, preset: Preset, folder: Path, name: str, counts: Mapping[str, int]
+) -> None:
+    """REPORT.md and the curves' pictures, from what the commands wrote."""
+    pictures = folder / "report"
+    pictures.mkdir(parents=True, exist_ok=True)
+    lines = [f"# {name}: how these models were trained", ""]
+    lines += [f"Preset `{preset.name}`, speech front end `{space.choices.front_end}`.", ""]
+    lines += _describe_data(space)
+    lines += _describe_runs(space, counts)
+    for run in (AUTOENCODER, LIP_MOTION, RENDERER):
+        draw_curves(space.run(run), pictures / f"{run}.png")
+        if (pictures / f"{run}.png").exists():
+            lines += [f"![{run}](report/{run}.png)"]
+    lines += _describe_evaluation(space, pictures)
+    (folder / REPORT).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Records as lines of a Markdown table, in the order of the first one's fields."""
+    if not rows:
+        return []
+    names = list(rows[0])
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    return lines + [f"| {' | '.join(_cell(row.get(n)) for n in names)} |" for row in rows]
+
+
+def describe_clips(clips: Sequence[TrainingClip]) -> list[dict[str, Any]]:
+    """One row a speaker: clips, minutes at 25 Hz."""
+    frames: Counter[str] = Counter()
+    for clip in clips:
+        frames[clip.speaker] += len(clip.speech)
+    numbers = Counter(clip.speaker for clip in clips)
+    return [
+        {"speaker": name, "clips": numbers[name], "minutes": round(frames[name] / 25 / 60, 2)}
+        for name in sorted(numbers)
+    ]
+
+
+def _describe_data(space: Workspace) -> list[str]:
+    aside = space.choices.kept_aside()
+    rows = describe_clips(load_clips(space.clips, pictures=False))
+    for row in rows:
+        row["use"] = "kept aside" if row["speaker"] in aside else "training"
+        row["use"] = "choices" if row["speaker"] in space.choices.check else row["use"]
+    dropped = {**read_dropped(space.tracks), **read_dropped(space.clips)}
+    lines = ["## Data", "", *markdown_table(rows), ""]
+    lines += [f"Clips left out: {len(dropped)}. Sources: {', '.join(space.choices.sources)}.", ""]
+    return lines
+
+
+def _describe_runs(space: Workspace, counts: Mapping[str, int]) -> list[str]:
+    rows = []
+    for run in (AUTOENCODER, LIP_MOTION, RENDERER):
+        curve = read_curve(space.run(run))
+        last: dict[str, float] = {}
+        for line in curve:
+            last.update(line)
+        paces = [line["steps_per_s"] for line in curve if line.get("steps_per_s")]
+        steps = trained_steps(space.run(run))
+        hours = steps / (sum(paces) / len(paces)) / 3600 if paces else None
+        figures = {k: v for k, v in last.items() if k not in ("step", "steps_per_s", "resumed")}
+        rows.append(
+            {
+                "part": run,
+                "parameters": counts[run.replace("-", "_")],
+                "steps": steps,
+                "hours": None if hours is None else round(hours, 2),
+                "last figures": ", ".join(f"{k} {v:.4g}" for k, v in figures.items()),
+            }
+        )
+    return ["## Training", "", *markdown_table(rows), ""]
+
+
+def _describe_evaluation(space: Workspace, pictures: Path) -> list[str]:
+    """The table and the pictures that `evaluate` wrote, where it ran."""
+    table = space.report / "evaluation.md"
+    if not table.exists():
+        return ["", "Not evaluated yet: run stylesync-train evaluate."]
+    for picture in sorted(space.report.glob("evaluation*.png")):
+        shutil.copyfile(picture, pictures / picture.name)
+    shown = [f"![{p.stem}](report/{p.name})" for p in sorted(pictures.glob("evaluation*.png"))]
+    return ["", "## Measures", "", table.read_text(encoding="utf-8"), *shown]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)

@@ -1,0 +1,116 @@
+"""The presets as a table: one row a set of sizes, rates and budgets.
+
+`starter` made the weights that ship; `paper` has the paper's sizes, batches and rates and wants
+GPUs; `tiny` runs the whole chain in minutes, to learn the commands and to test them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stylesync_engine.diffusion import PAPER_SAMPLING, Sampling
+from stylesync_engine.models.autoencoder import AutoencoderSizes
+from stylesync_engine.models.lip_motion import LipMotionSizes
+from stylesync_engine.models.renderer import PAPER_SIZES, RendererSizes
+from stylesync_engine.request import RequestError, StyleReading
+from stylesync_engine.style import ClosedFormSettings
+from stylesync_training.autoencoder import AutoencoderTraining
+from stylesync_training.lip_motion import LipMotionTraining
+from stylesync_training.loop import Schedule
+from stylesync_training.renderer import RendererTraining
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Everything that the commands of one set of models use.
+
+    Without an `autoencoder` of its own the preset takes the published VQ autoencoder.
+    """
+
+    name: str
+    front_end: str = "whisper-tiny.en"
+    expressions: int = 64
+    identities: int = 80
+    autoencoder: AutoencoderTraining | None = field(default_factory=AutoencoderTraining)
+    lip_motion: LipMotionTraining = field(default_factory=LipMotionTraining)
+    renderer: RendererTraining = field(default_factory=RendererTraining)
+    style_reading: StyleReading = "closed-form"
+    closed_form: ClosedFormSettings = field(default_factory=lambda: ClosedFormSettings(2.0, 3.0))
+    samplings: Mapping[str, Sampling] = field(
+        default_factory=lambda: {
+            "good": Sampling("dpmpp", 4, 0.6),
+            "best": Sampling("dpmpp", 10, 1.0),
+        }
+    )
+
+
+_STARTER = Preset(
+    name="starter",
+    lip_motion=LipMotionTraining(sizes=LipMotionSizes(reference="none"), restyle=0.0),
+)
+_PAPER = Preset(
+    name="paper",
+    autoencoder=None,
+    lip_motion=LipMotionTraining(
+        schedule=Schedule(steps=100_000, rate=2e-4, warm_up=0, decay=0.0),
+        batch=256,
+        reference=256,
+        restyle=0.0,
+        speed=0.0,
+        noise=0.0,
+    ),
+    renderer=RendererTraining(
+        sizes=PAPER_SIZES,
+        schedule=Schedule(steps=400_000, rate=4e-5, warm_up=0, decay=0.0, ema=0.9999),
+        batch=12,
+        prediction="epsilon",
+        sequence=5,
+        frames_per_speaker=0,
+        variants=1,
+        mouth_weight=0.0,
+        pixel_weight=0.0,
+        perceptual_weight=0.0,
+        last_step=0.0,
+    ),
+    style_reading="network",
+    samplings={"good": Sampling("dpmpp", 15), "best": PAPER_SAMPLING},
+)
+_TINY = Preset(
+    name="tiny",
+    front_end="log-mel",
+    expressions=24,
+    autoencoder=AutoencoderTraining(
+        sizes=AutoencoderSizes(4, 4, 48, 1, 64, 2),
+        schedule=Schedule(steps=300, rate=2e-3, warm_up=20),
+        side=96,
+        perceptual=0.0,
+    ),
+    lip_motion=LipMotionTraining(
+        sizes=LipMotionSizes(
+            width=96, heads=4, feed_forward=192, decoder_layers=2, reference="none"
+        ),
+        schedule=Schedule(steps=60, rate=5e-4, warm_up=10, ema=0.9),
+        batch=8,
+        restyle=0.0,
+    ),
+    renderer=RendererTraining(
+        sizes=RendererSizes(widths=(32, 64, 96), blocks=1, heads=2, code=128),
+        schedule=Schedule(steps=300, rate=1e-3, warm_up=20, ema=0.99),
+        batch=8,
+        frames_per_speaker=150,
+        variants=1,
+        references=60,
+        perceptual_weight=0.0,
+    ),
+)
+PRESETS = {preset.name: preset for preset in (_TINY, _STARTER, _PAPER)}
+
+
+def find_preset(name: str) -> Preset:
+    """Raises RequestError where there is none of that name."""
+    if name not in PRESETS:
+        raise RequestError(
+            f"There is no preset '{name}'; choose one of {', '.join(sorted(PRESETS))}."
+        )
+    return PRESETS[name]
