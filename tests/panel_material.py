@@ -63,7 +63,7 @@ def drag(widget: QWidget, start: QPoint, end: QPoint) -> None:
 
 
 def click(widget: QWidget, at: QPoint | None = None) -> None:
-    assert widget.isVisible()
+    wait(widget.isVisible, "the button is shown", 10)
     assert widget.isEnabled()
     QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=at or widget.rect().center())
 
