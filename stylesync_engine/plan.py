@@ -10,9 +10,11 @@ refused with a sentence.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,8 +163,16 @@ def write_tensors(
                 {k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata
             )
             partial.replace(path)
+        except SafetensorError as error:
+            raise _told_by_system(error) from error
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _told_by_system(error: SafetensorError) -> OSError:
+    """The library keeps what the system said, such as a full disk, in its text alone."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]) if found else errno.EIO, str(error))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,0 +1,136 @@
+"""Plans and windows on disk: whole or not there, never trusted when damaged."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylesync_engine.appearance import ReferenceBank
+from stylesync_engine.plan import WINDOW, Plan, load_window, save_window, window_path
+from stylesync_engine.request import DiskError, DubRequest, FrameRange, RequestError
+
+FRAMES = 37
+
+
+@pytest.fixture
+def plan() -> Plan:
+    random = np.random.default_rng(0)
+
+    def values(*shape: int) -> np.ndarray:
+        return random.standard_normal(shape).astype(np.float32)
+
+    crops = random.integers(0, 256, (3, 256, 256, 3)).astype(np.uint8)
+    shown = np.array([i for i in range(40) if i not in (3, 4, 20)])
+    return Plan(
+        request=DubRequest("a 'b' #1 % ü.mov", "s.wav", "o.mov", frames=FrameRange(5, 45)),
+        frames=FrameRange(5, 45),
+        fingerprint="f" * 64,
+        shown=shown,
+        matrices=values(FRAMES, 2, 3),
+        before=values(FRAMES, 468, 2),
+        after=values(FRAMES, 468, 2),
+        motion=values(FRAMES, 5, 20),
+        references=random.integers(0, 3, (FRAMES, 2)),
+        shares=values(FRAMES, 2),
+        bank=ReferenceBank(crops, values(3, 468, 2), values(3, 3), np.arange(3)),
+        facts={"warnings": ["one"], "passed_through": [[3, 5]]},
+    )
+
+
+@contextmanager
+def disk_of(limit: int) -> Iterator[None]:
+    """Files of this process may not grow beyond `limit` bytes: what a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_plan_comes_back_as_it_was(plan: Plan, tmp_path: Path) -> None:
+    plan.save(tmp_path)
+    loaded = Plan.load(tmp_path)
+    for entry in fields(Plan):
+        if entry.name == "bank":
+            continue
+        got, want = getattr(loaded, entry.name), getattr(plan, entry.name)
+        if isinstance(want, np.ndarray):
+            np.testing.assert_array_equal(got, want, strict=True)
+        else:
+            assert got == want
+    for entry in fields(ReferenceBank):
+        np.testing.assert_array_equal(
+            getattr(loaded.bank, entry.name), getattr(plan.bank, entry.name)
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "plan.safetensors"]
+
+
+def test_windows_cover_every_shown_frame_once(plan: Plan) -> None:
+    assert [i for window in plan.windows for i in window] == list(range(FRAMES))
+    assert all(len(window) <= WINDOW for window in plan.windows)
+
+
+def test_no_plan_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="prepare"):
+        Plan.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda work: (work / "plan.safetensors").write_bytes(b""),
+        lambda work: (work / "plan.safetensors").unlink(),
+        lambda work: (work / "plan.safetensors").write_bytes(
+            (work / "plan.safetensors").read_bytes()[:-1] + b"\0"
+        ),
+        lambda work: (work / "plan.json").write_text("{"),
+        lambda work: (work / "plan.json").write_text("[]"),
+        lambda work: (work / "plan.json").write_text('{"format": 999}'),
+        lambda work: (work / "plan.json").write_text('{"format": 1}'),
+    ],
+)
+def test_a_damaged_plan_is_refused(plan: Plan, tmp_path: Path, damage: object) -> None:
+    plan.save(tmp_path)
+    assert callable(damage)
+    damage(tmp_path)
+    with pytest.raises(RequestError, match="prepare"):
+        Plan.load(tmp_path)
+
+
+def test_a_window_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
+    rendered = np.random.default_rng(0).random((5, 128, 256, 3)).astype(np.float16)
+    window = range(16, 21)
+    assert load_window(tmp_path, window, "a") is None
+    save_window(tmp_path, window, "a", rendered)
+    loaded = load_window(tmp_path, window, "a")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded, rendered, strict=True)
+    assert load_window(tmp_path, window, "b") is None
+    path = window_path(tmp_path, window)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert load_window(tmp_path, window, "a") is None
+    path.write_bytes(b"")
+    assert load_window(tmp_path, window, "a") is None
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(plan: Plan, tmp_path: Path) -> None:
+    rendered = np.zeros((16, 128, 256, 3), np.float16)
+    with disk_of(100_000):
+        with pytest.raises(DiskError, match="full"):
+            save_window(tmp_path, range(16), "a", rendered)
+        with pytest.raises(DiskError, match="full"):
+            plan.save(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_closed_folder_is_one_sentence(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DiskError, match="another place"):
+        plan.save(tmp_path / "file" / "work")
