@@ -137,6 +137,14 @@ Length = Annotated[
         help="Speech longer or shorter than the shot: trim (default), hold, silence.",
     ),
 ]
+Landmarks = Annotated[
+    str | None,
+    typer.Option(
+        "--landmarks",
+        metavar="mediapipe|face-alignment",
+        help="What finds the face (default: mediapipe; the other fetches its own weights).",
+    ),
+]
 Consent = Annotated[
     str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
 ]
@@ -212,6 +220,7 @@ def dub(
     delivery: Delivery = None,
     codec: Codec = None,
     length: Length = None,
+    landmarks: Landmarks = None,
     work: OptionalWork = None,
     consent: Consent = None,
     as_json: Json = False,

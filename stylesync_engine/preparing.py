@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from stylesync_engine.alignment_backend import FaceAlignmentLandmarker
 from stylesync_engine.appearance import (
     Indices,
     ReferenceBank,
@@ -64,7 +65,10 @@ class _Job:
         frames = check_range(path, frames, info)
         point = self.request.speaker if within else None
         model = self.models.face_model
-        return follow_shot(info, frames, model, stage, self.on_progress, point, within)
+        landmarker = None
+        if self.request.options.landmarks == "face-alignment":
+            landmarker = FaceAlignmentLandmarker(model, self.models.device.type)
+        return follow_shot(info, frames, model, stage, self.on_progress, point, within, landmarker)
 
     def features(self, samples: Array, stage: Stage) -> Array:
         """Speech rows `[T25, D]` of mono sound `[S]` at 16 kHz."""

@@ -20,6 +20,7 @@ Codec = Literal["prores4444", "prores422hq", "dnxhr", "ffv1", "h264", "exr", "pn
 Length = Literal["trim", "hold", "silence"]
 Sampler = Literal["dpmpp", "ddim"]
 StyleReading = Literal["network", "closed-form", "none"]
+Landmarks = Literal["mediapipe", "face-alignment"]
 Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 
 _A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
@@ -161,6 +162,7 @@ class DubOptions:
     delivery: Delivery = "composite"
     codec: Codec = "prores4444"
     length: Length = "trim"
+    landmarks: Landmarks = "mediapipe"
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -180,6 +182,7 @@ class DubOptions:
         _check_choice("delivery", self.delivery, get_args(Delivery))
         _check_choice("codec", self.codec, get_args(Codec))
         _check_choice("length", self.length, get_args(Length))
+        _check_choice("landmarks", self.landmarks, get_args(Landmarks))
         if self.sampler is not None:
             _check_choice("sampler", self.sampler, get_args(Sampler))
         if self.style_reading is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.face_model import FaceModel, ShotFit
-from stylesync_engine.faces import ShotFaces, Speaker, choose_speaker, follow_faces
+from stylesync_engine.faces import Landmarker, ShotFaces, Speaker, choose_speaker, follow_faces
 from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth import Alignment
 from stylesync_engine.request import FrameRange, Progress, RequestError, SpeakerPoint, Stage
@@ -88,6 +88,7 @@ def follow_shot(
     on_progress: OnProgress,
     point: SpeakerPoint | None = None,
     within: FrameRange | None = None,
+    landmarker: Landmarker | None = None,
 ) -> FollowedShot:
     """Follow one speaker through `frames` of a clip and fit the face model.
 
@@ -101,7 +102,7 @@ def follow_shot(
             spans.append((frame.time, frame.duration))
             yield frame.to_rgb()
 
-    faces = find_faces(pictures(), len(frames), stage, on_progress)
+    faces = find_faces(pictures(), len(frames), stage, on_progress, landmarker)
     within = within or frames
     inner = slice(within.start - frames.start, within.end - frames.start)
     local = replace(point, frame=point.frame - frames.start) if point else None
@@ -112,11 +113,15 @@ def follow_shot(
 
 
 def find_faces(
-    pictures: Iterable[NDArray[np.uint8]], total: int, stage: Stage, on_progress: OnProgress
+    pictures: Iterable[NDArray[np.uint8]],
+    total: int,
+    stage: Stage,
+    on_progress: OnProgress,
+    landmarker: Landmarker | None = None,
 ) -> ShotFaces:
     """Everybody in a stream of `total` pictures."""
     faces = ShotFaces(0, (), ())
-    for state in follow_faces(pictures):
+    for state in follow_faces(pictures, landmarker):
         if isinstance(state, ShotFaces):
             faces = state
         else:
