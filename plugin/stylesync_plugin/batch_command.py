@@ -47,7 +47,7 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
         work = _prepare(asked)
         if not work.jobs:
             raise RequestError("Nothing is selected; give --clip, --range, --jobs or --markers.")
-        with EngineProcess() as engine, _Display(report, as_json) as display:
+        with EngineProcess() as engine, Display(report, as_json) as display:
             batch = dub_timeline(
                 work.timeline, work.jobs, work.settings, engine, names, display.show
             )
@@ -200,7 +200,7 @@ def _said(batch: Batch, work: _Work) -> str:
     return f"{good} of {total} dubs are on {work.output}"
 
 
-class _Display:
+class Display:
     """Per-clip progress: bars on a terminal, events for a program, nothing in a pipe."""
 
     def __init__(self, report: Report, as_json: bool) -> None:
@@ -212,7 +212,7 @@ class _Display:
         )  # fmt: skip
         self._tasks: dict[int, TaskID] = {}
 
-    def __enter__(self) -> _Display:
+    def __enter__(self) -> Display:
         self._bars.start()
         return self
 

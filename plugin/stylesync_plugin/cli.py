@@ -294,6 +294,21 @@ def doctor(as_json: Json = False) -> None:
         raise ModelError("Something that StyleSync needs is missing; see the lines that say no.")
 
 
+@app.command(epilog=f"Example: {PROGRAM} host blender strips.json -o edit.json")
+def host(
+    editor: Annotated[str, typer.Argument(metavar="EDITOR", help="blender.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="What its loader has written.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="What its loader will apply.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Dub what is selected in an editor; its loader starts this."""
+    from stylesync_plugin.host_command import run_host
+
+    raise typer.Exit(run_host(editor, source, output, as_json))
+
+
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """The flags of a command, without the unset ones and those of the output."""
     own = ("names", "track_name", "audio_track_name", "bare_paths", "report", "as_json")
