@@ -38,7 +38,7 @@ PresetName = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    typer.Option("--steps", metavar="N", min=1, help="Train to step N (default: preset)."),
+    typer.Option("--steps", metavar="N", min=1, help="Train to step N."),
 ]
 BatchSize = Annotated[
     int | None, typer.Option("--batch", metavar="N", min=1, help="Batch size (default: preset).")
@@ -53,6 +53,17 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", min=1, help="CPU threads (default: all cores)."),
 ]
+Speakers = Annotated[
+    str | None, typer.Option("--speakers", metavar="A,B", help="Whom to measure on.")
+]
+Measures = Annotated[
+    Path | None,
+    typer.Option("--measures", metavar="DIR", help="Published weights of LPIPS, FID, SyncNet."),
+]
+Variants = Annotated[
+    str | None, typer.Option("--variants", metavar="A,B", help="Which rows (default: all).")
+]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Seeds 0 to N - 1.")]
 
 app = typer.Typer(
     name=PROGRAM,
@@ -85,9 +96,7 @@ def choose_threads(threads: Threads = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
 
-@app.command(
-    epilog=f"Example: {PROGRAM} prepare grid/s1 grid/s2 grid/s3 --work run --holdout s3 --preset tiny"
-)
+@app.command(epilog=f"Example: {PROGRAM} prepare grid/s1 grid/s2 grid/s3 --work run --holdout s3")
 def prepare(
     sources: Annotated[
         list[str],
@@ -301,6 +310,229 @@ def package(
         files = {part: sorted(entry.files) for part, entry in manifest.parts.items()}
         text = f"{folder}: models {manifest.name}; dub with --models {folder}"
         report.result({"output": str(folder), "name": manifest.name, "parts": files}, text)
+
+
+@app.command(epilog=f"Example: {PROGRAM} evaluate --work run --models run/models --speakers s30")
+def evaluate(
+    work: Work,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            "--models", metavar="NAME|DIR", help="What to measure (default: WORK/models)."
+        ),
+    ] = None,
+    speakers: Speakers = None,
+    qualities: Annotated[
+        str, typer.Option("--quality", metavar="A,B", help="Qualities to measure.")
+    ] = "draft,good",
+    pairs: Annotated[
+        int,
+        typer.Option("--pairs", metavar="N", min=1, help="Clips of each kind a speaker."),
+    ] = 4,
+    measures: Measures = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Dub clips of given speakers and measure the result.
+
+    Default: those who were kept aside. Rebuilding takes style and looks from another clip of the
+    speaker. Writes report/evaluation.json, .md, .png and a contact sheet.
+    """
+    with reporting(as_json) as report, _Bars() as bars:
+        from stylesync_training import evaluate as evaluation
+        from stylesync_training.corpora import pick_clips
+        from stylesync_training.published import find_published
+        from stylesync_training.workspace import open_workspace
+
+        space = open_workspace(work)
+        aside = tuple(sorted(space.choices.holdout)) or None
+        clips = pick_clips(space.source_clips(), _names(speakers) or aside, None)
+        wanted = _names(qualities) or ()
+        evaluation.check_qualities(wanted)
+        chosen = evaluation.choose_pairs(clips, pairs)
+        if dry_run:
+            rows: list[dict[str, Any]] = [{"dub": p.key(q)} for q in wanted for p in chosen]
+            report.result({"dubs": rows}, format_rows(rows))
+            return
+        name = models or str(space.folder / "models")
+        published = find_published(measures)
+        data = evaluation.evaluate_models(
+            name, clips, wanted, pairs, space.report, published, bars.say
+        )
+        report.result(data, evaluation.describe(data))
+
+
+@app.command(epilog=f"Example: {PROGRAM} compare truth wav2lip stylesync --output table")
+def compare(
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="Folder of the true clips.")],
+    methods: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of clips of the same names.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Where the table goes.")
+    ] = Path("comparison"),
+    measures: Measures = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Score videos that any method rendered, in Table I's form."""
+    with reporting(as_json) as report, _Bars() as bars:
+        from stylesync_training.comparison import compare_folders, videos_by_name
+        from stylesync_training.published import find_published
+
+        if dry_run:
+            real = videos_by_name(truth)
+            rows: list[dict[str, Any]] = [
+                {"method": m.name, "clips": len(real.keys() & videos_by_name(m).keys())}
+                for m in methods
+            ]
+            report.result({"methods": rows}, format_rows(rows))
+            return
+        data = compare_folders(truth, methods, output, find_published(measures), bars.say)
+        report.result(data, format_rows(data["means"]))
+
+
+@app.command("leave-one-out", epilog=f"Example: {PROGRAM} leave-one-out --work run --seeds 3")
+def leave_one_out(
+    work: Work,
+    speakers: Speakers = None,
+    variants: Variants = None,
+    seeds: Seeds = 3,
+    preset: PresetName = None,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Stage 1 on unseen people: each speaker left out in turn, every way to read a reference."""
+    names = _names(speakers)
+    _fold("leave-one-out", work, names, variants, seeds, preset, (steps, batch), dry_run, as_json)
+
+
+@app.command(epilog=f"Example: {PROGRAM} ablate --work run --seeds 3")
+def ablate(
+    work: Work,
+    variants: Variants = None,
+    seeds: Seeds = 3,
+    preset: PresetName = None,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Table III: every variant of stage 1, trained on one data set, measured on who is aside."""
+    _fold("ablation", work, None, variants, seeds, preset, (steps, batch), dry_run, as_json)
+
+
+@app.command(
+    epilog=f"Example: {PROGRAM} attention --work run --query s30/bbaf2n --reference s30/lgim4p"
+)
+def attention(
+    work: Work,
+    query: Annotated[
+        str, typer.Option("--query", metavar="SPEAKER/CLIP", help="Whose speech asks.")
+    ],
+    reference: Annotated[
+        str, typer.Option("--reference", metavar="SPEAKER/CLIP", help="The style reference.")
+    ],
+    models: Annotated[
+        str | None,
+        typer.Option("--models", metavar="NAME|DIR", help="Default: the work folder's own run."),
+    ] = None,
+    preset: PresetName = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Draw Fig. 4: where in the reference the network looks for each sound of the new speech."""
+    with reporting(as_json) as report:
+        from stylesync_training import steps
+        from stylesync_training.attention import attention_of, draw_attention
+        from stylesync_training.workspace import open_workspace
+
+        space = open_workspace(work)
+        clips = [steps.find_clip(space, name) for name in (query, reference)]
+        path = space.report / "attention.png"
+        if dry_run:
+            report.result({"output": str(path)}, str(path))
+            return
+        if models:
+            from stylesync_engine.checkpoints import load_models
+
+            network = load_models(models, "cpu").lip_motion
+        else:
+            network = steps.read_lip_motion(space, _preset(preset, space))
+        weights = attention_of(network, *clips)
+        draw_attention(weights, clips[0], clips[1], path)
+        report.result({"output": str(path), "shape": list(weights.shape)}, f"{path}")
+
+
+@app.command(epilog=f"Example: {PROGRAM} adapt shot.mov --models starter --output models/anna")
+def adapt(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The shot.")],
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="The adapted models' folder.")
+    ],
+    models: Annotated[
+        str, typer.Option("--models", metavar="NAME|DIR", help="What to start from; left as it is.")
+    ] = "starter",
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="A:B", help="Source frames, B excluded.")
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option("--speaker", metavar="FRAME:X,Y", help="A point on the face, px.")
+    ] = None,
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", min=1, help="About one a second on two cores.")
+    ] = 250,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Batch size.")] = 8,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune the renderer on one shot's own speaker, in minutes.
+
+    The result names its base and holds the renderer alone; dub with --models DIR.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine.request import FrameRange, SpeakerPoint
+        from stylesync_training import adapt as adapting
+
+        span = FrameRange.parse(frames) if frames else None
+        point = SpeakerPoint.parse(speaker) if speaker else None
+        adapting.check_output(models, output)
+        if dry_run:
+            data = {"video": str(video), "base": models, "output": str(output), "steps": steps}
+            report.result(data, _describe(data))
+            return
+        facts = adapting.adapt_renderer(video, models, output, steps, span, point, batch)
+        report.result(facts, format_rows([facts]))
+
+
+def _fold(
+    name: str,
+    work: Path,
+    speakers: tuple[str, ...] | None,
+    variants: str | None,
+    seeds: int,
+    preset: str | None,
+    budget: tuple[int | None, int | None],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    with reporting(as_json) as report, _Bars() as bars:
+        from stylesync_training import steps
+        from stylesync_training.workspace import open_workspace
+
+        space = open_workspace(work)
+        wanted = steps.Budget(steps=budget[0], batch=budget[1])
+        plan = steps.plan_folds(
+            space, _preset(preset, space), wanted, name, speakers, _names(variants)
+        )
+        if dry_run:
+            data = {"folds": plan.folds, "variants": plan.variants, "seeds": seeds}
+            report.result(data, _describe(data))
+            return
+        means = steps.run_plan(space, plan, range(seeds), bars.say)
+        report.result({"means": means}, format_rows(means))
 
 
 def _train(

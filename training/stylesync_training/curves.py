@@ -17,7 +17,6 @@ def draw_curves(run: Path, path: Path) -> None:
     names = list(dict.fromkeys(n for line in curve for n in line if n not in _LEFT_OUT))
     if not names:
         return
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
@@ -30,7 +29,7 @@ def draw_curves(run: Path, path: Path) -> None:
         axes.grid(alpha=0.3)
     figure.suptitle(run.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_png(str(path))
+    figure.savefig(path)
 
 
 def series_of(curve: Sequence[Figures], name: str) -> tuple[list[float], list[float]]:
@@ -53,12 +52,12 @@ def watch_with_tensorboard(run: Path) -> Callable[[Figures], None]:
             "TensorBoard is not installed; run pip install 'stylesync[train]' or leave"
             " --tensorboard out."
         ) from error
-    writer = SummaryWriter(str(run / "tensorboard"))  # type: ignore[no-untyped-call]
+    writer = SummaryWriter(str(run / "tensorboard"))
 
     def listen(figures: Figures) -> None:
         for name, value in figures.items():
             if name not in ("step", "resumed") and "step" in figures:
-                writer.add_scalar(name, value, int(figures["step"]))  # type: ignore[no-untyped-call]
-        writer.flush()  # type: ignore[no-untyped-call]
+                writer.add_scalar(name, value, int(figures["step"]))
+        writer.flush()
 
     return listen

@@ -19,6 +19,7 @@ from stylesync_engine.request import ModelError
 
 Array = NDArray[np.float32]
 
+_PLAIN = ("points", "beta", "alpha", "neutral", "angles", "scale", "rotation")
 _BALANCE = 0.6  # a speaker with c clips is drawn c^(1 - 0.6) as often: count^-0.6 a clip
 
 
@@ -59,14 +60,11 @@ def load_clips(
         crops = tensors["crops"] if pictures else np.zeros((0, CROP, CROP, 3), np.uint8)
         clips.append(
             TrainingClip(
-                path.parent.name,
-                path.stem,
-                crops,
-                *(
-                    tensors[k]
-                    for k in ("points", "beta", "alpha", "neutral", "angles", "scale", "rotation")
-                ),
-                tensors["speech"].astype(np.float32),
+                speaker=path.parent.name,
+                name=path.stem,
+                crops=crops,
+                speech=tensors["speech"].astype(np.float32),
+                **{name: tensors[name] for name in _PLAIN},
             )
         )
     return clips

@@ -156,7 +156,7 @@ class Run:
         return {"loss": float(loss.detach()), **figures}
 
     def _log(self, figures: Figures) -> None:
-        rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items()}
+        rounded = {name: round(value, 6) for name, value in figures.items()}
         line = json.dumps(rounded)
         with (self.folder / CURVE).open("a") as log:
             log.write(line + "\n")

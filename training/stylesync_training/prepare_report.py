@@ -17,8 +17,9 @@ from stylesync_engine.reporting import format_rows
 from stylesync_engine.request import DubError, FrameRange
 from stylesync_training.corpora import SourceClip
 from stylesync_training.dataset import load_clips
-from stylesync_training.packaging import describe_clips, markdown_table
+from stylesync_training.packaging import describe_clips
 from stylesync_training.prepare import read_dropped
+from stylesync_training.tables import markdown_table
 from stylesync_training.workspace import Choices, Workspace, write_json
 
 _COLUMNS, _MOST_SHOWN = 6, 36
@@ -37,7 +38,9 @@ def write_prepare_report(space: Workspace, clips: Sequence[SourceClip]) -> dict[
     dropped = {**read_dropped(space.tracks), **read_dropped(space.clips)}
     own = {clip.label: clip for clip in clips}
     dropped = {label: why for label, why in dropped.items() if label in own}
-    kept = describe_clips(load_clips(space.clips, {c.speaker for c in clips}, pictures=False))
+    kept = describe_clips(
+        load_clips(space.clips, sorted({c.speaker for c in clips}), pictures=False)
+    )
     for row in kept:
         row["use"] = _use(row["speaker"], space.choices)
     reasons = [

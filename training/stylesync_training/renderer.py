@@ -42,7 +42,7 @@ from stylesync_engine.models.renderer import (
     RendererSizes,
     motion_rows,
 )
-from stylesync_engine.mouth import LOWER, draw_lip_map, mask_lower, place_in_crop
+from stylesync_engine.mouth import CROP, LOWER, draw_lip_map, mask_lower, place_in_crop
 from stylesync_engine.previews import write_png
 from stylesync_engine.request import ModelError
 from stylesync_training.dataset import TrainingClip
@@ -75,6 +75,8 @@ class RendererTraining:
     pixel_weight: float = 0.5
     perceptual_weight: float = 0.05
     last_step: float = 0.15
+    vary_colours: bool = True
+    mirror: bool = True
     seed: int = 0
 
 
@@ -135,9 +137,11 @@ class SampleCache:
         self,
         clips: Sequence[TrainingClip],
         on_speaker: Callable[[str, int], None] | None = None,
+        references: Sequence[TrainingClip] | None = None,
     ) -> RendererSamples:
         """All samples of `clips`: at most `frames_per_speaker` frames a speaker, each `variants`
-        times. `on_speaker(name, variant)` hears who is done."""
+        times. `on_speaker(name, variant)` hears who is done; `references` are the clips that
+        the aligned references come from, by default the speaker's own."""
         names = sorted({clip.speaker for clip in clips})
         parts: list[dict[str, Tensor]] = []
         for variant in range(self.config.variants):
@@ -145,7 +149,7 @@ class SampleCache:
                 own = [clip for clip in clips if clip.speaker == speaker]
                 stride = self._stride(sum(len(clip.crops) for clip in own))
                 for clip in own:
-                    part = self._of_clip(clip, own, stride)
+                    part = self._of_clip(clip, references or own, stride)
                     part["clip"] = torch.full((len(part["clean"]),), len(parts))
                     part["speaker"] = torch.full((len(part["clean"]),), number)
                     parts.append(part)
@@ -163,7 +167,7 @@ class SampleCache:
     ) -> dict[str, Tensor]:
         sizes = self.config.sizes
         frames = np.arange(self.rng.integers(min(stride, len(clip.crops))), len(clip.crops), stride)
-        look = _Look.draw(self.rng)
+        look = _Look.draw(self.rng, self.config)
         wanted = rebuilt_points(self.face_model, clip)
         aligned = self._aligned(clip, own, frames, wanted) if sizes.aligned else None
         maps = np.stack([draw_lip_map(wanted[frame])[sizes.top :] for frame in frames])
@@ -208,7 +212,8 @@ class SampleCache:
         others = [c for c in own if c is not clip]
         picked = [others[i] for i in self.rng.permutation(len(others))[:4]]
         pool = [(c, i) for c in picked for i in range(len(c.crops))]
-        if len(picked) < 2 or self.rng.random() < 0.5:
+        own_too = any(c is clip for c in own)
+        if own_too and (len(picked) < 2 or self.rng.random() < 0.5):
             pool += [(clip, i) for i in range(len(clip.crops))]
         chosen = [pool[i] for i in self.rng.permutation(len(pool))[: self.config.references]]
         bank = ReferenceBank(
@@ -283,12 +288,12 @@ class _Look:
     offset: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> _Look:
-        return cls(
-            bool(rng.random() < 0.5),
-            rng.uniform(0.8, 1.2, 3).astype(np.float32),
-            float(rng.uniform(-20, 20)),
-        )
+    def draw(cls, rng: np.random.Generator, config: RendererTraining) -> _Look:
+        flip = bool(rng.random() < 0.5) and config.mirror
+        gain, offset = rng.uniform(0.8, 1.2, 3).astype(np.float32), float(rng.uniform(-20, 20))
+        if not config.vary_colours:
+            return cls(flip, np.ones(3, np.float32), 0.0)
+        return cls(flip, gain, offset)
 
     def apply(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         table = (
@@ -477,6 +482,52 @@ def conditions_of(network: Renderer, batch: Batch) -> Conditions:
 
 
 @torch.no_grad()
+def render_samples(
+    network: Renderer,
+    autoencoder: Any,
+    samples: RendererSamples,
+    prediction: Prediction,
+    reference: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Lower halves `[N, 3, 128, 256]` in [-1, 1] that the network renders from pure noise, and the
+    decoded truth. `reference` `[1, C, 64, 64]` is the reference face of all."""
+    rendered: list[Tensor] = []
+    truth: list[Tensor] = []
+    for start in range(0, len(samples.clean), 8):
+        index = torch.arange(start, min(start + 8, len(samples.clean)))
+        batch = check_batch(samples.part(index), len(index))
+        if reference is not None:
+            batch["reference"] = reference.float().expand(len(index), -1, -1, -1)
+        latents = _sample(network, batch, prediction)
+        for rows, out in ((latents, rendered), (batch["clean"], truth)):
+            out.append(_decode_lower(autoencoder, network.sizes, batch["clean"], rows))
+    return torch.cat(rendered), torch.cat(truth)
+
+
+def _sample(network: Renderer, batch: Batch, prediction: Prediction) -> Tensor:
+    """Lower latents in a few steps from pure noise, the same for all frames."""
+    sizes = network.sizes
+    noise = shared_noise((sizes.latent_channels, sizes.rows, LATENT_SIDE), 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        conditions = conditions_of(network, batch)
+        return sample(
+            lambda noisy, steps: network(noisy, steps, conditions).float(),
+            noise.expand(len(batch["clean"]), -1, -1, -1),
+            Sampling("dpmpp", 4 if prediction == "sample" else 20),
+            prediction,
+        )
+
+
+def _decode_lower(autoencoder: Any, sizes: RendererSizes, clean: Tensor, rows: Tensor) -> Tensor:
+    """The lower half of pictures whose lower latent is `rows` (its last ones count)."""
+    upper = clean[:, :, sizes.top : sizes.top + sizes.context]
+    with torch.autocast("cpu", torch.bfloat16):
+        decoded = autoencoder.decode(torch.cat([upper, rows[:, :, -sizes.rows :]], dim=2))
+    lower: Tensor = decoded.float()[:, :, -(CROP - LOWER) :]
+    return lower
+
+
+@torch.no_grad()
 def draw_sheet(
     network: Renderer,
     autoencoder: Any,
@@ -485,30 +536,18 @@ def draw_sheet(
     path: Path,
     columns: int = 8,
 ) -> None:
-    """A PNG of lower halves: the aligned reference, what the network renders in four steps from
-    pure noise, the truth."""
+    """A PNG of lower halves: the truth, what the network renders, the aligned reference."""
     batch = check_batch(samples, columns)
-    sizes = network.sizes
-    top = sizes.top + sizes.context
-    clean = batch["clean"]
-    noise = shared_noise((sizes.latent_channels, sizes.rows, LATENT_SIDE), config.seed)
-    with torch.autocast("cpu", torch.bfloat16):
-        conditions = conditions_of(network, batch)
-        latents = sample(
-            lambda noisy, steps: network(noisy, steps, conditions).float(),
-            noise.expand(len(clean), -1, -1, -1),
-            Sampling("dpmpp", 4 if config.prediction == "sample" else 20),
-            config.prediction,
-        )
-        rows = [clean[:, :, top:], latents]
-        if sizes.aligned:
-            rows.append(batch["aligned"][:, :, sizes.context :])
-        upper = clean[:, :, sizes.top : top]
-        pictures = [autoencoder.decode(torch.cat([upper, row], dim=2)) for row in rows]
-    names = ["truth", "rendered", "aligned reference"][: len(pictures)]
-    cells = [[_to_cell(p) for p in row] for row in pictures]
+    rows = {"truth": batch["clean"], "rendered": _sample(network, batch, config.prediction)}
+    if network.sizes.aligned:
+        rows["aligned reference"] = batch["aligned"]
+    cells = [
+        [_to_cell(p) for p in _decode_lower(autoencoder, network.sizes, batch["clean"], latents)]
+        for latents in rows.values()
+    ]
+    labels = [str(number) for number in range(len(batch["clean"]))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(path, lay_out(cells, [str(i) for i in range(len(clean))], names))
+    write_png(path, lay_out(cells, labels, list(rows)))
 
 
 def _to_cell(picture: Tensor) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,10 +23,12 @@ from stylesync_engine.models.autoencoder import (
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
+from stylesync_engine.style import ClosedFormSettings
 from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder
 from stylesync_training.corpora import SourceClip
 from stylesync_training.curves import draw_curves, watch_with_tensorboard
 from stylesync_training.dataset import TrainingClip, load_clips
+from stylesync_training.leave_one_out import LEAVE_ONE_OUT, VARIANTS, run_folds
 from stylesync_training.lip_motion import LipMotionTraining, train_lip_motion
 from stylesync_training.loop import Figures, channels_last, trained_steps
 from stylesync_training.prepare import cut_clips, learn_from_tracks, track_clips
@@ -36,7 +39,8 @@ from stylesync_training.renderer import (
     SampleCache,
     train_renderer,
 )
-from stylesync_training.workspace import Workspace, keep_config, read_sizes
+from stylesync_training.tables import markdown_table
+from stylesync_training.workspace import Workspace, keep_config, read_sizes, write_json
 
 Say = Callable[[str, int, int], None]
 M = TypeVar("M", bound=nn.Module)
@@ -221,6 +225,83 @@ def read_renderer(space: Workspace, preset: Preset) -> Renderer:
     run = space.run(RENDERER)
     sizes = read_sizes(run, RendererSizes, preset.renderer.sizes)
     return _load(Renderer(sizes), run, RENDERER)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """What a comparison of stage 1's variants trains: folds of speakers left out together."""
+
+    name: str
+    folds: list[tuple[str, ...]]
+    variants: tuple[str, ...]
+    config: LipMotionTraining
+    closed_form: ClosedFormSettings
+
+
+def plan_folds(
+    space: Workspace,
+    preset: Preset,
+    budget: Budget,
+    name: str,
+    speakers: Sequence[str] | None,
+    variants: Sequence[str] | None,
+) -> FoldPlan:
+    """`leave-one-out`: a fold a speaker with two clips or more; `ablation`: those kept aside, as
+    one.
+
+    Raises RequestError where there is nobody to leave out.
+    """
+    clips = load_clips(space.clips, pictures=False)
+    counts = Counter(clip.speaker for clip in clips)
+    able = [speaker for speaker, count in sorted(counts.items()) if count > 1]
+    if name == "ablation":
+        folds = [tuple(s for s in able if s in space.choices.kept_aside())]
+    else:
+        folds = [(s,) for s in able if speakers is None or s in speakers]
+    if not folds or not folds[0]:
+        raise RequestError(
+            "There is nobody to leave out with two clips or more; prepare more speakers, and keep"
+            " some aside with --holdout for ablate."
+        )
+    default = tuple(VARIANTS) if name == "ablation" else LEAVE_ONE_OUT
+    # Restyled pairs are what makes a network read its reference at all with few speakers.
+    config = replace(preset.lip_motion, restyle=preset.lip_motion.restyle or 0.5, reference=256)
+    chosen = tuple(variants) if variants else default
+    return FoldPlan(name, folds, chosen, budget.apply(config), preset.closed_form)
+
+
+def run_plan(
+    space: Workspace, plan: FoldPlan, seeds: Sequence[int], say: Say
+) -> list[dict[str, Any]]:
+    """Train and measure; writes `report/<name>.json` and `.md` and returns the table."""
+    data = run_folds(
+        load_clips(space.clips, pictures=False),
+        parts.read_face_model(space.face_model),
+        plan.folds,
+        plan.variants,
+        seeds,
+        plan.config,
+        plan.closed_form,
+        space.run(plan.name),
+        say,
+    )
+    config = dataclasses.asdict(plan.config)
+    write_json(space.report / f"{plan.name}.json", {"config": config, **data})
+    lines = ["Mean distance of lip vertices, face heights; lower is better.", ""]
+    lines += [*markdown_table(data["means"]), ""]
+    lines += ["The face model was learned with everybody who was not kept aside by prepare."]
+    (space.report / f"{plan.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    means: list[dict[str, Any]] = data["means"]
+    return means
+
+
+def find_clip(space: Workspace, name: str) -> TrainingClip:
+    """The prepared clip `SPEAKER/CLIP`. Raises RequestError where there is none."""
+    speaker, _, clip = name.partition("/")
+    found = [c for c in load_clips(space.clips, [speaker], pictures=False) if c.name == clip]
+    if not found:
+        raise RequestError(f"There is no prepared clip '{name}'; write SPEAKER/CLIP.")
+    return found[0]
 
 
 def describe_steps(space: Workspace, preset: Preset, budget: Budget, step: str) -> dict[str, Any]:

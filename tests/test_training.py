@@ -1,0 +1,333 @@
+"""The training loop, what it draws, and the data's conventions, with oracles."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_fixtures import make_face_model
+from safetensors.numpy import save_file
+from stylesync_training import corpora, renderer
+from stylesync_training.dataset import TrainingClip, clip_weights, load_clips
+from stylesync_training.leave_one_out import reference_for
+from stylesync_training.lip_motion import (
+    LipMotionTraining,
+    draw_lip_batches,
+    draw_reference,
+    random_style,
+    train_lip_motion,
+)
+from stylesync_training.loop import Ema, Figures, Run, Schedule, read_curve, trained_steps
+from stylesync_training.presets import PRESETS, find_preset
+from stylesync_training.renderer import (
+    RendererSamples,
+    RendererTraining,
+    draw_batches,
+    mirror_matrix,
+)
+from torch import Tensor, nn
+
+from stylesync_engine.face_model import MOUTH
+from stylesync_engine.models.lip_motion import LipMotionSizes
+from stylesync_engine.models.renderer import Renderer, RendererSizes
+from stylesync_engine.request import ModelError, RequestError
+
+
+def make_clip(speaker: str, name: str, frames: int = 60, seed: int = 0) -> TrainingClip:
+    rng = np.random.default_rng(seed)
+    return TrainingClip(
+        speaker=speaker,
+        name=name,
+        crops=np.zeros((0, 256, 256, 3), np.uint8),
+        points=np.zeros((frames, 468, 2), np.float32),
+        beta=rng.normal(size=(frames, 20)).astype(np.float32),
+        alpha=np.zeros(3, np.float32),
+        neutral=np.zeros((468, 3), np.float32),
+        angles=np.zeros((frames, 3), np.float32),
+        scale=np.ones(frames, np.float32),
+        rotation=np.broadcast_to(np.eye(3, dtype=np.float32), (frames, 3, 3)).copy(),
+        speech=rng.normal(size=(frames, 8)).astype(np.float32),
+    )
+
+
+TINY_LIPS = LipMotionTraining(
+    sizes=LipMotionSizes(8, 16, 2, 32, 1, 1),
+    schedule=Schedule(steps=6, rate=1e-3, warm_up=2, ema=0.9),
+    batch=2,
+    frames=16,
+    reference=16,
+)
+
+
+def test_six_steps_are_three_and_three_more(tmp_path: Path) -> None:
+    """Dropout, batches and the schedule go on as if nothing had happened."""
+    clips = [make_clip("a", "1"), make_clip("a", "2", seed=1), make_clip("b", "1", seed=2)]
+    model = make_face_model()
+    whole = train_lip_motion(TINY_LIPS, model, clips, [], tmp_path / "whole")
+    halved = _stop_after(TINY_LIPS, 3, model, clips, tmp_path / "halves")
+    assert trained_steps(tmp_path / "halves") == 3
+    assert any(not torch.equal(a, b) for a, b in zip(_values(whole), _values(halved), strict=True))
+    again = train_lip_motion(TINY_LIPS, model, clips, [], tmp_path / "halves")
+    for a, b in zip(_values(whole), _values(again), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def _stop_after(
+    config: LipMotionTraining, steps: int, model: object, clips: list[TrainingClip], folder: Path
+) -> nn.Module:
+    """Cut a run off after some of its steps, the schedule being that of the whole."""
+    whole = config.schedule
+
+    class Cut(Schedule):
+        def rate_at(self, step: int) -> float:
+            return whole.rate_at(step)
+
+    cut = Cut(**{**dataclasses.asdict(whole), "steps": steps})
+    config = dataclasses.replace(config, schedule=cut)
+    return train_lip_motion(config, model, clips, [], folder)  # type: ignore[arg-type]
+
+
+def _values(network: nn.Module) -> list[Tensor]:
+    return list(network.state_dict().values())
+
+
+def test_a_run_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    def loss(network: nn.Linear, batch: Tensor, step: int) -> tuple[Tensor, Figures]:
+        return network(batch).square().mean(), {}
+
+    schedule = Schedule(steps=2, rate=1e-3)
+    Run(tmp_path).train(nn.Linear(3, 2), schedule, lambda step: torch.ones(1, 3), loss)
+    with pytest.raises(ModelError, match="other sizes"):
+        Run(tmp_path).train(nn.Linear(4, 2), schedule, lambda step: torch.ones(1, 4), loss)
+
+
+def test_a_curve_cut_off_by_a_crash_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "curve.jsonl").write_text('{"step": 50, "loss": 1.0}\n{"step": 100, "lo')
+    assert read_curve(tmp_path) == [{"step": 50, "loss": 1.0}]
+
+
+def test_the_schedule_warms_up_and_ends_at_nothing() -> None:
+    schedule = Schedule(steps=100, rate=2.0, warm_up=10, decay=0.4)
+    rates = [schedule.rate_at(step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9] == rates[30] == rates[59] == 2.0
+    assert rates[80] == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.0)
+
+
+def test_the_mean_of_weights_is_exponential() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    ema = Ema(network, decay=0.5)
+    mean = 0.0
+    for step in range(30):
+        nn.init.constant_(network.weight, float(step))
+        ema.update(network, step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        mean = decay * mean + (1 - decay) * step
+    assert ema.network.weight.item() == pytest.approx(mean, rel=1e-5)
+
+
+def test_speakers_with_many_clips_are_damped() -> None:
+    clips = [make_clip("many", str(i)) for i in range(32)] + [make_clip("one", "0")]
+    weights = clip_weights(clips)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[:32].sum() / weights[32] == pytest.approx(32**0.4)
+
+
+def test_a_style_can_be_taken_back() -> None:
+    change, shift = random_style(np.random.default_rng(3))
+    motion = np.random.default_rng(0).normal(size=(7, MOUTH)).astype(np.float32)
+    styled = motion @ change + shift
+    np.testing.assert_allclose((styled - shift) @ np.linalg.inv(change), motion, atol=1e-3)
+    assert np.abs(styled - motion).mean() > 0.05
+
+
+def test_mirroring_twice_changes_little() -> None:
+    """On a symmetric face, mirroring maps the jaw onto itself and is its own inverse there."""
+    model = make_face_model()
+    jaw = np.zeros((1, MOUTH), np.float32)
+    jaw[0, 0] = 1.0
+    mirror = mirror_matrix(model)
+    assert mirror.shape == (MOUTH, MOUTH)
+    moved, once = model.move_mouth(jaw), model.move_mouth(jaw @ mirror)
+    assert np.abs(once - moved).max() < 0.35 * np.abs(moved).max()
+
+
+def test_references_never_come_from_the_clip_itself() -> None:
+    clips = [make_clip("a", str(i), 30, i) for i in range(3)]
+    for length in (16, 48):
+        reference = reference_for(clips[0], clips, length)
+        assert reference is not None
+        assert len(reference.motion) == length
+        own = clips[0].beta[:, :MOUTH]
+        assert not (reference.motion[:, None] == own[None]).all(axis=-1).any()
+    assert reference_for(clips[0], clips, 0) is None
+    with pytest.raises(RequestError, match="single clip"):
+        reference_for(clips[0], clips[:1], 16)
+
+
+def test_a_batch_is_the_same_whenever_it_is_drawn() -> None:
+    clips = [make_clip("a", str(i), 30, i) for i in range(3)]
+    draw = draw_lip_batches(TINY_LIPS, clips)
+    draw(0)
+    again = draw_lip_batches(TINY_LIPS, clips)(4)
+    torch.testing.assert_close(draw(4).motion, again.motion, rtol=0, atol=0)
+    assert not torch.equal(draw(5).motion, again.motion)
+    long = draw_reference(clips[:1], 100, np.random.default_rng(0))
+    assert long.motion.shape == (100, MOUTH)
+
+
+def make_samples(frames: int = 60, clips: int = 3, stride: int = 1) -> RendererSamples:
+    """Samples whose clean latent says which clip and frame they are."""
+    clip = torch.arange(clips).repeat_interleave(frames)
+    frame = (torch.arange(frames) * stride).repeat(clips)
+    clean = torch.stack([clip, frame], dim=1).half()[:, :, None, None].expand(-1, -1, 64, 64)
+    count = len(clip)
+    return RendererSamples(
+        clean=clean,
+        aligned=torch.zeros(count, 2, 40, 64).half(),
+        context=torch.zeros(count, 2, 8, 64).half(),
+        lip_map=torch.zeros(count, 40, 64, 3, dtype=torch.uint8),
+        motion=torch.ones(count, 5, MOUTH + 2 + 3),
+        clip=clip,
+        speaker=clip % 2,
+        frame=frame,
+    )
+
+
+@pytest.mark.parametrize("sequence", [1, 5])
+def test_the_reference_face_is_a_far_frame_of_the_same_clip(sequence: int) -> None:
+    draw = draw_batches(make_samples(), 16, 0, sequence)
+    chosen = set()
+    for step in range(20):
+        batch = draw(step)
+        own, other = batch["clean"][:, :, 0, 0], batch["reference"][:, :, 0, 0]
+        assert torch.equal(own[:, 0], other[:, 0])
+        assert int((own[:, 1] - other[:, 1]).abs().min()) > 12
+        chosen |= {int(frame) for frame in other[:, 1]}
+    assert len(chosen) > 30
+
+
+def test_five_frames_follow_each_other() -> None:
+    batch = draw_batches(make_samples(), 4, 0, sequence=5)(1)
+    own = batch["clean"][:, :, 0, 0].reshape(4, 5, 2)
+    steps = own[:, 1:, 1] - own[:, :-1, 1]
+    assert set(steps.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(own[..., 0], own[:, :1, 0].expand(-1, 5))
+
+
+def test_a_short_clip_gives_its_farthest_frame() -> None:
+    batch = draw_batches(make_samples(frames=6), 8, 0)(0)
+    own, other = batch["clean"][:, 1, 0, 0], batch["reference"][:, 1, 0, 0]
+    assert torch.equal(other, torch.where(own < 2.5, 5.0, 0.0))
+
+
+def test_the_neighbourhood_of_a_frame_is_its_own_clips_alone() -> None:
+    near = renderer.is_near(np.array([20]), np.array([-1, 20, 32, 33, 8, 7]))
+    assert near.tolist() == [[False, True, True, False, True, False]]
+
+
+def test_samples_come_back_from_their_file(tmp_path: Path) -> None:
+    samples = make_samples(frames=4)
+    samples.save(tmp_path / "samples.safetensors")
+    loaded = RendererSamples.load(tmp_path / "samples.safetensors")
+    assert torch.equal(loaded.frame, samples.frame)
+    (tmp_path / "samples.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="damaged"):
+        RendererSamples.load(tmp_path / "samples.safetensors")
+
+
+@pytest.mark.parametrize("prediction", ["sample", "epsilon"])
+def test_the_renderers_loss_falls_to_nothing_for_the_truth(prediction: str) -> None:
+    """A network that answers with what is asked has no loss; another has."""
+    sizes = RendererSizes(latent_channels=2, widths=(8, 8), blocks=1, heads=1, code=16, identity=2)
+    config = RendererTraining(
+        sizes=sizes,
+        prediction="sample" if prediction == "sample" else "epsilon",
+        pixel_weight=0.0,
+        perceptual_weight=0.0,
+    )
+    loss_of = renderer._RendererLoss(config, nn.Identity())
+    batch = draw_batches(make_samples(), 4, 0)(0)
+    clean = batch["clean"][:, :, sizes.top + sizes.context :]
+
+    class Oracle(Renderer):
+        def forward(self, noisy: Tensor, steps: Tensor, conditions: object) -> Tensor:
+            if prediction == "sample":
+                return clean
+            kept = loss_of.scheduler.alphas_cumprod[steps][:, None, None, None]
+            return (noisy - kept.sqrt() * clean) / (1 - kept).sqrt()
+
+    batch["clean"] = batch["clean"] / 60
+    clean = clean / 60
+    torch.manual_seed(0)
+    assert float(loss_of(Oracle(sizes), batch, 0)[0]) < 1e-3
+    assert float(loss_of(Renderer(sizes), batch, 0)[0].detach()) > 0.05
+
+
+def test_a_damaged_clip_stops_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "broken.safetensors").write_bytes(b"x")
+    with pytest.raises(ModelError, match="broken"):
+        load_clips(tmp_path)
+    save_file({"x": np.zeros(1)}, tmp_path / "a" / "broken.safetensors")
+
+
+def test_presets_say_what_the_paper_says() -> None:
+    paper = PRESETS["paper"]
+    assert (paper.lip_motion.batch, paper.lip_motion.schedule.rate) == (256, 2e-4)
+    assert (paper.lip_motion.reference, paper.lip_motion.frames) == (256, 64)
+    assert (paper.renderer.batch, paper.renderer.sequence) == (12, 5)
+    assert paper.renderer.schedule.rate == 4e-5
+    assert paper.renderer.prediction == "epsilon"
+    with pytest.raises(RequestError, match="tiny"):
+        find_preset("huge")
+
+
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def test_corpora_are_read_by_their_conventions(tmp_path: Path) -> None:
+    touch(tmp_path / "grid/s1/bbaf2n.mpg")
+    touch(tmp_path / "vox/dev/mp4/id00012/21Uxsk56VDQ/00001.mp4")
+    touch(tmp_path / "hdtf/WDA_BarackObama_000.mp4")
+    touch(tmp_path / "hdtf/RD_Radio11_001.mp4")
+    found = {
+        name: [(c.speaker, c.name) for c in corpora.find_clips(tmp_path / name)]
+        for name in ("grid", "vox", "hdtf")
+    }
+    assert found == {
+        "grid": [("s1", "bbaf2n")],
+        "vox": [("id00012", "21Uxsk56VDQ_00001")],
+        "hdtf": [("Radio11", "RD_Radio11_001"), ("BarackObama", "WDA_BarackObama_000")],
+    }
+
+
+def test_annotated_ranges_of_uncut_videos_are_clips(tmp_path: Path) -> None:
+    touch(tmp_path / "Radio11.mp4")
+    (tmp_path / "RD_annotion_time.txt").write_text("Radio11.mp4 00:30-01:00 01:30-02:30\n")
+    clips = corpora.find_clips(tmp_path)
+    assert [(c.speaker, c.name, c.seconds) for c in clips] == [
+        ("Radio11", "Radio11_0", (Fraction(30), Fraction(60))),
+        ("Radio11", "Radio11_1", (Fraction(90), Fraction(150))),
+    ]
+    (tmp_path / "RD_annotion_time.txt").write_text("Radio11.mp4 00:30-00:10\n")
+    with pytest.raises(RequestError, match="Line 1"):
+        corpora.find_clips(tmp_path)
+
+
+def test_two_folders_may_not_mix_up_their_clips(tmp_path: Path) -> None:
+    touch(tmp_path / "small/s4/a.mpg")
+    touch(tmp_path / "large/s4/a.mpg")
+    folders = [str(tmp_path / "small"), str(tmp_path / "large")]
+    with pytest.raises(RequestError, match="FOLDER=NAME"):
+        corpora.find_sources(folders)
+    named = corpora.find_sources([folders[0], f"{folders[1]}=s4hd"])
+    assert sorted(clip.speaker for clip in named) == ["s4", "s4hd"]

@@ -1,0 +1,254 @@
+"""Stage 1 on people whom it has never seen: Table III's form, with error bars.
+
+Each fold keeps speakers aside, trains every network variant on the others for every seed, and
+measures the mean distance of lip vertices in face heights. What is measured stays in a file, so
+the same command goes on where it stopped. The face model is shared by all folds.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stylesync_engine.face_model import MOUTH, FaceModel
+from stylesync_engine.models.lip_motion import LipMotionNetwork, ReferenceUse
+from stylesync_engine.request import RequestError
+from stylesync_engine.style import (
+    ClosedFormReading,
+    ClosedFormSettings,
+    NetworkReading,
+    StyleReading,
+    StyleReference,
+)
+from stylesync_training.dataset import TrainingClip
+from stylesync_training.lip_motion import (
+    LipMotionTraining,
+    lip_basis,
+    reference_of,
+    train_lip_motion,
+)
+from stylesync_training.workspace import write_json
+
+Array = NDArray[np.float32]
+Say = Callable[[str, int, int], None]
+
+REFERENCES = (64, 128, 256)  # n of Table III
+SWAPPED = "another person's reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A network to train, and how its reference is read when it is measured."""
+
+    name: str
+    reference: ReferenceUse
+    vertex_loss: bool = True
+    closed_form: bool = False
+    lengths: tuple[int, ...] = (256,)
+    swap: bool = False
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("no reference", "none", lengths=(0,)),
+        Variant("static style code", "static"),
+        Variant("w/o reference speech", "lips-only"),
+        Variant("w/o vertex loss", "audio-aware", vertex_loss=False),
+        Variant("network", "audio-aware", lengths=REFERENCES, swap=True),
+        Variant("closed form", "none", closed_form=True, lengths=REFERENCES, swap=True),
+    )
+}
+LEAVE_ONE_OUT = ("no reference", "static style code", "network", "closed form")
+
+
+def run_folds(
+    clips: Sequence[TrainingClip],
+    face_model: FaceModel,
+    folds: Sequence[Sequence[str]],
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    config: LipMotionTraining,
+    closed_form: ClosedFormSettings,
+    folder: Path,
+    say: Say,
+) -> dict[str, Any]:
+    """Train and measure all variants; `folder` gets `rows.json` as it goes. Returns all rows and
+    the table of means."""
+    unknown = [name for name in variants if name not in VARIANTS]
+    if unknown:
+        raise RequestError(
+            f"There is no variant '{unknown[0]}'; choose from {', '.join(VARIANTS)}."
+        )
+    path = folder / "rows.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    done, total = 0, len(folds) * len(seeds) * len(variants)
+    for fold in folds:
+        for seed in seeds:
+            trained: dict[tuple[str, bool], LipMotionNetwork] = {}
+            for name in variants:
+                key = {"fold": "+".join(fold), "seed": seed, "variant": name}
+                if not any(all(row[k] == v for k, v in key.items()) for row in rows):
+                    variant = VARIANTS[name]
+                    network = _train(
+                        variant, clips, face_model, fold, seed, config, folder, trained
+                    )
+                    measured = measure(variant, network, clips, face_model, fold, closed_form)
+                    rows += [{**key, **row} for row in measured]
+                    write_json(path, rows)
+                done += 1
+                say("train and measure", done, total)
+    return {"rows": rows, "means": table_of(rows)}
+
+
+def _train(
+    variant: Variant,
+    clips: Sequence[TrainingClip],
+    face_model: FaceModel,
+    fold: Sequence[str],
+    seed: int,
+    config: LipMotionTraining,
+    folder: Path,
+    trained: dict[tuple[str, bool], LipMotionNetwork],
+) -> LipMotionNetwork:
+    """The variant's network without the fold's speakers; variants that train alike share it."""
+    kind = (variant.reference, variant.vertex_loss)
+    if kind not in trained:
+        others = [clip for clip in clips if clip.speaker not in fold]
+        if not others:
+            raise RequestError("Nobody is left to train on; leave fewer speakers out.")
+        own = replace(
+            config,
+            sizes=replace(
+                config.sizes, reference=variant.reference, speech=others[0].speech.shape[1]
+            ),
+            vertex_weight=config.vertex_weight if variant.vertex_loss else 0.0,
+            restyle=0.0 if variant.reference == "none" else config.restyle,
+            seed=seed,
+        )
+        run = folder / f"{'+'.join(fold)}-{seed}-{variant.name.replace('/', '')}"
+        trained[kind] = train_lip_motion(own, face_model, others, [], run)
+        # Dozens of finished runs with their optimisers would fill the disk.
+        shutil.rmtree(run)
+    return trained[kind]
+
+
+def measure(
+    variant: Variant,
+    network: LipMotionNetwork,
+    clips: Sequence[TrainingClip],
+    face_model: FaceModel,
+    fold: Sequence[str],
+    settings: ClosedFormSettings,
+) -> list[dict[str, Any]]:
+    """Errors on the fold's clips with references of each length from the speaker's other clips,
+    and with the longest one of somebody else."""
+    reading: StyleReading = (
+        ClosedFormReading(network, settings) if variant.closed_form else NetworkReading(network)
+    )
+    basis = lip_basis(face_model)
+    rows = []
+    for length in variant.lengths:
+        errors = _errors(reading, clips, fold, basis, length, swap=False)
+        rows.append({"n": length, "reference": "own", "errors": errors})
+    if variant.swap:
+        errors = _errors(reading, clips, fold, basis, variant.lengths[-1], swap=True)
+        rows.append({"n": variant.lengths[-1], "reference": SWAPPED, "errors": errors})
+    return rows
+
+
+def _errors(
+    reading: StyleReading,
+    clips: Sequence[TrainingClip],
+    fold: Sequence[str],
+    basis: torch.Tensor,
+    length: int,
+    swap: bool,
+) -> dict[str, float]:
+    """Mean error a speaker of the fold."""
+    speakers = sorted({clip.speaker for clip in clips})
+    errors = {}
+    for speaker in fold:
+        own = [clip for clip in clips if clip.speaker == speaker]
+        others = speakers[:]
+        others.remove(speaker)
+        other = others[speakers.index(speaker) % len(others)]
+        owner = [clip for clip in clips if clip.speaker == (other if swap else speaker)]
+        each = [
+            motion_error(
+                reading.predict(clip.speech, reference_for(clip, owner, length)), clip, basis
+            )
+            for clip in own
+        ]
+        errors[speaker] = float(np.mean(each))
+    return errors
+
+
+def reference_for(
+    clip: TrainingClip, owner: Sequence[TrainingClip], length: int
+) -> StyleReference | None:
+    """`length` frames of `owner`'s clips, those after `clip` first, never of `clip` itself; fewer
+    where there are not so many, None for none."""
+    if not length:
+        return None
+    names = [other.name for other in owner]
+    start = names.index(clip.name) + 1 if clip.name in names else 0
+    turned = [*owner[start:], *owner[:start]]
+    others = [other for other in turned if other is not clip]
+    if not others:
+        raise RequestError(
+            f"Speaker {clip.speaker} has a single clip, so there is no reference to read;"
+            " leave out others."
+        )
+    whole = reference_of(others)
+    return StyleReference(whole.speech[:length], whole.motion[:length])
+
+
+def motion_error(motion: Array, clip: TrainingClip, basis: torch.Tensor) -> float:
+    """Mean distance in the picture of lip vertices, face heights, of lip motion `[T, 13]`."""
+    change = np.einsum("tk,kvc->tvc", motion - clip.beta[:, :MOUTH], basis.numpy())
+    return float(np.linalg.norm(change[..., :2], axis=-1).mean())
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Table III's form: mean error over speakers (seeds averaged first), standard error over
+    speakers, and the mean ratio to `no reference` of the same speaker and seed."""
+    plain = {
+        (row["seed"], speaker): error
+        for row in rows
+        if row["variant"] == "no reference"
+        for speaker, error in row["errors"].items()
+    }
+    table = []
+    kinds = dict.fromkeys((row["variant"], row["n"], row["reference"]) for row in rows)
+    for kind in kinds:
+        own = [row for row in rows if (row["variant"], row["n"], row["reference"]) == kind]
+        errors: dict[str, list[float]] = {}
+        ratios: dict[str, list[float]] = {}
+        for row in own:
+            for speaker, error in row["errors"].items():
+                errors.setdefault(speaker, []).append(error)
+                if (row["seed"], speaker) in plain:
+                    ratio = error / plain[row["seed"], speaker]
+                    ratios.setdefault(speaker, []).append(ratio)
+        mean, spread = _mean_and_error(errors)
+        line = {"variant": kind[0], "n": kind[1], "reference": kind[2], "error": mean, "±": spread}
+        if ratios:
+            line["ratio"], line["ratio ±"] = _mean_and_error(ratios)
+        table.append({**line, "speakers": len(errors), "seeds": len({r["seed"] for r in own})})
+    return table
+
+
+def _mean_and_error(by_speaker: Mapping[str, Sequence[float]]) -> tuple[float, float | None]:
+    means = np.array([np.mean(values) for values in by_speaker.values()])
+    if len(means) < 2:
+        return float(means.mean()), None
+    return float(means.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
