@@ -62,6 +62,9 @@ __all__ = [
     "write_audio",
 ]
 
+Turn = tuple[int, int, int, int]
+"""a, b, c, d of a display matrix, each -1, 0 or 1."""
+
 MATRICES: Final = {
     1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m",
     8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
@@ -174,6 +177,7 @@ class _Clip:
     info: VideoInfo
     stamps: tuple[int, ...] | None
     keys: tuple[int, ...]
+    turned: Turn | None
 
     def time(self, index: int) -> Fraction:
         if self.stamps is None or not self.info.variable_rate:
@@ -227,7 +231,7 @@ def _deliver(clip: _Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
                 break
             if index > expected:
                 raise _damaged(clip, expected)
-            image = _image_of(frame, clip.info.codec)
+            image = _image_of(frame, clip.info.codec, clip.turned)
             yield Frame(index, clip.time(index), clip.duration(index), image)
             expected += 1
             if expected == wanted.end:
@@ -421,8 +425,8 @@ def _describe(
         duration = (stamps[-1] - stamps[0] + last_duration) * stream.time_base
         duration += 0 if last_duration else 1 / rate
     colour = ColourTags(first.color_range, first.color_primaries, first.color_trc, first.colorspace)
-    image = _image_of(first, stream.codec_context.name)
     turned = _matrix_of(first)
+    image = _image_of(first, stream.codec_context.name, turned)
     aspect = stream.sample_aspect_ratio or Fraction(1)
     info = VideoInfo(
         path=path,
@@ -447,7 +451,7 @@ def _describe(
         ),
         missing_frames=missing,
     )
-    return _Clip(info, stamps, keys)
+    return _Clip(info, stamps, keys, turned)
 
 
 def _rate_of(stream: Any, stamps: tuple[int, ...] | None) -> tuple[Fraction, bool]:
@@ -493,7 +497,7 @@ _EQUIVALENT: Final = {
 }  # fmt: skip
 
 
-def _image_of(frame: VideoFrame, codec: str) -> PixelImage:
+def _image_of(frame: VideoFrame, codec: str, turned: Turn | None) -> PixelImage:
     """The frame's own code values, upright, sharing the decoder's memory."""
     frame = _supported(frame)
     layout = layout_of(
@@ -504,8 +508,8 @@ def _image_of(frame: VideoFrame, codec: str) -> PixelImage:
         centred_chroma=codec in _CENTRED_CHROMA,
     )
     planes = tuple(_plane(plane, layout) for plane in frame.planes)
-    matrix = _matrix_of(frame)
-    return _upright(PixelImage(planes, layout), matrix) if matrix else PixelImage(planes, layout)
+    image = PixelImage(planes, layout)
+    return _upright(image, turned) if turned else image
 
 
 def _supported(frame: VideoFrame) -> VideoFrame:
@@ -531,8 +535,12 @@ def _plane(plane: Any, layout: PixelLayout) -> npt.NDArray[Any]:
     return view.reshape(plane.height, plane.width, layout.channels)
 
 
-def _matrix_of(frame: VideoFrame) -> tuple[int, int, int, int] | None:
-    """`x' = a x + c y, y' = b x + d y` of the display matrix; None where it turns nothing."""
+def _matrix_of(frame: VideoFrame) -> Turn | None:
+    """`x' = a x + c y, y' = b x + d y` of the display matrix; None where it turns nothing.
+
+    Asked of a clip's first frame alone: a frame whose side data was looked at refers to itself
+    and stays in memory until the collector comes.
+    """
     try:
         data: Any = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
     except KeyError:
@@ -544,7 +552,7 @@ def _matrix_of(frame: VideoFrame) -> tuple[int, int, int, int] | None:
     return turn if quarter or half else None  # type: ignore[return-value]
 
 
-def _upright(image: PixelImage, matrix: tuple[int, int, int, int]) -> PixelImage:
+def _upright(image: PixelImage, matrix: Turn) -> PixelImage:
     """Turn and mirror planes, chroma grid and siting alike."""
     a, b, c, d = matrix
     planes, layout = image.planes, image.layout
@@ -763,6 +771,11 @@ class VideoWriter:
         self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
         self._sink: _Sequence | _Movie | None = None
+
+    @property
+    def layout(self) -> PixelLayout:
+        """The layout in which pictures are stored; one that arrives in it is not converted."""
+        return self._layout
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

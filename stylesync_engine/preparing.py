@@ -23,7 +23,7 @@ from stylesync_engine.dialogue import first_samples, read_speech
 from stylesync_engine.inputs import appearance_clip, fingerprint, identify_files, resolve_range
 from stylesync_engine.media import VideoInfo, probe_video, read_audio_blocks, read_frames
 from stylesync_engine.models.renderer import motion_rows
-from stylesync_engine.mouth import cut_crop, place_in_crop
+from stylesync_engine.mouth import CROP, cut_crop, place_in_crop
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import (
     DubRequest,
@@ -116,13 +116,12 @@ def cut_references(shot: FollowedShot) -> ReferenceBank:
     seen = np.flatnonzero(shot.speaker.seen)
     points, angles = shot.points, shot.fit.pose.angles()
     kept = seen[choose_coverage(points[seen], angles[seen])]
-    wanted = set(kept.tolist())
-    crops = [
-        cut_crop(frame.to_rgb(), shot.alignment.matrices[index])
-        for index, frame in enumerate(read_frames(shot.info.path, shot.frames))
-        if index in wanted
-    ]
-    return ReferenceBank(np.stack(crops), points[kept], angles[kept], kept)
+    place = {int(index): i for i, index in enumerate(kept)}
+    crops = np.empty((len(kept), CROP, CROP, 3), np.uint8)
+    for index, frame in enumerate(read_frames(shot.info.path, shot.frames)):
+        if index in place:
+            crops[place[index]] = cut_crop(frame.to_rgb(), shot.alignment.matrices[index])
+    return ReferenceBank(crops, points[kept], angles[kept], kept)
 
 
 def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:

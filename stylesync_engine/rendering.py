@@ -25,7 +25,7 @@ from stylesync_engine.models.autoencoder import to_crops, to_pictures
 from stylesync_engine.models.renderer import Conditions
 from stylesync_engine.mouth import LOWER, cut_crop, draw_lip_map, mask_lower
 from stylesync_engine.plan import Plan, load_window, save_window
-from stylesync_engine.request import DubOptions, FrameRange, RequestError
+from stylesync_engine.request import DubOptions, FrameRange
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -187,18 +187,31 @@ def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:
 
 def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Image]]:
     """Source crops of each window; frames stream, one window is in memory."""
+    for run in _runs(windows):
+        crops: list[Image] = []
+        waiting = iter(run)
+        window = next(waiting)
+        for frame in read_frames(plan.request.video, _source_range(plan, run)):
+            position = window.start + len(crops)
+            if frame.index - plan.frames.start != plan.shown[position]:
+                continue
+            crops.append(cut_crop(frame.to_rgb(), plan.matrices[position]))
+            if len(crops) == len(window):
+                yield window, np.stack(crops)
+                crops, window = [], next(waiting, window)
+
+
+def _runs(windows: Sequence[range]) -> list[list[range]]:
+    """Windows that follow each other: their frames are read in one go."""
+    runs: list[list[range]] = []
     for window in windows:
-        shown = plan.shown[window.start : window.stop]
-        wanted = {int(frame): window.start + i for i, frame in enumerate(shown)}
-        first = plan.frames.start + int(shown[0])
-        frames = FrameRange(first, plan.frames.start + int(shown[-1]) + 1)
-        crops = [
-            cut_crop(frame.to_rgb(), plan.matrices[wanted[frame.index - plan.frames.start]])
-            for frame in read_frames(plan.request.video, frames)
-            if frame.index - plan.frames.start in wanted
-        ]
-        if len(crops) != len(window):
-            raise RequestError(
-                f"'{plan.request.video}' has changed since the plan was made; prepare again."
-            )
-        yield window, np.stack(crops)
+        if runs and runs[-1][-1].stop == window.start:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return runs
+
+
+def _source_range(plan: Plan, run: Sequence[range]) -> FrameRange:
+    first, last = plan.shown[run[0].start], plan.shown[run[-1].stop - 1]
+    return FrameRange(plan.frames.start + int(first), plan.frames.start + int(last) + 1)

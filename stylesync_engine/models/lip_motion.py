@@ -18,6 +18,8 @@ from stylesync_engine.models.layers import sinusoidal_positions
 
 ReferenceUse = Literal["audio-aware", "lips-only", "static", "none"]
 
+_STRETCH = 256  # frames whose windows are decoded together
+
 
 @dataclass(frozen=True, slots=True)
 class LipMotionSizes:
@@ -120,10 +122,19 @@ class LipMotionNetwork(nn.Module):
     def _decode(
         self, speech: Tensor, memory: StyleMemory | None, want_attention: bool = False
     ) -> tuple[Tensor, Tensor]:
-        batch, frames = speech.shape[:2]
+        """Middle vectors `[B, T, d]` and attention `[B, T, n]`, a stretch of frames at a time: the
+        memory that this takes does not grow with the clip."""
         tokens = self.speech_tokens(self._normalise(speech))  # [B, T, d]
-        windows = _windows(tokens, self.sizes.window)  # [B T, 2w + 1, d]
-        x = windows + sinusoidal_positions(windows.shape[1], windows.shape[2]).to(windows)
+        stretches = _windows(tokens, self.sizes.window).split(_STRETCH, dim=1)
+        parts = [self._decode_windows(windows, memory, want_attention) for windows in stretches]
+        middle, attention = zip(*parts, strict=True)
+        return torch.cat(middle, dim=1), torch.cat(attention, dim=1)
+
+    def _decode_windows(
+        self, windows: Tensor, memory: StyleMemory | None, want_attention: bool
+    ) -> tuple[Tensor, Tensor]:
+        batch, frames, length, width = windows.shape
+        x = windows.flatten(0, 1) + sinusoidal_positions(length, width).to(windows)
         maps = []
         for block in self.decoder:
             x, weights = block(x, memory, frames, want_attention)
@@ -205,10 +216,10 @@ class DecoderBlock(nn.Module):
 
 
 def _windows(tokens: Tensor, reach: int) -> Tensor:
-    """`[B, T, d]` -> the windows t - w .. t + w of every frame, edges repeated,
-    `[B T, 2w + 1, d]`."""
+    """`[B, T, d]` -> the windows t - w .. t + w of every frame, edges repeated, as a view
+    `[B, T, 2w + 1, d]`."""
     padded = F.pad(tokens.transpose(1, 2), (reach, reach), mode="replicate")  # [B, d, T + 2w]
-    return padded.unfold(2, 2 * reach + 1, 1).permute(0, 2, 3, 1).flatten(0, 1)
+    return padded.unfold(2, 2 * reach + 1, 1).permute(0, 2, 3, 1)
 
 
 def _encoder(sizes: LipMotionSizes) -> nn.TransformerEncoder:
