@@ -72,9 +72,8 @@ def main() -> None:
     bpy.ops.ed.undo_push(message="Dubbed")
     answer["after"] = described(scene)
     render(scene, told["render"], folder)
-    if bpy.ops.ed.undo.poll():
-        bpy.ops.ed.undo()
-        answer["undone"] = described(bpy.context.scene)
+    bpy.ops.ed.undo()
+    answer["undone"] = described(bpy.context.scene)
     bpy.ops.stylesync.dub("EXEC_DEFAULT")
     answer["again"] = described(bpy.context.scene)
     repos = bpy.context.preferences.extensions.repos
