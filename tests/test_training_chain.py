@@ -75,6 +75,22 @@ def test_from_clips_to_models_and_their_measures(
     for name in ("evaluation.json", "evaluation.md", "evaluation.png", "evaluation-sheet.png"):
         assert (work / "report" / name).exists()
 
+    dubs, truth = tmp_path / "good", tmp_path / "truth"
+    for folder in (dubs, truth):
+        folder.mkdir()
+    rebuilt = next((work / "report/evaluation").rglob("rebuild*.mkv"))
+    name = rebuilt.stem.split("_")[3]
+    shutil.copy(rebuilt, dubs / f"{name}.mkv")
+    shutil.copy(sources / "s31" / f"{name}.mpg", truth)
+    table = call(capfd, "compare", truth, dubs, truth, "--output", tmp_path / "table")["means"]
+    assert table[0]["PSNR"] == pytest.approx(kinds["rebuild"]["PSNR"])
+    assert table[1]["LipLMD"] == 0.0
+
+    asked = [f"s31/{path.stem}" for path in (work / "data/clips/s31").glob("*.safetensors")]
+    words = ["attention", "--work", str(work), "--query", asked[0], "--reference", asked[1]]
+    assert main(words) == 2
+    assert "has no attention to draw" in capfd.readouterr().err
+
     table = call(
         capfd, "ablate", "--work", work, "--seeds", 1, "--steps", 2, "--batch", 2,
         "--variants", "no reference,closed form",

@@ -41,7 +41,8 @@ def attention_of(network: LipMotionNetwork, query: TrainingClip, reference: Trai
 def draw_attention(
     weights: Array, query: TrainingClip, reference: TrainingClip, path: Path
 ) -> None:
-    """A PNG: the weights, the reference's lip gap below, the query's features' energy beside."""
+    """A PNG: the weights, beside and below them how far each frame's speech is from its clip's
+    mean."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")

@@ -65,6 +65,42 @@ Variants = Annotated[
 ]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Seeds 0 to N - 1.")]
 
+Sources = Annotated[
+    list[str], typer.Argument(metavar="FOLDER[=SPEAKER]...", help="Clips, a folder a speaker.")
+]
+Layout = Annotated[
+    str,
+    typer.Option(
+        "--layout", metavar="auto|grid|voxceleb|hdtf", help="How the folders name the speakers."
+    ),
+]
+OnlySpeakers = Annotated[
+    str | None, typer.Option("--speakers", metavar="A,B", help="Only these speakers.")
+]
+Holdout = Annotated[
+    str | None, typer.Option("--holdout", metavar="A,B", help="Prepared, but never trained on.")
+]
+Check = Annotated[
+    str | None,
+    typer.Option("--check", metavar="A,B", help="Kept aside too: they give the curves' figures."),
+]
+MostClips = Annotated[
+    int | None, typer.Option("--clips", metavar="N", min=1, help="At most N clips a speaker.")
+]
+FrontEnd = Annotated[
+    str | None,
+    typer.Option(
+        "--front-end",
+        metavar="whisper-tiny.en|log-mel|ctc:DIR",
+        help="Speech features (default: the preset's).",
+    ),
+]
+GivenFaceModel = Annotated[
+    Path | None,
+    typer.Option("--face-model", metavar="FILE", help="Use this one instead of learning one."),
+]
+Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
+
 app = typer.Typer(
     name=PROGRAM,
     help="Train StyleSync: from folders of talking clips to models that dub.",
@@ -98,47 +134,17 @@ def choose_threads(threads: Threads = None) -> None:
 
 @app.command(epilog=f"Example: {PROGRAM} prepare grid/s1 grid/s2 grid/s3 --work run --holdout s3")
 def prepare(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="FOLDER[=SPEAKER]...", help="Clips, a folder a speaker."),
-    ],
+    sources: Sources,
     work: Work,
-    layout: Annotated[
-        str,
-        typer.Option(
-            "--layout", metavar="auto|grid|voxceleb|hdtf", help="How the folders name the speakers."
-        ),
-    ] = "auto",
+    layout: Layout = "auto",
     preset: PresetName = None,
-    speakers: Annotated[
-        str | None, typer.Option("--speakers", metavar="A,B", help="Only these speakers.")
-    ] = None,
-    holdout: Annotated[
-        str | None,
-        typer.Option("--holdout", metavar="A,B", help="Prepared, but never trained on."),
-    ] = None,
-    check: Annotated[
-        str | None,
-        typer.Option(
-            "--check", metavar="A,B", help="Kept aside too: they give the curves' figures."
-        ),
-    ] = None,
-    clips: Annotated[
-        int | None, typer.Option("--clips", metavar="N", min=1, help="At most N clips a speaker.")
-    ] = None,
-    front_end: Annotated[
-        str | None,
-        typer.Option(
-            "--front-end",
-            metavar="whisper-tiny.en|log-mel|ctc:DIR",
-            help="Speech features (default: the preset's).",
-        ),
-    ] = None,
-    face_model: Annotated[
-        Path | None,
-        typer.Option("--face-model", metavar="FILE", help="Use this one instead of learning one."),
-    ] = None,
-    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes.")] = 2,
+    speakers: OnlySpeakers = None,
+    holdout: Holdout = None,
+    check: Check = None,
+    clips: MostClips = None,
+    front_end: FrontEnd = None,
+    face_model: GivenFaceModel = None,
+    workers: Workers = 2,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -483,7 +489,7 @@ def adapt(
     ] = None,
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", min=1, help="About one a second on two cores.")
-    ] = 250,
+    ] = 300,
     batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Batch size.")] = 8,
     dry_run: DryRun = False,
     as_json: Json = False,
