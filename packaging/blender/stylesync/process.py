@@ -73,8 +73,9 @@ class Dub:
         return self.finish()
 
     def events(self) -> list[dict]:
-        lines = Path(self.log.name).read_text(encoding="utf-8", errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        text = Path(self.log.name).read_text(encoding="utf-8", errors="replace")
+        whole = text[: text.rfind("\n") + 1].splitlines()  # the last line may be half written
+        return [json.loads(line) for line in whole if line.startswith('{"')]
 
     def progress(self) -> str:
         last = (self.events() or [{}])[-1]
