@@ -46,6 +46,16 @@ def composite(
     `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`. Pixels outside the
     matte are the source's, bit for bit.
     """
+    return image.blend_region(*place_crop(rendered, matrix, before, after))
+
+
+def place_crop(
+    rendered: Array, matrix: Array, before: Array, after: Array
+) -> tuple[Box, Array, Array]:
+    """The rendered lower half in the picture: its box, colours `[h, w, 3]` and matte `[h, w]`.
+
+    Arguments as in `composite`; the box may reach beyond the picture.
+    """
     matte = contour_matte(before, after)[LOWER:]
     box = _box_in_picture(matte, matrix)
     size = (box[2] - box[0], box[3] - box[1])
@@ -64,7 +74,7 @@ def composite(
         flags=flags,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return image.blend_region(box, np.clip(colours, 0, 1), np.asarray(shown, np.float32))
+    return box, np.asarray(np.clip(colours, 0, 1), np.float32), np.asarray(shown, np.float32)
 
 
 def _box_in_picture(matte: Array, matrix: Array) -> Box:

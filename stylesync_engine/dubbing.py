@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.checkpoints import Models, load_models
-from stylesync_engine.compositing import composite
+from stylesync_engine.compositing import place_crop
 from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.inputs import check_request, fingerprint, identify_files
@@ -35,6 +35,8 @@ from stylesync_engine.media import (
     probe_video,
     read_frames,
 )
+from stylesync_engine.overlay import lift_changes, overlay_layout
+from stylesync_engine.pixels import PixelLayout, black_picture
 from stylesync_engine.plan import Plan, load_window, write_text
 from stylesync_engine.preparing import prepare_plan
 from stylesync_engine.rendering import render_windows
@@ -128,29 +130,38 @@ def assemble(
     info = probe_video(request.video)
     clock = _Clock(on_progress)
     sound = cut_sound_track(request, duration_of(info.path, plan.frames))
-    with VideoWriter(
-        request.output, excerpt_info(info, plan.frames), request.options.codec, sound
-    ) as writer:
-        for done, frame in enumerate(composited_frames(plan, work), start=1):
+    like = excerpt_info(info, plan.frames)
+    overlay = request.options.delivery == "overlay"
+    if overlay:
+        like = replace(like, layout=overlay_layout(info.layout, info.height))
+    with VideoWriter(request.output, like, request.options.codec, sound) as writer:
+        frames = composited_frames(plan, work, writer.layout if overlay else None)
+        for done, frame in enumerate(frames, start=1):
             writer.write(frame)
             clock(Progress("assemble", done, len(plan.frames)))
     return _result(plan, work, info, {**(seconds or {}), **_kept_seconds(work), **clock.seconds})
 
 
-def composited_frames(plan: Plan, work: Path) -> Iterator[Frame]:
-    """The range's frames with the rendered mouths put in; others pass through untouched."""
+def composited_frames(
+    plan: Plan, work: Path, overlay: PixelLayout | None = None
+) -> Iterator[Frame]:
+    """The range's frames with the rendered mouths put in; others pass through untouched.
+
+    With a layout for an overlay, the changes alone; what is untouched is transparent.
+    """
     rendered = _rendered_frames(plan, work)
     position = {int(frame): i for i, frame in enumerate(plan.shown)}
     first: Fraction | None = None
     for frame in read_frames(plan.request.video, plan.frames):
         first = frame.time if first is None else first
         index = frame.index - plan.frames.start
-        image = frame.image
+        image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
         if index in position:
             i = position[index]
-            image = composite(
-                image, next(rendered), plan.matrices[i], plan.before[i], plan.after[i]
-            )
+            crop = place_crop(next(rendered), plan.matrices[i], plan.before[i], plan.after[i])
+            image = frame.image.blend_region(*crop)
+            if overlay is not None:
+                image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
         yield Frame(index, frame.time - first, frame.duration, image)
 
 

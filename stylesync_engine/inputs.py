@@ -24,8 +24,8 @@ def check_request(request: DubRequest) -> None:
     """
     options = request.options
     check_output(request.output, options.codec)
-    if options.delivery != "composite":
-        raise RequestError(f"delivery '{options.delivery}' is not available yet; choose composite.")
+    if options.delivery == "vfx":
+        raise RequestError("delivery 'vfx' is not available yet; choose composite or overlay.")
     resolve_range(request, _progressive(request.video))
     probe_sound(request.speech)
     if request.style:

@@ -183,6 +183,11 @@ class PixelImage:
     def width(self) -> int:
         return int(self.planes[0].shape[1])
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px."""
+        return self.width, self.height
+
     def component(self, number: int) -> AnyPlane:
         """Y, U, V (or R, G, B) and alpha as a 2-D view of the planes."""
         plane, channel = self.layout.components[number]
@@ -407,7 +412,7 @@ def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
         colours = _through_rgb(image, layout)
     if layout.has_alpha:
         colours.append(_alpha(image, layout))
-    return PixelImage(_assemble(colours, layout), layout)
+    return PixelImage(join_components(colours, layout), layout)
 
 
 def _regrid(image: PixelImage, number: int, layout: PixelLayout) -> AnyPlane:
@@ -481,7 +486,21 @@ def _alpha(image: PixelImage, layout: PixelLayout) -> AnyPlane:
     return _store(plane.astype(np.float32) * np.float32(layout.peak / image.layout.peak), layout)
 
 
-def _assemble(components: list[AnyPlane], layout: PixelLayout) -> tuple[AnyPlane, ...]:
+def black_picture(layout: PixelLayout, width: int, height: int) -> PixelImage:
+    """Black; transparent where the layout has alpha."""
+    blank = PixelImage((), layout)
+    black = np.full((height, width), blank._luma_scale[1], layout.dtype)
+    if layout.kind == "yuv":
+        shape = PixelImage((black,), layout)
+        colours = [black, *_neutral_chroma(shape, layout)]
+    else:
+        colours = [black] * (3 if layout.kind == "rgb" else 1)
+    if layout.has_alpha:
+        colours.append(np.zeros((height, width), layout.dtype))
+    return PixelImage(join_components(colours, layout), layout)
+
+
+def join_components(components: list[AnyPlane], layout: PixelLayout) -> tuple[AnyPlane, ...]:
     """Components as the planes that the format stores."""
     order = sorted(zip(layout.components, components, strict=True), key=lambda pair: pair[0])
     if layout.format not in _PACKED:
