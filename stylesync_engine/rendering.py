@@ -22,8 +22,8 @@ from stylesync_engine.compositing import match_seam
 from stylesync_engine.diffusion import Sampling, sample, shared_noise
 from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops, to_pictures
-from stylesync_engine.models.renderer import Conditions
-from stylesync_engine.mouth import LOWER, cut_crop, draw_lip_map, mask_lower
+from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
+from stylesync_engine.mouth import CROP, LOWER, cut_crop, draw_lip_map, mask_lower
 from stylesync_engine.plan import Plan, load_window, save_window
 from stylesync_engine.request import DubOptions, FrameRange
 
@@ -162,8 +162,15 @@ class Diffusion:
             start=reference[:, :, context:] if sizes.aligned else None,
         )
         # The decoder sees the true upper rows beside the new lower ones: no line between them.
-        pictures = autoencoder.decode(torch.cat([reference[:, :, :context], latents], dim=2))
-        return np.asarray(to_crops(pictures)[:, LOWER - 4 * top :].cpu().numpy(), np.float32)
+        rows = slice(LOWER - CROP // LATENT_SIDE * top, None)
+        upper = reference[:, :, :context]
+        pictures = autoencoder.decode(torch.cat([upper, latents], dim=2))[:, :, rows].float()
+        if sizes.aligned:
+            # What the model changes is added to the reference's own pixels, so that the fine
+            # texture that the autoencoder cannot hold stays.
+            known = self._pictures(aligned)[:, :, LOWER:]
+            pictures = pictures - autoencoder.decode(reference)[:, :, rows].float() + known
+        return np.asarray(to_crops(pictures).cpu().numpy(), np.float32)
 
     def _pictures(self, crops: Image) -> Tensor:
         pictures = to_pictures(torch.from_numpy(crops).to(self.models.device))
