@@ -21,6 +21,7 @@ from stylesync_engine.request import (
     DubResult,
     FrameRange,
     ModelError,
+    Progress,
     RequestError,
 )
 
@@ -280,6 +281,46 @@ def assemble(work: Work, as_json: Json = False) -> None:
 
         result = dubbing.assemble(Path(work), on_progress=report.progress)
         report.result(result.to_dict(), describe_result(result))
+
+
+@app.command(epilog=f"Example: {PROGRAM} bundle request.json --to job")
+def bundle(
+    request: RequestFile,
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="The job bundle's folder.")],
+    gpus: Annotated[int, typer.Option("--gpus", min=0, help="GPUs that a worker must have.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write an Open Job Description bundle of one dub, for a render farm."""
+    with reporting(as_json) as report:
+        from stylesync_engine import bundles
+
+        options = bundles.FarmOptions(gpus=gpus)
+        entries = bundles.write_bundle([read_request(request)], Path(to), options)
+        frames = len(entries[0].frames)
+        report.result({"bundle": to, "frames": frames}, f"A job of {frames} frames lies in {to}")
+
+
+@app.command(epilog=f"Example: {PROGRAM} task render job --of 1-25")
+def task(
+    step: Annotated[str, typer.Argument(metavar="prepare|render|assemble")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The job bundle's folder.")],
+    of: Annotated[str, typer.Option("--of", metavar="A-B", help="Tasks, both ends included.")],
+    farm: Annotated[bool, typer.Option("--farm", help="Speak to the farm's log.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a chunk of a job bundle's tasks, as the bundle's template asks a worker to."""
+    with reporting(as_json) as report:
+        from stylesync_engine import bundles
+
+        say = describe_to_farm if farm else report.progress
+        notes = bundles.run_task(Path(folder), bundles.as_stage(step), of, say)
+        done = f"{step} {of} of {folder} is done"
+        report.result({"step": step, "tasks": of, "warnings": notes}, done)
+
+
+def describe_to_farm(progress: Progress) -> None:
+    """A line that an Open Job Description worker reads as the state of its task."""
+    print(f"openjd_status: {progress.stage} {progress.done}/{progress.total}", flush=True)
 
 
 @app.command(epilog=f"Example: {PROGRAM} probe shot.mov --json")

@@ -137,9 +137,10 @@ def test_plan_without_a_selection_lists_the_clips(
         (["dub", "{cut}", "--clip", "A", "--speech", "x", "--quality", "fine"], "quality"),
         (["plan", "{cut}", "--rate", "fast"], "frame rate"),
         (["dub", "{cut}", "--fast"], "--help"),
-        (["submit", "{cut}"], "not in this version"),
+        (["submit", "{cut}"], "--to"),
+        (["submit", "{cut}", "--to", "job"], "Nothing is selected"),
         (["remove", "{cut}", "-o", "x.otio"], "no dubs"),
-        (["collect", "x"], "not in this version"),
+        (["collect", "x"], "submit first"),
     ],
 )
 def test_wrong_words_get_one_sentence(

@@ -32,7 +32,7 @@ _JOB = ("clip", "track", "index", "range", "speaker", "consent", "second")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """A command's timeline, its jobs and where everything goes."""
 
     timeline: Any
@@ -44,18 +44,28 @@ class _Work:
 def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool) -> int:
     """Dub, write the timeline and the report; returns the exit code."""
     with reporting(as_json) as report:
-        work = _prepare(asked)
+        work = prepare_work(asked)
         if not work.jobs:
             raise RequestError("Nothing is selected; give --clip, --range, --jobs or --markers.")
         with EngineProcess() as engine, Display(report, as_json) as display:
             batch = dub_timeline(
                 work.timeline, work.jobs, work.settings, engine, names, display.show
             )
-        write_timeline(batch.timeline, work.output)
-        page = work.output.with_name(f"{work.output.stem}.report.html")
-        if with_report:
-            write_report(batch, page, f"StyleSync: {work.output.name}", draw_sheet)
-        report.result(_summary(batch, work, page if with_report else None), _said(batch, work))
+        finish(batch, work.output, with_report, report)
+    return say_failures(batch)
+
+
+def finish(batch: Batch, output: Path, with_report: bool, report: Report) -> None:
+    """Write the new timeline and the page about it, and say what came of the dubs."""
+    write_timeline(batch.timeline, output)
+    page = output.with_name(f"{output.stem}.report.html")
+    if with_report:
+        write_report(batch, page, f"StyleSync: {output.name}", draw_sheet)
+    report.result(_summary(batch, output, page if with_report else None), _said(batch, output))
+
+
+def say_failures(batch: Batch) -> int:
+    """Name on standard error what failed; returns the exit code."""
     for job, error in batch.failures:
         print(f"{job}: {error}", file=sys.stderr)
     return batch.exit_code
@@ -64,7 +74,7 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
 def run_plan(asked: Asked, as_json: bool) -> int:
     """Print the plan, or the clips of the timeline where nothing is selected."""
     with reporting(as_json) as report:
-        work = _prepare(asked)
+        work = prepare_work(asked)
         if not work.jobs:
             rows = _clips(work)
             if not rows:
@@ -81,7 +91,7 @@ def run_plan(asked: Asked, as_json: bool) -> int:
     return next((refusal.error.exit_code for refusal in planned.refused), 0)
 
 
-def _prepare(asked: Asked) -> _Work:
+def prepare_work(asked: Asked) -> Work:
     source: Path = asked["timeline"]
     output: Path = asked.get("output") or source.with_name(f"{source.stem}.dubbed.otio")
     if output.suffix.lower() not in WRITABLE:
@@ -101,7 +111,7 @@ def _prepare(asked: Asked) -> _Work:
     settings = PlanSettings(
         media, tuple(dict.fromkeys(folders)), asked.get("handles", 0), asked.get("rate")
     )
-    return _Work(timeline, listed.jobs, settings, output)
+    return Work(timeline, listed.jobs, settings, output)
 
 
 def _jobs(asked: Asked, timeline: Any) -> JobsFile:
@@ -153,7 +163,7 @@ def _rows(planned: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def _clips(work: _Work) -> list[dict[str, Any]]:
+def _clips(work: Work) -> list[dict[str, Any]]:
     layout = lay_out(work.timeline, work.settings.rate)
     counts: dict[str, int] = {}
     rows = []
@@ -178,9 +188,9 @@ def _notes(placed: PlacedClip) -> list[str]:
     return [*placed.obstacles, *disabled, *titles]
 
 
-def _summary(batch: Batch, work: _Work, page: Path | None) -> dict[str, Any]:
+def _summary(batch: Batch, output: Path, page: Path | None) -> dict[str, Any]:
     return {
-        "output": str(work.output),
+        "output": str(output),
         "report": str(page) if page else None,
         "dubs": [
             {
@@ -194,10 +204,10 @@ def _summary(batch: Batch, work: _Work, page: Path | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _said(batch: Batch, work: _Work) -> str:
+def _said(batch: Batch, output: Path) -> str:
     good = sum(outcome.result is not None for outcome in batch.outcomes)
     total = len(batch.outcomes) + len(batch.plan.refused)
-    return f"{good} of {total} dubs are on {work.output}"
+    return f"{good} of {total} dubs are on {output}"
 
 
 class Display:

@@ -262,23 +262,48 @@ def panel(
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
-@app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to bundle")
+@app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to job -o dubbed.otio")
 def submit(
     timeline: TimelineFile,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The job bundle.")],
     jobs: Jobs = None,
-    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="The job bundle.")] = None,
+    markers: Markers = False,
+    output: Output = None,
+    media: Media = None,
+    search: Search = None,
+    rate: Rate = None,
+    name: Name = None,
+    handles: Handles = 0,
+    track_name: TrackName = "StyleSync",
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    codec: Codec = None,
+    delivery: Delivery = None,
+    length: Length = None,
+    seed: Seed = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs that a worker must have.")] = 0,
+    as_json: Json = False,
 ) -> None:
-    """Write a job bundle for a render farm."""
-    raise RequestError(f"Farm bundles are not in this version; use {PROGRAM} dub --jobs.")
+    """Write a job bundle for a render farm (Open Job Description)."""
+    asked = _asked(locals())
+    from stylesync_plugin.farm_command import run_submit
+    from stylesync_plugin.write_back import TrackNames
+
+    run_submit(asked, TrackNames(track_name), to, gpus, as_json)
 
 
-@app.command(epilog=f"Example: {PROGRAM} collect bundle -o dubbed.otio")
+@app.command(epilog=f"Example: {PROGRAM} collect job -o dubbed.otio")
 def collect(
     bundle: Annotated[Path, typer.Argument(metavar="DIR", help="The job bundle.")],
     output: Output = None,
+    report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
+    as_json: Json = False,
 ) -> None:
-    """Put what a farm has rendered on the timeline."""
-    raise RequestError(f"Farm bundles are not in this version; use {PROGRAM} dub --jobs.")
+    """Check what a farm has rendered and put it on the timeline."""
+    from stylesync_plugin.farm_command import run_collect
+
+    raise typer.Exit(run_collect(bundle, output, report, as_json))
 
 
 @app.command(epilog=f"Example: {PROGRAM} doctor")
@@ -311,7 +336,9 @@ def host(
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """The flags of a command, without the unset ones and those of the output."""
-    own = ("names", "track_name", "audio_track_name", "bare_paths", "report", "as_json")
+    own = (
+        "names", "track_name", "audio_track_name", "bare_paths", "report", "as_json", "to", "gpus",
+    )  # fmt: skip
     asked = {key: value for key, value in given.items() if value is not None and key not in own}
     asked["range"] = asked.pop("range_", None)
     asked["rate"] = parse_rate(asked["rate"]) if "rate" in asked else None

@@ -1,0 +1,396 @@
+"""A job bundle: dubs as an Open Job Description job, and the tasks that its workers run.
+
+    DIR/template.json            prepare -> render in chunks -> assemble (-> write back)
+    DIR/parameter_values.json    the farm's own parameters (retries)
+    DIR/asset_references.json    what goes in and where results go
+    DIR/bundle.json              the requests and how many frames each has
+    DIR/results/0001.json        what came of a dub: its result and the sha256 of its files
+
+Tasks are counted over the whole job, so that a chunk loads the engine once, whether it holds one
+part of a long dub or many short ones: `prepare` and `assemble` count dubs, `render` counts parts
+of `PART` frames. A task that runs again finds what is finished; two workers on the same task write
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from stylesync_engine.plan import WINDOW, Plan, file_hash, load_window, write_text
+from stylesync_engine.request import (
+    DubError,
+    DubRequest,
+    DubResult,
+    FrameRange,
+    MediaError,
+    NoFaceError,
+    Progress,
+    RequestError,
+)
+
+FORMAT = 1
+PART = WINDOW
+"""Frames that one task renders: no two tasks share a window where the face is always seen."""
+
+Stage = Literal["prepare", "render", "assemble"]
+Say = Callable[[Progress], None]
+
+_CHUNK = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
+_TARGET_SECONDS = 300
+_START_UP_SHARE = 0.02
+_OWN_FAULTS = (NoFaceError, MediaError, RequestError)
+_SOURCES = ("video", "speech", "style", "style_speech", "consent")
+
+
+@dataclass(frozen=True, slots=True)
+class FarmOptions:
+    """How a farm should run the job.
+
+    `frames_per_second` and `start_up` (s) are what `bench` measured on such a worker; `gpus` is
+    what a rendering worker must have, `retries` how often a failed task is tried again.
+    """
+
+    gpus: int = 0
+    retries: int = 3
+    frames_per_second: float = 6.0
+    start_up: float = 10.0
+
+    def parts_per_chunk(self) -> int:
+        """Parts that take some minutes, or longer where loading would cost over 2 % of them."""
+        seconds = max(_TARGET_SECONDS, self.start_up / _START_UP_SHARE)
+        return max(1, round(seconds * self.frames_per_second / PART))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One dub of a bundle and the source frames that it covers."""
+
+    number: int
+    request: DubRequest
+    frames: FrameRange
+
+    @property
+    def work(self) -> Path:
+        return Path(self.request.work or "")
+
+    @property
+    def parts(self) -> int:
+        return -(-len(self.frames) // PART)
+
+
+def write_bundle(
+    requests: Sequence[DubRequest],
+    folder: Path,
+    options: FarmOptions | None = None,
+    last_step: dict[str, Any] | None = None,
+) -> tuple[Entry, ...]:
+    """Write the job of these dubs; `last_step` runs once they are assembled.
+
+    Raises RequestError where a bundle lies in `folder` already, and whatever is wrong with the
+    requests' media.
+    """
+    if (folder / "bundle.json").exists():
+        raise RequestError(f"There is a bundle in '{folder}' already; choose another folder.")
+    if not requests:
+        raise RequestError("There is nothing to dub; select some clips.")
+    options = options or FarmOptions()
+    entries = tuple(_entry(i, r, folder.absolute()) for i, r in enumerate(requests, 1))
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    _write(folder / "asset_references.json", _assets(entries))
+    _write(folder / "parameter_values.json", _farm_parameters(options))
+    _write(folder / "template.json", _template(entries, folder, options, last_step))
+    _write(folder / "bundle.json", {
+        "format": FORMAT,
+        "dubs": [
+            {"request": json.loads(e.request.to_json()), "frames": [e.frames.start, e.frames.end]}
+            for e in entries
+        ],
+    })  # fmt: skip
+    return entries
+
+
+def read_bundle(folder: Path) -> tuple[Entry, ...]:
+    """The dubs of a bundle; raises RequestError where there is none or it is damaged."""
+    try:
+        data = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise RequestError(f"The bundle in '{folder}' is of another version; submit again.")
+        return tuple(
+            Entry(i, DubRequest.from_dict(entry["request"]), FrameRange(*entry["frames"]))
+            for i, entry in enumerate(data["dubs"], 1)
+        )
+    except OSError as error:
+        raise RequestError(f"There is no bundle in '{folder}'; submit one first.") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise RequestError(f"The bundle in '{folder}' is damaged; submit again.") from error
+
+
+def run_task(folder: Path, stage: Stage, chunk: str, say: Say = lambda _: None) -> list[str]:
+    """Run a chunk of tasks, `A-B` or `A`, both ends included; returns what to tell a person.
+
+    A dub that cannot be made for its own reasons (no face, a wrong range) is noted for `collect`
+    and does not stop the others. What another worker or another moment may mend is raised.
+    """
+    entries = read_bundle(folder)
+    first, last = _parse_chunk(chunk)
+    total = sum(e.parts for e in entries) if stage == "render" else len(entries)
+    if not 1 <= first <= last <= total:
+        raise RequestError(f"The tasks {chunk} lie outside of the job's 1-{total}; submit again.")
+    worker = _Worker(folder, say)
+    if stage == "render":
+        for entry, frames in _parts(entries, first, last):
+            worker.render(entry, frames)
+    else:
+        for entry in entries[first - 1 : last]:
+            (worker.prepare if stage == "prepare" else worker.assemble)(entry)
+    return worker.notes
+
+
+def as_stage(text: str) -> Stage:
+    """Raises RequestError where it is none."""
+    for stage in get_args(Stage):
+        if text == stage:
+            return stage  # type: ignore[no-any-return]
+    raise RequestError(f"'{text}' is no step of the job; give prepare, render or assemble.")
+
+
+def keep_outcome(folder: Path, entry: Entry, result: DubResult) -> None:
+    """Note a finished dub and the sha256 of its files."""
+    data = {"result": result.to_dict(), "files": hash_files(result.output)}
+    _write(_outcome_path(folder, entry), data)
+
+
+def read_outcome(folder: Path, entry: Entry) -> DubResult:
+    """The result of a finished dub, its files checked against their sha256.
+
+    Raises the error that the dub failed with, or DubError where its files are missing or changed.
+    """
+    name = Path(entry.request.output).name
+    try:
+        data = json.loads(_outcome_path(folder, entry).read_text(encoding="utf-8"))
+        if "error" in data:
+            raise _named(data["error"])
+        result = DubResult.from_dict(data["result"])
+        wanted: dict[str, str] = data["files"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise RequestError(
+            f"'{name}' has not been assembled; run the farm's job again from where it stopped."
+        ) from error
+    if result.output != entry.request.output or not wanted:
+        raise RequestError(
+            f"The result of '{name}' is of another dub; run its assemble task again."
+        )
+    if hash_files(result.output) != wanted:
+        raise MediaError(
+            f"'{name}' is not the file that was assembled; run its assemble task again."
+        )
+    return result
+
+
+def hash_files(output: str) -> dict[str, str]:
+    """sha256 by name of a file, or of the numbered images that a pattern names."""
+    path = Path(output)
+    if "%" not in path.name:
+        return {path.name: file_hash(path)} if path.is_file() else {}
+    pieces = re.split(r"%0?\d*d", path.name)
+    pattern = re.compile(r"\d+".join(re.escape(piece) for piece in pieces))
+    found = path.parent.iterdir() if path.parent.is_dir() else ()
+    return {file.name: file_hash(file) for file in sorted(found) if pattern.fullmatch(file.name)}
+
+
+class _Worker:
+    """Runs tasks one after the other on models that are loaded once."""
+
+    def __init__(self, folder: Path, say: Say) -> None:
+        self.folder, self.say = folder, say
+        self.notes: list[str] = []
+        self._models: dict[tuple[str, str], Any] = {}
+
+    def prepare(self, entry: Entry) -> None:
+        """Make the plan, or note why this dub cannot be made."""
+        from stylesync_engine import dubbing
+
+        _check_sources(entry)
+        outcome = _outcome_path(self.folder, entry)
+        if self._has_failed(entry):
+            outcome.unlink()
+        try:
+            dubbing.prepare(entry.request, entry.work, self._loaded(entry), self.say)
+        except _OWN_FAULTS as error:
+            self.notes.append(f"Dub {entry.number}: {error}")
+            _write(outcome, {"error": error.to_dict()})
+
+    def render(self, entry: Entry, frames: FrameRange) -> None:
+        from stylesync_engine import dubbing
+
+        if self._has_failed(entry):
+            return
+        _check_sources(entry)
+        dubbing.render(entry.work, frames, self._loaded(entry), self.say)
+
+    def assemble(self, entry: Entry) -> None:
+        """Join the windows; those that were lost or cut short are rendered again first."""
+        from stylesync_engine import dubbing
+
+        if self._has_failed(entry):
+            return
+        _check_sources(entry)
+        plan = Plan.load(entry.work)
+        if any(load_window(entry.work, w, plan.fingerprint) is None for w in plan.windows):
+            dubbing.render(entry.work, None, self._loaded(entry), self.say)
+        result = dubbing.assemble(entry.work, self.say)
+        keep_outcome(self.folder, entry, result)
+
+    def _loaded(self, entry: Entry) -> Any:
+        from stylesync_engine.checkpoints import load_models
+
+        key = (entry.request.options.models, entry.request.options.device)
+        if key not in self._models:
+            self._models = {key: load_models(*key)}
+        return self._models[key]
+
+    def _has_failed(self, entry: Entry) -> bool:
+        try:
+            data = json.loads(_outcome_path(self.folder, entry).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(data, dict) and "error" in data
+
+
+def _entry(number: int, request: DubRequest, folder: Path) -> Entry:
+    """The request with absolute paths: a worker's own folder is another."""
+    from stylesync_engine.inputs import check_request, resolve_range
+    from stylesync_engine.media import probe_video
+
+    places: dict[str, Any] = {
+        name: str(Path(path).absolute())
+        for name in _SOURCES
+        if (path := getattr(request, name)) is not None
+    }
+    places["output"] = str(Path(request.output).absolute())
+    places["work"] = str(Path(request.work or folder / "work" / f"{number:04d}").absolute())
+    request = dataclasses.replace(request, **places)
+    check_request(request)
+    return Entry(number, request, resolve_range(request, probe_video(request.video)))
+
+
+def _parts(entries: Sequence[Entry], first: int, last: int) -> Iterator[tuple[Entry, FrameRange]]:
+    """The frames of each dub that the parts `first` to `last`, counted from 1, cover."""
+    begin = 1
+    for entry in entries:
+        low, high = max(first, begin) - begin, min(last, begin + entry.parts - 1) - begin
+        if low <= high:
+            start = entry.frames.start + low * PART
+            end = min(entry.frames.start + (high + 1) * PART, entry.frames.end)
+            yield entry, FrameRange(start, end)
+        begin += entry.parts
+
+
+def _parse_chunk(chunk: str) -> tuple[int, int]:
+    found = _CHUNK.fullmatch(chunk)
+    if not found:
+        raise RequestError(f"'{chunk}' is no chunk of tasks; write A-B, for example 1-25.")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def _template(
+    entries: Sequence[Entry], folder: Path, options: FarmOptions, last_step: dict[str, Any] | None
+) -> dict[str, Any]:
+    parts = sum(entry.parts for entry in entries)
+    steps = [
+        _step("prepare", len(entries), 8, options.gpus),
+        _step("render", parts, options.parts_per_chunk(), options.gpus, after="prepare"),
+        _step("assemble", len(entries), 8, 0, after="render"),
+    ]
+    if last_step is not None:
+        steps.append({**last_step, "dependencies": [{"dependsOn": "assemble"}]})
+    return {
+        "specificationVersion": "jobtemplate-2023-09",
+        "extensions": ["TASK_CHUNKING"],
+        "name": f"StyleSync {folder.absolute().name}"[:128],
+        "parameterDefinitions": [
+            {
+                "name": "Bundle", "type": "PATH", "objectType": "DIRECTORY", "dataFlow": "INOUT",
+                "default": ".", "description": "This folder, where every worker sees it.",
+            },
+            {
+                "name": "Engine", "type": "STRING", "default": "stylesync-engine",
+                "description": "The engine's command on the workers.",
+            },
+            {
+                "name": "PartsPerChunk", "type": "INT", "minValue": 1,
+                "default": min(options.parts_per_chunk(), parts),
+                "description": f"Parts of {PART} frames that a worker renders at a time.",
+            },
+        ],
+        "steps": steps,
+    }  # fmt: skip
+
+
+def _step(name: Stage, tasks: int, chunk: int, gpus: int, after: str = "") -> dict[str, Any]:
+    count = "{{Param.PartsPerChunk}}" if name == "render" else min(chunk, tasks)
+    step: dict[str, Any] = {
+        "name": name,
+        "parameterSpace": {"taskParameterDefinitions": [{
+            "name": "Task", "type": "CHUNK[INT]", "range": f"1-{tasks}",
+            "chunks": {
+                "defaultTaskCount": count, "targetRuntimeSeconds": _TARGET_SECONDS,
+                "rangeConstraint": "CONTIGUOUS",
+            },
+        }]},
+        "script": {"actions": {"onRun": {
+            "command": "{{Param.Engine}}",
+            "args": ["task", name, "{{Param.Bundle}}", "--of", "{{Task.Param.Task}}", "--farm"],
+            "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": 15},
+        }}},
+    }  # fmt: skip
+    if after:
+        step["dependencies"] = [{"dependsOn": after}]
+    if gpus:
+        step["hostRequirements"] = {"amounts": [{"name": "amount.worker.gpu", "min": gpus}]}
+    return step
+
+
+def _assets(entries: Sequence[Entry]) -> dict[str, Any]:
+    files = {getattr(e.request, name) for e in entries for name in _SOURCES} - {None}
+    patterns = {file for file in files if "%" in Path(file).name}
+    folders = {str(Path(e.request.output).parent) for e in entries} | {str(e.work) for e in entries}
+    return {"assetReferences": {
+        "inputs": {
+            "filenames": sorted(files - patterns),
+            "directories": sorted({str(Path(file).parent) for file in patterns}),
+        },
+        "outputs": {"directories": sorted(folders)},
+        "referencedPaths": [],
+    }}  # fmt: skip
+
+
+def _farm_parameters(options: FarmOptions) -> dict[str, Any]:
+    retries = {"name": "deadline:maxRetriesPerTask", "value": options.retries}
+    return {"parameterValues": [retries]}
+
+
+def _check_sources(entry: Entry) -> None:
+    """A file that this worker does not see is no fault of the dub."""
+    for path in (getattr(entry.request, name) for name in _SOURCES):
+        if path is not None and "%" not in Path(path).name and not Path(path).exists():
+            raise MediaError(f"This worker does not see '{path}'; mount its folder there.")
+
+
+def _outcome_path(folder: Path, entry: Entry) -> Path:
+    return folder / "results" / f"{entry.number:04d}.json"
+
+
+def _named(data: dict[str, Any]) -> DubError:
+    kinds = {kind.__name__: kind for kind in _OWN_FAULTS}
+    return kinds.get(str(data["kind"]), DubError)(str(data["message"]))
+
+
+def _write(path: Path, data: Any) -> None:
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,209 @@
+"""Job bundles: their template, their tasks, and the way back onto the timeline."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from stylesync_plugin.dub_timeline import dub_timeline
+from stylesync_plugin.farm import Submission, collect, job_data, read_submission, submit
+from stylesync_plugin.jobs import Job, job_from
+from stylesync_plugin.plan import PlanSettings
+from stylesync_plugin.write_back import TrackNames, list_dubs
+from timeline_material import MarkingEngine, clip, timeline, track, write_clip, write_speech
+
+from stylesync_engine.bundles import (
+    PART,
+    FarmOptions,
+    as_stage,
+    keep_outcome,
+    read_bundle,
+    read_outcome,
+    run_task,
+    write_bundle,
+)
+from stylesync_engine.request import DubRequest, FrameRange, MediaError, NoFaceError, RequestError
+
+RATE = Fraction(25)
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media #1")
+    write_clip(folder / "a.mkv", RATE, 60, 1)
+    write_speech(folder / "line.wav", 1.0)
+    return folder
+
+
+def submission(media: Path, out: Path) -> Submission:
+    cut = timeline(
+        track(
+            clip("A", media / "a.mkv", 5, 20, 25, (0, 60)),
+            clip("B", media / "a.mkv", 30, 25, 25, (0, 60)),
+        )
+    )
+    options = {"codec": "ffv1"}
+    jobs = tuple(job_from({"clip": n, "speech": "line.wav"}, n, options) for n in "AB")
+    settings = PlanSettings(out / "dubs", (media,))
+    return Submission(cut, jobs, settings, out / "out.otio", TrackNames())
+
+
+def request(media: Path, out: Path, frames: FrameRange, name: str = "out") -> DubRequest:
+    return DubRequest.from_dict({
+        "video": str(media / "a.mkv"), "speech": str(media / "line.wav"),
+        "frames": [frames.start, frames.end], "output": str(out / f"{name}.mkv"),
+        "options": {"codec": "ffv1"},
+    })  # fmt: skip
+
+
+def render_on_farm(bundle: Path) -> None:
+    for entry in read_bundle(bundle):
+        keep_outcome(bundle, entry, MarkingEngine()(entry.request, lambda _: None))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"clip": "A", "speech": "line.wav"},
+        {"track": "V1", "index": 2, "speech": {"file": "l.wav", "samples": [3, 9]}},
+        {"range": ["01:00:00:00", "01:00:02:00"], "speech": {"track": "A2"}, "style": "r.mov",
+         "speaker": "3:4,5", "consent": "c.json", "second": "overlay", "options": {"seed": 7}},
+        {"clip": "A", "range": [3, 9], "speech": {"clip": "S"}, "style": {"clip": "B"}},
+    ],
+)  # fmt: skip
+def test_a_job_survives_its_data(data: dict[str, Any]) -> None:
+    job: Job = job_from(data, "x")
+    assert job_from(json.loads(json.dumps(job_data(job))), "another") == job
+
+
+def test_template_is_an_open_job_description(media: Path, tmp_path: Path) -> None:
+    model = pytest.importorskip("openjd.model")
+    submit(submission(media, tmp_path), tmp_path / "job", gpus=1)
+    template = json.loads((tmp_path / "job" / "template.json").read_text())
+    checked = model.decode_job_template(template=template, supported_extensions=["TASK_CHUNKING"])
+    assert [step.name for step in checked.steps] == ["prepare", "render", "assemble", "write_back"]
+    assert "hostRequirements" in template["steps"][1]
+    assert "hostRequirements" not in template["steps"][2]
+    assets = json.loads((tmp_path / "job" / "asset_references.json").read_text())
+    assert str(media / "a.mkv") in assets["assetReferences"]["inputs"]["filenames"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_chunks_of_any_size_render_every_frame_once(
+    media: Path, tmp_path: Path, stand_in: ModuleType, size: int
+) -> None:
+    ranges = [FrameRange(0, 60), FrameRange(7, 8), FrameRange(10, 10 + 2 * PART)]
+    job = tmp_path / "job"
+    entries = write_bundle([request(media, tmp_path, r, f"o{r.start}") for r in ranges], job)
+    total = sum(entry.parts for entry in entries)
+    for first in range(1, total + 1, size):
+        run_task(job, "render", f"{first}-{min(first + size - 1, total)}")
+    rendered: dict[Path, list[int]] = {}
+    for call in stand_in.calls:
+        if call[0] == "render":
+            rendered.setdefault(call[1], []).extend(range(call[2].start, call[2].end))
+    assert {
+        entry.work: list(range(e.start, e.end)) for entry in entries for e in [entry.frames]
+    } == rendered
+    assert sum(call[0] == "load" for call in stand_in.calls) == -(-total // size)
+
+
+def test_a_dub_without_a_face_does_not_stop_the_others(
+    media: Path, tmp_path: Path, stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(asked: DubRequest, *_: Any) -> None:
+        if "bad" in asked.output:
+            raise NoFaceError("There is no face; choose another range.")
+
+    monkeypatch.setattr(stand_in, "prepare", prepare)
+    whole = FrameRange(0, PART)
+    job = tmp_path / "job"
+    entries = write_bundle([request(media, tmp_path, whole, n) for n in ("bad", "good")], job)
+    assert run_task(job, "prepare", "1-2") == ["Dub 1: There is no face; choose another range."]
+    run_task(job, "render", "1-2")
+    assert [c[1] for c in stand_in.calls if c[0] == "render"] == [entries[1].work]
+    with pytest.raises(NoFaceError, match="no face"):
+        read_outcome(job, entries[0])
+
+
+def test_a_worker_that_does_not_see_the_media_fails_the_task_alone(
+    tmp_path: Path, stand_in: ModuleType
+) -> None:
+    write_clip(tmp_path / "a.mkv", RATE, 20, 1)
+    write_speech(tmp_path / "line.wav", 1.0)
+    (entry,) = write_bundle([request(tmp_path, tmp_path, FrameRange(0, 20))], tmp_path / "job")
+    (tmp_path / "a.mkv").rename(tmp_path / "away.mkv")
+    with pytest.raises(MediaError, match="does not see"):
+        run_task(tmp_path / "job", "prepare", "1")
+    with pytest.raises(RequestError, match="not been assembled"):
+        read_outcome(tmp_path / "job", entry)
+
+
+@pytest.mark.parametrize("chunk", ["", "0-1", "2-1", "1-99", "1-", "a", "-1", "1-2-3", "٣"])
+def test_wrong_chunks_are_refused(media: Path, tmp_path: Path, chunk: str) -> None:
+    write_bundle([request(media, tmp_path, FrameRange(0, 60))], tmp_path / "job")
+    with pytest.raises(RequestError):
+        run_task(tmp_path / "job", "render", chunk)
+
+
+def test_collect_puts_what_the_farm_made_where_a_local_batch_puts_it(
+    media: Path, tmp_path: Path
+) -> None:
+    asked = submission(media, tmp_path)
+    job = tmp_path / "job"
+    submit(asked, job)
+    render_on_farm(job)
+    found = read_submission(job)
+    assert found.jobs == asked.jobs
+    batch = collect(job, found)
+    local = dub_timeline(asked.timeline, asked.jobs, asked.settings, MarkingEngine())
+    assert batch.exit_code == 0
+    assert list_dubs(batch.timeline) == list_dubs(local.timeline)
+    assert batch.timeline.is_equivalent_to(local.timeline)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_collect_refuses_changed_and_missing_outputs(
+    media: Path, tmp_path: Path, twice: bool
+) -> None:
+    job = tmp_path / "job"
+    submit(submission(media, tmp_path), job)
+    render_on_farm(job)
+    if twice:
+        assert collect(job, read_submission(job)).exit_code == 0
+    first, second = read_bundle(job)
+    damaged = Path(first.request.output)
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    Path(second.request.output).unlink()
+    batch = collect(job, read_submission(job))
+    assert [kind for kind, _ in batch.failures] == ["A", "B"]
+    assert all("not the file that was assembled" in str(e) for _, e in batch.failures)
+    assert list_dubs(batch.timeline) == []
+
+
+def test_bundles_are_not_overwritten_and_damage_is_named(media: Path, tmp_path: Path) -> None:
+    asked = request(media, tmp_path, FrameRange(0, 20))
+    write_bundle([asked], tmp_path / "job")
+    with pytest.raises(RequestError, match="already"):
+        write_bundle([asked], tmp_path / "job")
+    (tmp_path / "job" / "bundle.json").write_text('{"format": 1, "dubs": [{}]}')
+    with pytest.raises(RequestError, match="damaged"):
+        read_bundle(tmp_path / "job")
+    with pytest.raises(RequestError, match="no bundle"):
+        read_bundle(tmp_path / "nothing")
+    with pytest.raises(RequestError, match="no step"):
+        as_stage("cook")
+
+
+def test_chunks_grow_with_speed_and_start_up() -> None:
+    slow = FarmOptions(frames_per_second=1.6, start_up=1.0)
+    assert slow.parts_per_chunk() == 30  # 300 s at 1.6 frames/s in parts of 16
+    loading = dataclasses.replace(slow, start_up=12.0)
+    assert loading.parts_per_chunk() == 60  # 600 s, of which 12 s are 2 %
