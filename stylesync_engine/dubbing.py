@@ -62,7 +62,8 @@ def dub(
     loaded = time.monotonic() - started
     prepare(request, work, models, on_progress)
     render(work, None, models, on_progress)
-    result = assemble(work, on_progress, {"load": loaded})
+    result = assemble(work, on_progress)
+    result = replace(result, seconds={"load": round(loaded, 3), **result.seconds})
     if request.work is None:
         shutil.rmtree(work, ignore_errors=True)
     return result
@@ -109,9 +110,7 @@ def render(
     clock.keep(work, models)
 
 
-def assemble(
-    work: Path, on_progress: OnProgress | None = None, seconds: dict[str, float] | None = None
-) -> DubResult:
+def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
     """Join what was rendered into the output. Raises RequestError where windows are missing."""
     plan = Plan.load(work)
     request = plan.request
@@ -139,7 +138,7 @@ def assemble(
         for done, frame in enumerate(frames, start=1):
             writer.write(frame)
             clock(Progress("assemble", done, len(plan.frames)))
-    return _result(plan, work, info, {**(seconds or {}), **_kept_seconds(work), **clock.seconds})
+    return _result(plan, work, info, {**_kept_seconds(work), **clock.seconds})
 
 
 def composited_frames(

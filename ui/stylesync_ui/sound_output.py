@@ -40,7 +40,7 @@ class SoundOutput:
         if not segments or self.trouble:
             return
         try:
-            import miniaudio  # type: ignore[import-untyped]
+            import miniaudio
 
             device = miniaudio.PlaybackDevice(
                 output_format=miniaudio.SampleFormat.SIGNED16, nchannels=2, sample_rate=RATE,
