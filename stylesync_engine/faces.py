@@ -7,7 +7,9 @@ grows by a few kB a frame.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +39,8 @@ _MESH_SIDE = 192
 _MESH_MARGIN = 1.5  # crop side over landmark box, the margin that the mesh was trained with
 _DETECT_EVERY = 12  # frames between two looks for new faces
 _MOST_FACES = 6
+_SUDDEN = 12.0  # 0..255, least change of a picture that can be a cut
+_SUDDEN_OVERLAP = 0.9  # of the colours, most that a sudden cut may leave alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,7 @@ class FaceDetector:
     """Finds faces of any size: the whole picture first, then overlapping tiles for small ones."""
 
     def __init__(self, threshold: float = 0.6) -> None:
-        self._network = Interpreter(
-            str(_ASSETS / "face_detection_full_range_sparse.tflite"), num_threads=1
-        )
-        self._network.allocate_tensors()
+        self._network = _load_network("face_detection_full_range_sparse.tflite")
         self._input = self._network.get_input_details()[0]["index"]
         outputs = sorted(self._network.get_output_details(), key=lambda o: -int(o["shape"][-1]))
         self._boxes, self._scores = (o["index"] for o in outputs)
@@ -105,8 +106,7 @@ class FaceMesh:
     """468 landmarks of one face, seeded by a detection or by the frame before."""
 
     def __init__(self) -> None:
-        self._network = Interpreter(str(_ASSETS / "face_landmark.tflite"), num_threads=1)
-        self._network.allocate_tensors()
+        self._network = _load_network("face_landmark.tflite")
         self._input = self._network.get_input_details()[0]["index"]
         outputs = sorted(self._network.get_output_details(), key=lambda o: -int(o["shape"][-1]))
         self._points, self._flag = (o["index"] for o in outputs)
@@ -256,14 +256,17 @@ def follow_faces(
     active: list[Track] = []
     cuts: list[int] = []
     before: Image | None = None
-    index = -1
+    usual, index = 1.0, -1
     for index, picture in enumerate(pictures):
         thumbnail = np.asarray(
             cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), np.uint8
         )
-        if before is not None and is_cut(before, thumbnail):
-            cuts.append(index)
-            active = []
+        if before is not None:
+            if is_cut(before, thumbnail, usual):
+                cuts.append(index)
+                active = []
+            else:
+                usual += 0.2 * (picture_change(before, thumbnail) - usual)
         before = thumbnail
         still = [track for track in active if _extend(track, index, picture, landmarker)]
         if len(still) < len(active) or not still or index % _DETECT_EVERY == 0:
@@ -296,11 +299,16 @@ def choose_speaker(
     return chosen
 
 
-def is_cut(before: Image, after: Image) -> bool:
+def is_cut(before: Image, after: Image, usual: float = np.inf) -> bool:
     """Whether two thumbnails `[36, 64, 3]` belong to different shots: both the picture and its
-    colours change (motion changes the first alone, a flash mostly the second)."""
-    change = float(np.abs(before.astype(np.int16) - after).mean())
-    if change < 18:
+    colours change (motion changes the first alone, a flash mostly the second).
+
+    Less is asked of a sudden change, far above the `usual` one from frame to frame: two people
+    may be filmed before the same wall.
+    """
+    change = picture_change(before, after)
+    sudden = change > max(_SUDDEN, 4 * usual)
+    if change < 18 and not sudden:
         return False
     histograms = [
         cv2.calcHist([image], [0, 1, 2], None, [6, 6, 6], [0, 256] * 3).astype(np.float32)
@@ -308,7 +316,12 @@ def is_cut(before: Image, after: Image) -> bool:
         for image in (before, after)
     ]
     overlap = float(np.minimum(*histograms).sum())
-    return overlap < 0.6
+    return overlap < (_SUDDEN_OVERLAP if sudden else 0.6)
+
+
+def picture_change(before: Image, after: Image) -> float:
+    """Mean difference of two thumbnails, 0..255."""
+    return float(np.abs(before.astype(np.int16) - after).mean())
 
 
 def smooth_landmarks(landmarks: Array, seen: NDArray[np.bool_]) -> Array:
@@ -325,6 +338,30 @@ def stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Half-open ranges in which `flags` `[T]` is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _load_network(name: str) -> Interpreter:
+    with _native_silence():
+        network = Interpreter(str(_ASSETS / name), num_threads=1)
+        network.allocate_tensors()
+    return network
+
+
+@contextmanager
+def _native_silence() -> Iterator[None]:
+    """LiteRT announces itself on standard error, where only what a person should read may stand."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # a program without standard error
+        yield
+        return
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _extend(track: Track, index: int, picture: Image, landmarker: Landmarker) -> bool:
@@ -383,13 +420,15 @@ def _look(picture: Image, points: Array) -> Array:
     return small.astype(np.float32) / 255.0
 
 
-def _same_person(one: Track, other: Track) -> bool:
-    """Whether two tracks that do not overlap in time show one person."""
+def _same_person(one: Track, other: Track, cuts: list[int]) -> bool:
+    """Whether two tracks that do not overlap in time show one person; after a cut the same place
+    in the picture says nothing."""
     first, second = sorted((one, other), key=lambda track: track.frames[0])
     if set(first.frames) & set(second.frames):
         return False
     pause = second.frames[0] - first.frames[-1]
-    near = _overlap(first.last_box, landmark_box(second.landmarks[0])) > 0.3
+    cut = any(first.frames[-1] < frame <= second.frames[0] for frame in cuts)
+    near = not cut and _overlap(first.last_box, landmark_box(second.landmarks[0])) > 0.3
     a, b = first.look - first.look.mean(), second.look - second.look.mean()
     likeness = float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-6))
     colour = float(np.abs(first.look.mean(axis=(0, 1)) - second.look.mean(axis=(0, 1))).max())
@@ -404,7 +443,7 @@ def _speakers(tracks: list[Track], length: int, cuts: list[int]) -> tuple[Speake
                 p
                 for p in people
                 if all(not set(t.frames) & set(track.frames) for t in p)
-                and _same_person(p[0], track)
+                and _same_person(p[0], track, cuts)
             ),
             None,
         )

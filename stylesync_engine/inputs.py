@@ -61,7 +61,8 @@ def appearance_clip(appearance: str) -> tuple[str | None, FrameRange | None]:
 
 def fingerprint(request: DubRequest, models: Models) -> str:
     """What the pixels depend on: inputs, options, models, engine."""
-    data = json.loads(request.to_json())
+    # By way of the text, so that a request that was read from a plan gives the same.
+    data = json.loads(DubRequest.from_json(request.to_json()).to_json())
     for name in _PLACES:
         data.pop(name, None)
     for name in _WRITING:

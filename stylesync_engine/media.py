@@ -497,7 +497,7 @@ _EQUIVALENT: Final = {
 }  # fmt: skip
 
 
-def _image_of(frame: VideoFrame, codec: str, turned: Turn | None) -> PixelImage:
+def _image_of(frame: VideoFrame, codec: str, turned: Turn | None = None) -> PixelImage:
     """The frame's own code values, upright, sharing the decoder's memory."""
     frame = _supported(frame)
     layout = layout_of(
@@ -691,6 +691,8 @@ def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> I
 
 def _float_block(frame: Any) -> Sound:
     """Samples of one decoded block as float32 `[C, S]` in [-1, 1]."""
+    if frame.format.is_planar and frame.layout.nb_channels >= MOST_PLANES:
+        frame = _with_format(frame, frame.format.packed.name)
     array = frame.to_ndarray()
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T
@@ -737,10 +739,17 @@ _DNXHR_PROFILES: Final = {
 }
 DNXHR_SIZE: Final = (256, 120)
 """The smallest width and height that DNxHR has, in px."""
+MOST_PLANES: Final = 8
+"""From so many planes of sound on, PyAV reads and writes beyond its memory."""
 MOST_CHANNELS: Final = 8
 """The most channels of sound that are read and written."""
-MXF_RATE: Final = 48_000
+STUDIO_RATE: Final = 48_000
 """The only sample rate that MXF carries, in Hz."""
+AAC_RATES: Final = (
+    *(7350, 8000, 11025, 12000, 16000, 22050, 24000),
+    *(32000, 44100, STUDIO_RATE, 64000, 88200, 96000),
+)
+"""Sample rates that AAC has, in Hz (ISO/IEC 14496-3, table 1.18)."""
 ENCODER_THREADS: Final = 4
 """Fixed, since the bytes that some encoders write depend on it."""
 
@@ -895,8 +904,8 @@ class _Movie:
             options["chroma_sample_location"] = "center"
         if codec == "dnxhr":
             options["profile"] = _DNXHR_PROFILES[name]
-        if codec == "ffv1" and (like.width % 2 or like.height % 2):
-            options["slices"] = "1"  # more are not defined where a slice would cut a chroma sample
+        if codec == "ffv1" and _cuts_chroma(self._layout, like):
+            options = {"level": "1", "g": "1"}  # no slices: they would cut a chroma sample
         if codec == "prores4444":
             options["alpha_bits"] = "16" if self._layout.has_alpha else "0"
         stream: Any = self._container.add_stream(encoder, rate=like.rate, options=options)
@@ -917,9 +926,10 @@ class _Movie:
 
     def _add_sound(self, suffix: str, samples: Sound, rate: int) -> Any:
         samples = np.atleast_2d(samples)
-        if suffix == ".mxf" and rate != MXF_RATE:
-            samples = np.concatenate(list(resample_blocks([samples], rate, MXF_RATE)), axis=1)
-            rate = MXF_RATE
+        known = {".mxf": (STUDIO_RATE,), ".mp4": AAC_RATES}.get(suffix)
+        if known and rate not in known:
+            samples = np.concatenate(list(resample_blocks([samples], rate, STUDIO_RATE)), axis=1)
+            rate = STUDIO_RATE
         self._samples, self._rate, self._fed = samples, rate, 0
         layouts = {
             1: "mono",
@@ -986,6 +996,11 @@ class _Movie:
             self._container.close()
 
 
+def _cuts_chroma(layout: PixelLayout, like: VideoInfo) -> bool:
+    """Whether the picture's size is no multiple of its chroma cells."""
+    return bool(like.width % (1 << layout.chroma_x) or like.height % (1 << layout.chroma_y))
+
+
 def _muxer_options(suffix: str) -> dict[str, str]:
     if suffix in (".mov", ".mp4"):
         return {"movflags": "+faststart" if suffix == ".mp4" else "+write_colr"}
@@ -1013,10 +1028,22 @@ def _video_frame(image: PixelImage) -> VideoFrame:
     return frame
 
 
+def _planar_frame(block: Sound, layout: str) -> Any:
+    if block.shape[0] < MOST_PLANES:
+        return av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+    packed = np.ascontiguousarray(block.T).reshape(1, -1)
+    frame: Any = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+    frame.sample_rate = STUDIO_RATE
+    return _with_format(frame, "fltp")
+
+
+def _with_format(frame: Any, name: str) -> Any:
+    """The same samples of a decoded block in another sample format."""
+    return av.AudioResampler(name, frame.layout, frame.sample_rate).resample(frame)[0]
+
+
 def _audio_frame(block: Sound, context: Any) -> Any:
     if context.format.name == "fltp":
-        return av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(block), format="fltp", layout=context.layout.name
-        )
+        return _planar_frame(block, context.layout.name)
     packed = np.ascontiguousarray(to_24_bit(block).T).reshape(1, -1)
     return av.AudioFrame.from_ndarray(packed, format="s32", layout=context.layout.name)

@@ -13,7 +13,14 @@ from stylesync_engine.face_model import FaceModel, ShotFit
 from stylesync_engine.faces import Landmarker, ShotFaces, Speaker, choose_speaker, follow_faces
 from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth import Alignment
-from stylesync_engine.request import FrameRange, Progress, RequestError, SpeakerPoint, Stage
+from stylesync_engine.request import (
+    FrameRange,
+    MediaError,
+    Progress,
+    RequestError,
+    SpeakerPoint,
+    Stage,
+)
 
 Array = NDArray[np.float32]
 OnProgress = Callable[[Progress], None]
@@ -69,8 +76,14 @@ class FollowedShot:
 
 
 def check_range(path: str, frames: FrameRange | None, info: VideoInfo) -> FrameRange:
-    """The range, the whole clip without one. Raises RequestError where it leaves the clip."""
+    """The range, the whole clip without one. Raises RequestError where it leaves the clip,
+    MediaError where the end of the clip is missing."""
     if frames is None:
+        if info.missing_frames:
+            raise MediaError(
+                f"'{path}' is damaged: {info.missing_frames} frames after the first {info.frames}"
+                f" cannot be read; repair the file or give a range within 0:{info.frames}."
+            )
         return FrameRange(0, info.frames)
     if frames.end > info.frames:
         raise RequestError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -86,5 +87,6 @@ def write_audio(path: str | Path, samples: Sound, rate: int) -> None:
         raise MediaError(f"Sound is written as .wav, not '{path.name}'; change the name.")
     with appearing(path) as draft:
         frames = np.ascontiguousarray(np.atleast_2d(to_24_bit(samples)).T)
-        with draft.open("wb") as file:
-            soundfile.write(file, frames, rate, subtype="PCM_24", format="WAV")
+        written = io.BytesIO()  # the library hides what the disk says
+        soundfile.write(written, frames, rate, subtype="PCM_24", format="WAV")
+        draft.write_bytes(written.getbuffer())
