@@ -915,6 +915,8 @@ class _Movie:
         context.time_base = self._time_base
         context.sample_aspect_ratio = like.sample_aspect
         context.thread_count = ENCODER_THREADS
+        if encoder == "prores_ks":
+            context.thread_type = "AUTO"  # frames side by side: half the time, the same bytes
         context.flags |= CodecFlags.bitexact
         self._tags = _written_tags(like, self._layout)
         context.color_range, context.color_primaries = self._tags.range, self._tags.primaries
