@@ -281,7 +281,7 @@ def test_killed_in_the_middle_it_goes_on(media: Path, tmp_path: Path) -> None:
         from pathlib import Path
         from stylesync_plugin.dub_timeline import dub_timeline
         from stylesync_plugin.engine_process import EngineProcess
-from stylesync_plugin.formats import read_timeline, write_timeline
+        from stylesync_plugin.formats import read_timeline, write_timeline
         from test_timeline_batch import jobs, settings
         from timeline_material import MarkingEngine
         media, out, slow = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "slow"
