@@ -6,7 +6,6 @@ The engine is imported inside the commands: `--help` and wrong flags answer with
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from stylesync_engine import __version__
-from stylesync_engine.reporting import format_rows, report_error, reporting
+from stylesync_engine.reporting import format_rows, reporting, run_app
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,
@@ -169,16 +168,8 @@ app.add_typer(models_app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. This front door alone turns errors into words."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = app(words or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-    except typer.TyperException as error:
-        said = " ".join(error.format_message().split()).rstrip(".")
-        return report_error(RequestError(f"{said}; see --help."), "--json" in words)
-    except Exception as error:
-        return report_error(error, "--json" in words)
-    return int(code or 0)
+    """Run one command; returns the exit code."""
+    return run_app(app, PROGRAM, arguments)
 
 
 @app.callback(invoke_without_command=True)

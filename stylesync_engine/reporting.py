@@ -10,10 +10,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -28,7 +29,14 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBars
 from rich.text import Text
 
-from stylesync_engine.request import Cancelled, DiskError, DubError, MediaError, Progress
+from stylesync_engine.request import (
+    Cancelled,
+    DiskError,
+    DubError,
+    MediaError,
+    Progress,
+    RequestError,
+)
 
 STAGE_TITLES = {
     "track": "Following the speaker",
@@ -75,18 +83,12 @@ class TextReport:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._bars = ProgressBars(
+        self._bars = progress_bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             RateColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            # Both streams are already sorted out by `reporting`.
-            redirect_stdout=False,
-            redirect_stderr=False,
         )
         self._tasks: dict[str, TaskID] = {}
 
@@ -178,6 +180,36 @@ def report_error(error: BaseException, as_json: bool) -> int:
     except BrokenPipeError:
         _discard_output()
     return named.exit_code
+
+
+def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:
+    """Run one command of a front door and return the exit code.
+
+    Here alone errors become words. Without arguments those of this process are taken.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(words or ["--help"], prog_name=program, standalone_mode=False)
+    except typer.TyperException as error:
+        said = " ".join(error.format_message().split()).rstrip(".")
+        return report_error(RequestError(f"{said}; see --help."), "--json" in words)
+    except Exception as error:
+        return report_error(error, "--json" in words)
+    return int(code or 0)
+
+
+def progress_bars(*columns: ProgressColumn) -> ProgressBars:
+    """Bars on a terminal's standard error with these columns before the remaining time; nothing
+    in a pipe."""
+    return ProgressBars(
+        *columns,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        # Both streams are already sorted out by `reporting`.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 def print_trace(error: BaseException) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from stylesync_engine import __version__
-from stylesync_engine.reporting import format_rows, report_error, reporting
+from stylesync_engine.reporting import format_rows, reporting, run_app
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin.times import parse_rate
 
@@ -111,16 +111,8 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. This front door alone turns errors into words."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = app(words or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-    except typer.TyperException as error:
-        said = " ".join(error.format_message().split()).rstrip(".")
-        return report_error(RequestError(f"{said}; see --help."), "--json" in words)
-    except Exception as error:
-        return report_error(error, "--json" in words)
-    return int(code or 0)
+    """Run one command; returns the exit code."""
+    return run_app(app, PROGRAM, arguments)
 
 
 @app.callback(invoke_without_command=True)

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBars
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from stylesync_engine.reporting import format_rows, report_error, reporting
+from stylesync_engine.reporting import format_rows, progress_bars, reporting, run_app
 from stylesync_engine.request import RequestError
 
 if TYPE_CHECKING:
@@ -113,16 +110,8 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. This front door alone turns errors into words."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = app(words or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-    except typer.TyperException as error:
-        said = " ".join(error.format_message().split()).rstrip(".")
-        return report_error(RequestError(f"{said}; see --help."), "--json" in words)
-    except Exception as error:
-        return report_error(error, "--json" in words)
-    return int(code or 0)
+    """Run one command; returns the exit code."""
+    return run_app(app, PROGRAM, arguments)
 
 
 @app.callback()
@@ -598,15 +587,8 @@ class _Bars:
     """Progress bars on a terminal's standard error, one a step; nothing in a pipe."""
 
     def __init__(self) -> None:
-        self._bars = ProgressBars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            redirect_stdout=False,
-            redirect_stderr=False,
+        self._bars = progress_bars(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         )
         self._tasks: dict[str, TaskID] = {}
 
