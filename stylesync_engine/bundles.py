@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from stylesync_engine.plan import WINDOW, Plan, file_hash, load_window, write_text
+from stylesync_engine.plan import WINDOW, Plan, file_hash, has_window, write_text
 from stylesync_engine.request import (
     DubError,
     DubRequest,
@@ -241,8 +241,8 @@ class _Worker:
         if self._has_failed(entry):
             return
         _check_sources(entry)
-        plan = Plan.load(entry.work)
-        if any(load_window(entry.work, w, plan.fingerprint) is None for w in plan.windows):
+        plan = Plan.load(entry.work, with_bank=False)
+        if not all(has_window(entry.work, w, plan.fingerprint) for w in plan.windows):
             dubbing.render(entry.work, None, self._loaded(entry), self.say)
         result = dubbing.assemble(entry.work, self.say)
         keep_outcome(self.folder, entry, result)

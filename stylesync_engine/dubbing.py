@@ -37,7 +37,7 @@ from stylesync_engine.media import (
 )
 from stylesync_engine.overlay import lift_changes, overlay_layout
 from stylesync_engine.pixels import PixelLayout, black_picture
-from stylesync_engine.plan import Plan, load_window, write_text
+from stylesync_engine.plan import Plan, has_window, load_window, note_request, write_text
 from stylesync_engine.preparing import prepare_plan
 from stylesync_engine.rendering import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
@@ -112,7 +112,7 @@ def render(
 
 def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
     """Join what was rendered into the output. Raises RequestError where windows are missing."""
-    plan = Plan.load(work)
+    plan = Plan.load(work, with_bank=False)
     request = plan.request
     check_request(request)
     if identify_files(request) != plan.facts.get("files"):
@@ -120,7 +120,7 @@ def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
             f"The media have changed since the plan in '{work}' was made;"
             " run stylesync-engine prepare again."
         )
-    missing = sum(len(w) for w in plan.windows if load_window(work, w, plan.fingerprint) is None)
+    missing = sum(len(w) for w in plan.windows if not has_window(work, w, plan.fingerprint))
     if missing:
         raise RequestError(
             f"{missing} of {len(plan.shown)} frames are not rendered yet;"
@@ -219,13 +219,13 @@ def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
     """Whether `work` holds a whole plan of these inputs; where and how the result is written may
     have changed, and is noted in it."""
     try:
-        plan = Plan.load(work)
+        plan = Plan.load(work, with_bank=False)
     except RequestError:
         return False
     if plan.fingerprint != wanted:
         return False
     if plan.request != request:
-        replace(plan, request=request).save(work)
+        note_request(work, request)
     return True
 
 

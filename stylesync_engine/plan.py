@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from stylesync_engine.appearance import Indices, ReferenceBank
 from stylesync_engine.delivery import disk_errors
@@ -32,6 +32,7 @@ from stylesync_engine.request import DubRequest, FrameRange, RequestError
 Array = NDArray[np.float32]
 
 FORMAT = 1
+_BANK = ("crops", "points", "angles", "frames")
 WINDOW = 16  # frames that are rendered, and kept, together
 
 
@@ -75,10 +76,7 @@ class Plan:
             "motion": self.motion,
             "references": self.references,
             "shares": self.shares,
-            "bank.crops": self.bank.crops,
-            "bank.points": self.bank.points,
-            "bank.angles": self.bank.angles,
-            "bank.frames": self.bank.frames,
+            **{f"bank.{name}": getattr(self.bank, name) for name in _BANK},
         }
         write_tensors(work / "plan.safetensors", tensors)
         data = {
@@ -92,8 +90,10 @@ class Plan:
         write_text(work / "plan.json", json.dumps(data, indent=2, ensure_ascii=False))
 
     @classmethod
-    def load(cls, work: Path) -> Plan:
-        """Raises RequestError where there is no plan, or a damaged one."""
+    def load(cls, work: Path, *, with_bank: bool = True) -> Plan:
+        """The plan in `work`. Only rendering needs the bank's pictures, most of the plan's memory;
+        without them the bank is empty. Raises RequestError where there is no plan, or a damaged
+        one."""
         data = read_plan_facts(work)
         if data is None:
             raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
@@ -103,10 +103,12 @@ class Plan:
                 raise RequestError(
                     f"The plan in '{work}' is damaged; run stylesync-engine prepare again."
                 )
-            tensors = load_file(path)
-            bank = ReferenceBank(
-                *(tensors.pop(f"bank.{k}") for k in ("crops", "points", "angles", "frames"))
-            )
+            with safe_open(path, framework="numpy") as file:
+                names = file.keys()
+                kept = [name for name in names if with_bank or not name.startswith("bank.")]
+                tensors = {name: file.get_tensor(name) for name in kept}
+            parts = [tensors.pop(f"bank.{k}") for k in _BANK] if with_bank else None
+            bank = ReferenceBank(*parts) if parts else ReferenceBank.empty()
             return cls(
                 request=DubRequest.from_dict(data["request"]),
                 frames=FrameRange(*data["frames"]),
@@ -119,6 +121,12 @@ class Plan:
             raise RequestError(
                 f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
             ) from error
+
+
+def note_request(work: Path, request: DubRequest) -> None:
+    """Where and how the result is written has changed; what was planned stays."""
+    data = {**(read_plan_facts(work) or {}), "request": json.loads(request.to_json())}
+    write_text(work / "plan.json", json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def read_plan_facts(work: Path) -> dict[str, Any] | None:
@@ -139,17 +147,32 @@ def save_window(work: Path, window: range, fingerprint: str, rendered: NDArray[n
     write_tensors(window_path(work, window), {"rendered": rendered}, {"plan": fingerprint})
 
 
+def has_window(work: Path, window: range, fingerprint: str) -> bool:
+    """Whether the rendered crops are there, whole and of this plan; reads the header alone."""
+    try:
+        with safe_open(window_path(work, window), framework="numpy") as file:
+            return _is_window(file, window, fingerprint)
+    except (OSError, SafetensorError):
+        return False
+
+
 def load_window(work: Path, window: range, fingerprint: str) -> NDArray[np.float16] | None:
     """The rendered crops, or None where the window is missing, truncated or of another plan."""
-    path = window_path(work, window)
     try:
-        with safe_open(path, framework="numpy") as file:
-            if (file.metadata() or {}).get("plan") != fingerprint:
+        with safe_open(window_path(work, window), framework="numpy") as file:
+            if not _is_window(file, window, fingerprint):
                 return None
             rendered: NDArray[np.float16] = file.get_tensor("rendered")
     except (OSError, SafetensorError):
         return None
-    return rendered if len(rendered) == len(window) and rendered.dtype == np.float16 else None
+    return rendered
+
+
+def _is_window(file: Any, window: range, fingerprint: str) -> bool:
+    """Opening has already compared the file's length with its header."""
+    rendered = file.get_slice("rendered")
+    ours = (file.metadata() or {}).get("plan") == fingerprint
+    return bool(ours and rendered.get_dtype() == "F16" and rendered.get_shape()[0] == len(window))
 
 
 def write_tensors(

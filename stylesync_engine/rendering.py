@@ -24,7 +24,7 @@ from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops, to_pictures
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
 from stylesync_engine.mouth import CROP, LOWER, cut_crop, draw_lip_map, mask_lower
-from stylesync_engine.plan import Plan, load_window, save_window
+from stylesync_engine.plan import Plan, has_window, save_window
 from stylesync_engine.request import DubOptions, FrameRange
 
 Array = NDArray[np.float32]
@@ -45,7 +45,7 @@ def render_windows(
     are."""
     renderer = choose_renderer(plan, models)
     windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
-    missing = [w for w in windows if load_window(work, w, plan.fingerprint) is None]
+    missing = [w for w in windows if not has_window(work, w, plan.fingerprint)]
     total = sum(len(w) for w in windows)
     done = total - sum(len(w) for w in missing)
     yield done, total
