@@ -72,6 +72,8 @@ _PAPER = Preset(
         pixel_weight=0.0,
         perceptual_weight=0.0,
         last_step=0.0,
+        early=0.0,
+        from_aligned=0.0,
     ),
     style_reading="network",
     samplings={"good": Sampling("dpmpp", 15), "best": PAPER_SAMPLING},

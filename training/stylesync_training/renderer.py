@@ -60,7 +60,10 @@ class RendererTraining:
     """What a run of the renderer needs; a preset is one of these.
 
     A batch is `batch` videos with `sequence` successive frames each. `frames_per_speaker` 0 takes
-    all frames. `last_step` is the share of samples that start from pure noise.
+    all frames. `last_step` is the share of samples that start from pure noise. `early` of the
+    others take their step from the first half of the schedule, and `from_aligned` of those are the
+    aligned reference noised instead of the truth: what sampling with a strength below 1 begins
+    with, so that the network learns to repair the reference instead of trusting it.
     """
 
     sizes: RendererSizes = field(default_factory=RendererSizes)
@@ -72,9 +75,11 @@ class RendererTraining:
     variants: int = 2
     references: int = 150
     mouth_weight: float = 3.0
-    pixel_weight: float = 0.5
-    perceptual_weight: float = 0.05
+    pixel_weight: float = 1.0
+    perceptual_weight: float = 0.15
     last_step: float = 0.15
+    early: float = 0.6
+    from_aligned: float = 0.6
     vary_colours: bool = True
     mirror: bool = True
     seed: int = 0
@@ -397,11 +402,13 @@ class _RendererLoss:
     def __call__(self, network: Renderer, batch: Batch, step: int) -> tuple[Tensor, Figures]:
         config, sizes = self.config, self.config.sizes
         clean = batch["clean"][:, :, sizes.top + sizes.context :]
-        steps = torch.randint(0, TRAIN_STEPS, (len(clean),))
-        last = torch.rand(len(clean)) < config.last_step
-        steps = torch.where(last, torch.full_like(steps, TRAIN_STEPS - 1), steps)
+        steps, repaired = self._draw_steps(len(clean))
         noise = torch.randn_like(clean)
-        noisy = add_noise(self.scheduler, clean, noise, steps)
+        start = clean
+        if repaired.any():
+            aligned = batch["aligned"][:, :, sizes.context :]
+            start = torch.where(repaired[:, None, None, None], aligned, clean)
+        noisy = add_noise(self.scheduler, start, noise, steps)
         with torch.autocast("cpu", torch.bfloat16):
             predicted = network(noisy, steps, conditions_of(network, batch)).float()
             aim = clean if config.prediction == "sample" else noise
@@ -412,6 +419,17 @@ class _RendererLoss:
         loss = error + config.pixel_weight * pixels + config.perceptual_weight * perceptual
         figures = {"latent": error, "pixels": pixels, "perceptual": perceptual}
         return loss, {name: float(value.detach()) for name, value in figures.items()}
+
+    def _draw_steps(self, count: int) -> tuple[Tensor, Tensor]:
+        """Random steps `[B]`, and which samples start from the aligned reference."""
+        config = self.config
+        steps = torch.randint(0, TRAIN_STEPS, (count,))
+        early = torch.rand(count) < config.early
+        steps = torch.where(early, steps // 2, steps)
+        share = config.from_aligned if config.sizes.aligned else 0.0
+        repaired = early & (torch.rand(count) < share)
+        last = ~early & (torch.rand(count) < config.last_step / max(1e-6, 1 - config.early))
+        return torch.where(last, torch.full_like(steps, TRAIN_STEPS - 1), steps), repaired
 
     def _weight(self, batch: Batch) -> Tensor | float:
         if not self.config.mouth_weight:
