@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stylesync_engine import media
 from stylesync_engine.media import (
+    ColourTags,
     Frame,
     VideoInfo,
     VideoWriter,
@@ -30,6 +30,8 @@ from stylesync_engine.media import (
     snap_rate,
     write_audio,
 )
+from stylesync_engine.media.pictures import image_of
+from stylesync_engine.media.writing import _Movie
 from stylesync_engine.pixels import PixelImage, layout_of
 from stylesync_engine.request import DiskError, FrameRange, MediaError, RequestError
 from stylesync_engine.sound import resampled_length
@@ -309,7 +311,7 @@ def test_png_keeps_every_bit(tmp_path, pixel_format):
     assert names_in(tmp_path) == ["shot.0000.png", "shot.0001.png", "shot.wav"]
     with av.open(str(tmp_path / "shot.0001.png")) as container:
         picture = next(container.decode(video=0)).reformat(format=pixel_format)
-        back = media._image_of(picture, "png")
+        back = image_of(picture, "png")
     for number in range(len(info.layout.components)):
         assert np.array_equal(back.component(number), frames[1].image.component(number))
 
@@ -328,7 +330,7 @@ def test_png_keeps_every_bit(tmp_path, pixel_format):
     ],
 )
 def test_codecs_keep_what_they_can(tmp_path, codec, name, pixel_format, stored):
-    tags = media.ColourTags(1, 1, 1, 1)
+    tags = ColourTags(1, 1, 1, 1)
     info, frames = made_clip(
         pixel_format,
         rate=Fraction(30000, 1001),
@@ -395,7 +397,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     def full(*_arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(media._Movie, "_mux", full)
+    monkeypatch.setattr(_Movie, "_mux", full)
     with pytest.raises(DiskError, match="disk is full"):
         write(tmp_path / "a.mkv", info, frames, "ffv1")
     assert names_in(tmp_path) == []

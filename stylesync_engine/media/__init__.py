@@ -1,0 +1,30 @@
+"""Clips and sound in and out, streaming; the only package that knows PyAV.
+
+Time is exact: rates and times are fractions, frames count from 0 in presentation order, and
+sound is addressed by sample from the moment of the clip's first frame.
+"""
+
+from stylesync_engine.delivery import check_output
+from stylesync_engine.media.clips import AudioTrack, ColourTags, Frame, VideoInfo
+from stylesync_engine.media.hearing import probe_sound, read_audio, read_audio_blocks
+from stylesync_engine.media.probing import duration_of, probe_video, snap_rate
+from stylesync_engine.media.reading import read_frames
+from stylesync_engine.media.writing import VideoWriter
+from stylesync_engine.sound import write_audio
+
+__all__ = [
+    "AudioTrack",
+    "ColourTags",
+    "Frame",
+    "VideoInfo",
+    "VideoWriter",
+    "check_output",
+    "duration_of",
+    "probe_sound",
+    "probe_video",
+    "read_audio",
+    "read_audio_blocks",
+    "read_frames",
+    "snap_rate",
+    "write_audio",
+]

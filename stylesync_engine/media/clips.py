@@ -1,0 +1,107 @@
+"""What a clip is, and one frame of it, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesync_engine.pixels import PixelImage, PixelLayout
+
+MATRICES: Final = {
+    1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m",
+    8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
+}  # fmt: skip
+RANGES: Final = {1: "limited", 2: "full"}
+UNSPECIFIED: Final = 2
+"""Codes of ITU-T H.273 and of FFmpeg's range."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """One sound stream of a file."""
+
+    channels: int
+    sample_rate: int
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """Codes of ITU-T H.273 as the file states them, 2 for unspecified; `range` as in FFmpeg."""
+
+    range: int = 0
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    matrix: int = UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a clip is. `width`, `height` and `sample_aspect` are those of the upright picture.
+
+    `frames` is counted, not believed; `missing_frames` are those that the container promises
+    beyond. `rotation` is how far the stored picture is turned clockwise to stand upright.
+    """
+
+    path: str
+    rate: Fraction
+    frames: int
+    width: int
+    height: int
+    layout: PixelLayout
+    codec: str
+    duration: Fraction
+    time_base: Fraction
+    sample_aspect: Fraction = Fraction(1)
+    rotation: int = 0
+    interlaced: bool = False
+    variable_rate: bool = False
+    colour: ColourTags = field(default_factory=ColourTags)
+    timecode: str | None = None
+    reel: str | None = None
+    audio: tuple[AudioTrack, ...] = ()
+    missing_frames: int = 0
+
+    @property
+    def pixel_format(self) -> str:
+        return self.layout.format
+
+    @property
+    def bit_depth(self) -> int:
+        return self.layout.depth
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.layout.has_alpha
+
+    @property
+    def color_range(self) -> str | None:
+        return RANGES.get(self.colour.range)
+
+    @property
+    def matrix(self) -> str | None:
+        return MATRICES.get(self.colour.matrix)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One upright picture of a clip and when it is shown.
+
+    `time` and `duration` are seconds; time 0 is the clip's first frame.
+    """
+
+    index: int
+    time: Fraction
+    duration: Fraction
+    image: PixelImage
+
+    def to_rgb(self) -> npt.NDArray[np.uint8]:
+        """uint8 `[H, W, 3]`."""
+        return self.image.to_rgb8()
+
+    def with_image(self, image: PixelImage) -> Frame:
+        return Frame(self.index, self.time, self.duration, image)

@@ -1,0 +1,179 @@
+"""The sound of a file, streaming, addressed by sample from the picture's first frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+
+from stylesync_engine.media.clips import AudioTrack
+from stylesync_engine.media.containers import open_file
+from stylesync_engine.request import MediaError, RequestError
+from stylesync_engine.sound import Sound, mono_weights, resample_blocks
+
+_ROUNDING_GAP: Final = Fraction(1, 25)
+"""Jumps in the time stamps of sound up to this many seconds are rounding, not silence."""
+MOST_PLANES: Final = 8
+"""From so many planes of sound on, PyAV reads and writes beyond its memory."""
+MOST_CHANNELS: Final = 8
+"""The most channels of sound that are read and written."""
+
+
+def read_audio(
+    path: str | Path,
+    sample_rate: int | None = None,
+    start_sample: int | None = None,
+    end_sample: int | None = None,
+    mono: bool = False,
+) -> tuple[Sound, int]:
+    """Sound as float32 `[C, S]` and its rate in Hz.
+
+    `start_sample` and `end_sample` (excluded) count the file's own samples; sample 0 is heard
+    with the first frame of the picture, or is the first one where there is no picture. An end
+    up to 0.1 s past the last sample is filled with silence. Raises MediaError where there is no
+    sound or it is damaged, RequestError for a range beyond it.
+    """
+    blocks = list(read_audio_blocks(path, sample_rate, start_sample, end_sample, mono))
+    with open_file(path) as container:
+        own = _sound_stream(container, path).codec_context.sample_rate
+    return np.concatenate(blocks, axis=1), sample_rate or own
+
+
+def read_audio_blocks(
+    path: str | Path,
+    sample_rate: int | None = None,
+    start_sample: int | None = None,
+    end_sample: int | None = None,
+    mono: bool = False,
+) -> Iterator[Sound]:
+    """The same as `read_audio`, block by block: an hour needs no more memory than a second."""
+    with open_file(path) as container:
+        stream = _sound_stream(container, path)
+        own = stream.codec_context.sample_rate
+        blocks = _cut(_placed_blocks(container, stream, path), start_sample or 0, end_sample, own)
+        if mono:
+            names = [channel.name for channel in stream.codec_context.layout.channels]
+            weights = mono_weights(names)
+            blocks = ((weights @ block)[None] for block in blocks)
+        yield from resample_blocks(blocks, own, sample_rate or own)
+
+
+def probe_sound(path: str | Path) -> AudioTrack:
+    """What the first sound of a file is. Raises MediaError where there is none."""
+    with open_file(path) as container:
+        context = _sound_stream(container, path).codec_context
+        if context.channels > MOST_CHANNELS:
+            raise MediaError(
+                f"The sound of '{path}' has {context.channels} channels;"
+                f" give one with at most {MOST_CHANNELS}."
+            )
+        return AudioTrack(context.channels, context.sample_rate, context.name)
+
+
+def _sound_stream(container: InputContainer, path: str | Path) -> Any:
+    if not container.streams.audio:
+        raise MediaError(f"'{path}' has no sound; give a file with speech.")
+    stream = container.streams.audio[0]
+    if not stream.codec_context.sample_rate or not stream.codec_context.channels:
+        raise MediaError(f"The sound of '{path}' is damaged; export it again.")
+    return stream
+
+
+def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> Iterator[Sound]:
+    """Decoded blocks from sample 0 on: gaps filled with silence, what lies before 0 left out."""
+    rate = stream.codec_context.sample_rate
+    tolerance = int(rate * _ROUNDING_GAP)
+    origin = _picture_start(container)
+    cursor: int | None = None
+    for frame in _decode_sound(container, stream, path):
+        block = _float_block(frame)
+        time = None if frame.pts is None else frame.pts * frame.time_base
+        if cursor is None:
+            if origin is None:
+                origin = time or Fraction(0)
+            cursor = 0
+            position = round(((time if time is not None else origin) - origin) * rate)
+        else:
+            position = cursor if time is None else round((time - origin) * rate)
+            if abs(position - cursor) <= tolerance:
+                position = cursor
+        if position > cursor:
+            yield np.zeros((block.shape[0], position - cursor), np.float32)
+            cursor = position
+        block = block[:, cursor - position :]
+        cursor += block.shape[1]
+        if block.shape[1]:
+            yield block
+    if not cursor:
+        raise MediaError(f"The sound of '{path}' cannot be decoded; export or copy it again.")
+
+
+def _picture_start(container: Any) -> Fraction | None:
+    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not pictures or pictures[0].start_time is None:
+        return None
+    return Fraction(pictures[0].start_time * pictures[0].time_base)
+
+
+def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> Iterator[Any]:
+    errors = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.EOFError):
+            return
+        except av.error.FFmpegError as error:
+            raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
+        try:
+            yield from stream.decode(packet)
+        except av.error.InvalidDataError as error:
+            errors += 1
+            if errors > 3:
+                raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
+
+
+def _float_block(frame: Any) -> Sound:
+    """Samples of one decoded block as float32 `[C, S]` in [-1, 1]."""
+    if frame.format.is_planar and frame.layout.nb_channels >= MOST_PLANES:
+        frame = with_format(frame, frame.format.packed.name)
+    array = frame.to_ndarray()
+    if not frame.format.is_planar:
+        array = array.reshape(-1, frame.layout.nb_channels).T
+    if array.dtype == np.uint8:
+        return np.asarray((array.astype(np.float32) - 128) / 128, np.float32)
+    if array.dtype.kind == "i":
+        scale = float(1 << (8 * array.dtype.itemsize - 1))
+        return np.asarray(array.astype(np.float64) / scale, np.float32)
+    return np.asarray(array, np.float32)
+
+
+def _cut(blocks: Iterator[Sound], start: int, end: int | None, rate: int) -> Iterator[Sound]:
+    """Samples `start..end` of a stream of blocks."""
+    position, channels = 0, 1
+    for block in blocks:
+        first, position = position, position + block.shape[1]
+        channels = block.shape[0]
+        part = block[:, max(start - first, 0) : None if end is None else max(end - first, 0)]
+        if part.shape[1]:
+            yield part
+        if end is not None and position >= end:
+            return
+    if start >= position or (end is not None and end - position > rate // 10):
+        raise RequestError(
+            f"Samples {start}:{end if end is not None else ''} were asked of a sound of {position}"
+            f" samples; give a range within 0:{position}."
+        )
+    if end is not None:
+        yield np.zeros((channels, end - position), np.float32)
+
+
+def with_format(frame: Any, name: str) -> Any:
+    """The same samples of a decoded block in another sample format."""
+    return av.AudioResampler(name, frame.layout, frame.sample_rate).resample(frame)[0]

@@ -1,0 +1,199 @@
+"""A clip read once through: what it is, and when each of its frames is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+
+from stylesync_engine.media.clips import AudioTrack, ColourTags, VideoInfo
+from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
+from stylesync_engine.media.pictures import Turn, image_of, matrix_of
+from stylesync_engine.request import FrameRange, MediaError
+
+_SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})
+"""Containers whose packets carry every frame's own time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What reading needs beyond the information: every frame's time stamp, where it is known."""
+
+    info: VideoInfo
+    stamps: tuple[int, ...] | None
+    keys: tuple[int, ...]
+    turned: Turn | None
+
+    def time(self, index: int) -> Fraction:
+        if self.stamps is None or not self.info.variable_rate:
+            return index / self.info.rate
+        return (self.stamps[index] - self.stamps[0]) * self.info.time_base
+
+    def duration(self, index: int) -> Fraction:
+        after = self.time(index + 1) if index + 1 < self.info.frames else self.info.duration
+        return after - self.time(index)
+
+
+def probe_video(path: str | Path) -> VideoInfo:
+    """What the clip is; its frames are counted.
+
+    Raises MediaError, one sentence, for anything that is not a readable clip.
+    """
+    return load_clip(path).info
+
+
+def duration_of(path: str | Path, frames: FrameRange) -> Fraction:
+    """Seconds from the appearance of a range's first frame to the end of its last one."""
+    clip = load_clip(path)
+    last = frames.end - 1
+    return clip.time(last) + clip.duration(last) - clip.time(frames.start)
+
+
+def load_clip(path: str | Path) -> Clip:
+    absolute = Path(path).absolute()
+    try:
+        status = absolute.stat()
+    except OSError as error:
+        raise MediaError(f"'{path}' does not exist; check the path.") from error
+    return _scan(str(absolute), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _scan(path: str, _changed: int, _size: int) -> Clip:
+    """Read the clip once through: its first picture and the stamps of all frames."""
+    with open_file(path) as container:
+        stream = picture_stream(container, path)
+        family = container.format.name.split(",")[0]
+        stamps, keys, last, missing = _stamps_of_packets(container)
+        first = _first_frame(path)
+        trusted = family in _SEEKABLE and stream.codec_context.name != "vp8"
+        if not trusted or not stamps or None in stamps or len(set(stamps)) < len(stamps):
+            stamps, keys, missing = _stamps_of_frames(path), [], 0
+            if None in stamps or any(b <= a for a, b in pairwise(stamps)):
+                return _describe(container, path, first, None, len(stamps), (), last, 0)
+        times = tuple(sorted(stamps))
+        return _describe(
+            container, path, first, times, len(times), tuple(sorted(keys)), last, missing
+        )
+
+
+def _stamps_of_packets(container: InputContainer) -> tuple[list[Any], list[Any], int, int]:
+    """Stamps of all frames and of the key frames as the container states them.
+
+    Also the last frame's duration, and how many frames the container's index promises that the
+    file does not hold.
+    """
+    stamps, keys, durations, seen = [], [], {}, 0
+    for packet in packets_of(container):
+        if packet is None or packet.size == 0:
+            continue
+        seen += 1
+        if packet.is_discard:
+            continue
+        stamps.append(packet.pts)
+        durations[packet.pts] = packet.duration or 0
+        if packet.is_keyframe and packet.pts is not None:
+            keys.append(packet.pts)
+    known = [stamp for stamp in stamps if stamp is not None]
+    promised = 0
+    if container.format.name.startswith("mov"):
+        promised = len(container.streams.video[0].index_entries)
+    last = durations[max(known)] if known else 0
+    return stamps, keys, last, max(promised - seen, 0)
+
+
+def _stamps_of_frames(path: str) -> list[Any]:
+    with open_file(path) as container:
+        return [frame.pts for frame in decode(container)]
+
+
+def _first_frame(path: str) -> VideoFrame:
+    with open_file(path) as container:
+        for frame in decode(container):
+            return frame
+    raise MediaError(f"'{path}' has no picture that can be decoded; export or copy it again.")
+
+
+def _describe(
+    container: Any,
+    path: str,
+    first: VideoFrame,
+    stamps: tuple[int, ...] | None,
+    count: int,
+    keys: tuple[int, ...],
+    last_duration: int,
+    missing: int,
+) -> Clip:
+    stream = container.streams.video[0]
+    rate, variable = _rate_of(stream, stamps)
+    duration = count / rate
+    if variable and stamps:
+        duration = (stamps[-1] - stamps[0] + last_duration) * stream.time_base
+        duration += 0 if last_duration else 1 / rate
+    colour = ColourTags(first.color_range, first.color_primaries, first.color_trc, first.colorspace)
+    turned = matrix_of(first)
+    image = image_of(first, stream.codec_context.name, turned)
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    info = VideoInfo(
+        path=path,
+        rate=rate,
+        frames=count,
+        width=image.width,
+        height=image.height,
+        layout=image.layout,
+        codec=stream.codec_context.name,
+        duration=duration,
+        time_base=stream.time_base,
+        sample_aspect=1 / aspect if turned is not None and turned[0] == 0 else aspect,
+        rotation=-first.rotation % 360,
+        interlaced=first.interlaced_frame,
+        variable_rate=variable,
+        colour=colour,
+        timecode=_tag(container, "timecode"),
+        reel=_tag(container, "reel_name"),
+        audio=tuple(
+            AudioTrack(s.codec_context.channels, s.codec_context.sample_rate, s.codec_context.name)
+            for s in container.streams.audio
+        ),
+        missing_frames=missing,
+    )
+    return Clip(info, stamps, keys, turned)
+
+
+def _rate_of(stream: Any, stamps: tuple[int, ...] | None) -> tuple[Fraction, bool]:
+    """The rate, and whether the frames' times do not follow any one rate."""
+    stated = [r for r in (stream.guessed_rate, stream.average_rate, stream.base_rate) if r]
+    if not stamps or len(stamps) < 2:
+        return snap_rate(stated[0] if stated else Fraction(25)), False
+    mean = Fraction(len(stamps) - 1) / ((stamps[-1] - stamps[0]) * stream.time_base)
+    for rate in dict.fromkeys(snap_rate(rate) for rate in (*stated, mean)):
+        step = 1 / (rate * stream.time_base)
+        if all(abs(s - stamps[0] - i * step) <= Fraction(101, 100) for i, s in enumerate(stamps)):
+            return rate, False
+    return snap_rate(mean), True
+
+
+def snap_rate(rate: Fraction) -> Fraction:
+    """The exact rate that is meant: whole frames/s or a multiple of 1000/1001, within 1e-4."""
+    whole = round(rate)
+    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
+    for exact in (Fraction(whole), ntsc):
+        if exact and abs(rate / exact - 1) <= Fraction(1, 10_000):
+            return exact
+    return rate.limit_denominator(1_000_000)
+
+
+def _tag(container: InputContainer, name: str) -> str | None:
+    """A metadata value of the picture, the time code track or the file."""
+    places = [container.streams.video[0], *container.streams, container]
+    for place in places:
+        for key, value in place.metadata.items():
+            if key.lower() == name and value:
+                return str(value)
+    return None

@@ -1,0 +1,100 @@
+"""Frames of a clip, streaming, from any frame on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+
+from stylesync_engine.media.clips import Frame
+from stylesync_engine.media.containers import decode, open_file
+from stylesync_engine.media.pictures import image_of
+from stylesync_engine.media.probing import Clip, load_clip
+from stylesync_engine.request import FrameRange, MediaError, RequestError
+
+
+def read_frames(path: str | Path, frames: FrameRange | None = None) -> Iterator[Frame]:
+    """Stream frames in the order in which they are shown.
+
+    A range gives exactly the frames that reading from the start would give. Raises RequestError
+    for a range beyond the clip; MediaError, after the frames that could be read, for damage.
+    """
+    clip = load_clip(path)
+    count = clip.info.frames
+    if frames is not None and frames.end > count:
+        raise RequestError(
+            f"Frames {frames} were asked of '{path}', which has {count} frames;"
+            f" give a range within 0:{count}."
+        )
+    wanted = frames or FrameRange(0, count)
+    return _deliver(clip, wanted, whole=frames is None)
+
+
+def _deliver(clip: Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
+    expected = wanted.start
+    with open_file(clip.info.path) as container:
+        for index, frame in _decode_from(container, clip, wanted.start):
+            if index < expected:
+                continue
+            if index >= wanted.end:
+                break
+            if index > expected:
+                raise _damaged(clip, expected)
+            image = image_of(frame, clip.info.codec, clip.turned)
+            yield Frame(index, clip.time(index), clip.duration(index), image)
+            expected += 1
+            if expected == wanted.end:
+                break
+    if expected < wanted.end or (whole and clip.info.missing_frames):
+        raise _damaged(clip, expected)
+
+
+def _damaged(clip: Clip, index: int) -> MediaError:
+    total = clip.info.frames + clip.info.missing_frames
+    return MediaError(
+        f"'{clip.info.path}' is damaged: frame {index} of {total} cannot be read;"
+        f" repair the file or dub the frames before it (0:{index})."
+    )
+
+
+def _decode_from(
+    container: InputContainer, clip: Clip, start: int
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Frames with their numbers, from `start` or somewhat before it."""
+    if clip.stamps is None:
+        yield from enumerate(decode(container))
+        return
+    numbers: dict[int | None, int] = {stamp: index for index, stamp in enumerate(clip.stamps)}
+    key = _key_before(clip, start)
+    if key is not None:
+        container.seek(key, stream=container.streams.video[0])
+    frames = decode(container)
+    first = next(frames, None)
+    if key is not None and (first is None or numbers.get(first.pts, start + 1) > start):
+        with open_file(clip.info.path) as again:
+            yield from _numbered(decode(again), numbers)
+        return
+    if first is not None:
+        yield from _numbered(chain([first], frames), numbers)
+
+
+def _numbered(
+    frames: Iterator[VideoFrame], numbers: dict[int | None, int]
+) -> Iterator[tuple[int, VideoFrame]]:
+    return ((numbers[frame.pts], frame) for frame in frames if frame.pts in numbers)
+
+
+def _key_before(clip: Clip, start: int) -> int | None:
+    """The stamp of the key frame to seek to; None to read from the beginning.
+
+    One key frame more than needed: after a seek to an open or gradually refreshed group the
+    first frames may refer to what was not read.
+    """
+    if clip.stamps is None or not clip.keys:
+        return None
+    position = bisect_right(clip.keys, clip.stamps[start]) - 2
+    return clip.keys[position] if position > 0 else None

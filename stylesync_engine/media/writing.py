@@ -1,0 +1,339 @@
+"""Frames, and sound beside them, written like an existing clip."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import av
+import numpy as np
+from av.codec.context import Flags as CodecFlags
+from av.container import Flags as ContainerFlags
+from av.container import OutputContainer
+
+from stylesync_engine.delivery import (
+    CONTAINERS,
+    appearing,
+    appearing_sequence,
+    check_output,
+    delivered_format,
+    disk_errors,
+    image_name,
+    keeps_full_range,
+    sound_name,
+)
+from stylesync_engine.media.clips import MATRICES, ColourTags, Frame, VideoInfo
+from stylesync_engine.media.hearing import MOST_PLANES, with_format
+from stylesync_engine.media.pictures import video_frame
+from stylesync_engine.pixels import PixelImage, PixelLayout, convert, layout_of
+from stylesync_engine.request import Codec, MediaError
+from stylesync_engine.sound import Sound, resample_blocks, to_24_bit, write_audio
+
+_ENCODERS: Final[dict[Codec, tuple[str, dict[str, str]]]] = {
+    "prores4444": ("prores_ks", {"profile": "4444", "vendor": "apl0"}),
+    "prores422hq": ("prores_ks", {"profile": "hq", "vendor": "apl0"}),
+    "dnxhr": ("dnxhd", {}),
+    "ffv1": ("ffv1", {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}),
+    "h264": ("libx264", {"crf": "15", "preset": "medium"}),
+    "png": ("png", {}),
+}
+_DNXHR_PROFILES: Final = {
+    "yuv422p": "dnxhr_hq",
+    "yuv422p10le": "dnxhr_hqx",
+    "yuv444p10le": "dnxhr_444",
+}
+DNXHR_SIZE: Final = (256, 120)
+"""The smallest width and height that DNxHR has, in px."""
+STUDIO_RATE: Final = 48_000
+"""The only sample rate that MXF carries, in Hz."""
+AAC_RATES: Final = (
+    *(7350, 8000, 11025, 12000, 16000, 22050, 24000),
+    *(32000, 44100, STUDIO_RATE, 64000, 88200, 96000),
+)
+"""Sample rates that AAC has, in Hz (ISO/IEC 14496-3, table 1.18)."""
+ENCODER_THREADS: Final = 4
+"""Fixed, since the bytes that some encoders write depend on it."""
+
+
+class VideoWriter:
+    """Write frames, and sound beside them, like an existing clip; a context manager.
+
+    Size, rate, each frame's own time, time code, reel, colour tags and pixel shape are those of
+    `like`; depth and chroma as far as the codec can hold them (FFV1 holds them all, bit for bit).
+    Frames are stored upright. The same frames give the same bytes. The file appears under its
+    name only when all is written; after an exception nothing is left.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        like: VideoInfo,
+        codec: Codec,
+        audio: tuple[Sound, int] | None = None,
+    ) -> None:
+        check_output(path, codec)
+        if codec == "dnxhr" and (like.width < DNXHR_SIZE[0] or like.height < DNXHR_SIZE[1]):
+            raise MediaError(
+                f"DNxHR starts at {DNXHR_SIZE[0]}x{DNXHR_SIZE[1]} and the clip has"
+                f" {like.width}x{like.height}; choose prores422hq."
+            )
+        self._path, self._like, self._codec, self._audio = Path(path), like, codec, audio
+        self._layout = _delivered_layout(codec, like)
+        self._cleanup = ExitStack()
+        self._sink: _Sequence | _Movie | None = None
+
+    @property
+    def layout(self) -> PixelLayout:
+        """The layout in which pictures are stored; one that arrives in it is not converted."""
+        return self._layout
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            if self._codec == "png":
+                folder = stack.enter_context(appearing_sequence(self._path))
+                self._sink = _Sequence(folder, self._path, self._layout, self._audio)
+            else:
+                draft = stack.enter_context(appearing(self._path))
+                self._sink = _Movie(draft, self._like, self._codec, self._layout, self._audio)
+            self._cleanup = stack.pop_all()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Append a frame. Raises MediaError for another size than the clip's."""
+        if self._sink is None:
+            raise RuntimeError("VideoWriter is used in a with block")
+        size = (frame.image.width, frame.image.height)
+        if size != (self._like.width, self._like.height):
+            raise MediaError(
+                f"Frame {frame.index} is {size[0]}x{size[1]} and the clip"
+                f" {self._like.width}x{self._like.height}; a clip keeps one size."
+            )
+        try:
+            with disk_errors(self._path):
+                self._sink.write(frame, convert(frame.image, self._layout))
+        except av.error.FFmpegError as error:
+            raise MediaError(
+                f"{self._codec} cannot store this clip ({error}); choose another codec."
+            ) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        try:
+            if kind is None:
+                sink.finish()
+            else:
+                sink.abandon()
+        except BaseException as failure:
+            sink.abandon()
+            if not self._cleanup.__exit__(type(failure), failure, failure.__traceback__):
+                raise
+            return
+        self._cleanup.__exit__(kind, error, trace)
+
+
+def _delivered_layout(codec: Codec, like: VideoInfo) -> PixelLayout:
+    source = like.layout
+    name = delivered_format(codec, source, like.width, like.height)
+    full = source.full_range and source.kind != "rgb" and keeps_full_range(codec)
+    matrix = source.matrix
+    if codec == "dnxhr" and matrix != "bt2020nc":
+        matrix = "bt709"  # DNxHR's header knows no other; readers ignore the container's tag
+    centred = source.siting[0] == 0.5
+    try:
+        return layout_of(name, like.height, full_range=full, matrix=matrix, centred_chroma=centred)
+    except MediaError as error:
+        raise MediaError(f"{codec} cannot store '{source.format}'; choose prores4444.") from error
+
+
+class _Sequence:
+    """Numbered images in a folder, and the sound beside them."""
+
+    def __init__(self, folder: Path, path: Path, layout: PixelLayout, audio: Any) -> None:
+        self._folder, self._path, self._layout = folder, path, layout
+        if audio is not None:
+            write_audio(folder / sound_name(path), *audio)
+
+    def write(self, frame: Frame, image: PixelImage) -> None:
+        big_endian = self._layout.format.replace("le", "be")
+        encoder = av.CodecContext.create("png", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = image.width, image.height, big_endian
+        encoder.time_base = Fraction(1, 25)
+        picture = video_frame(image)
+        if big_endian != self._layout.format:
+            picture = picture.reformat(format=big_endian)
+        data = b"".join(bytes(p) for p in [*encoder.encode(picture), *encoder.encode(None)])
+        (self._folder / image_name(self._path, frame.index)).write_bytes(data)
+
+    def finish(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+
+class _Movie:
+    """One container file with a picture and, where given, a sound stream."""
+
+    def __init__(
+        self, draft: Path, like: VideoInfo, codec: Codec, layout: PixelLayout, audio: Any
+    ) -> None:
+        suffix = draft.suffix.lower()
+        self._like, self._layout = like, layout
+        self._container: OutputContainer = av.open(
+            f"file:{draft}", "w", format=CONTAINERS[codec][suffix], options=_muxer_options(suffix)
+        )
+        bitexact: Any = ContainerFlags.bitexact
+        self._container.flags |= bitexact.value
+        self._picture = self._add_picture(codec)
+        self._sound: Any = None if audio is None else self._add_sound(suffix, *audio)
+        self._start: Fraction | None = None
+        self._count = 0
+        self._durations: dict[int, int] = {}
+
+    def _add_picture(self, codec: Codec) -> Any:
+        encoder, options = _ENCODERS[codec]
+        like, name = self._like, self._layout.format
+        options = dict(options)
+        if self._layout.siting[0] == 0.5 and self._layout.chroma_x:
+            options["chroma_sample_location"] = "center"
+        if codec == "dnxhr":
+            options["profile"] = _DNXHR_PROFILES[name]
+        if codec == "ffv1" and _cuts_chroma(self._layout, like):
+            options = {"level": "1", "g": "1"}  # no slices: they would cut a chroma sample
+        if codec == "prores4444":
+            options["alpha_bits"] = "16" if self._layout.has_alpha else "0"
+        stream: Any = self._container.add_stream(encoder, rate=like.rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = like.width, like.height, name
+        self._time_base = like.time_base if like.variable_rate else 1 / like.rate
+        context = stream.codec_context
+        context.time_base = self._time_base
+        context.sample_aspect_ratio = like.sample_aspect
+        context.thread_count = ENCODER_THREADS
+        if encoder == "prores_ks":
+            context.thread_type = "AUTO"  # frames side by side: half the time, the same bytes
+        context.flags |= CodecFlags.bitexact
+        self._tags = _written_tags(like, self._layout)
+        context.color_range, context.color_primaries = self._tags.range, self._tags.primaries
+        context.color_trc, context.colorspace = self._tags.transfer, self._tags.matrix
+        for key, value in (("timecode", like.timecode), ("reel_name", like.reel)):
+            if value:
+                stream.metadata[key] = value
+        return stream
+
+    def _add_sound(self, suffix: str, samples: Sound, rate: int) -> Any:
+        samples = np.atleast_2d(samples)
+        known = {".mxf": (STUDIO_RATE,), ".mp4": AAC_RATES}.get(suffix)
+        if known and rate not in known:
+            samples = np.concatenate(list(resample_blocks([samples], rate, STUDIO_RATE)), axis=1)
+            rate = STUDIO_RATE
+        self._samples, self._rate, self._fed = samples, rate, 0
+        layouts = {
+            1: "mono",
+            2: "stereo",
+            3: "2.1",
+            4: "quad",
+            5: "5.0",
+            6: "5.1",
+            7: "6.1",
+            8: "7.1",
+        }
+        encoder = "aac" if suffix == ".mp4" else "pcm_s24le"
+        stream: Any = self._container.add_stream(encoder, rate=rate)
+        stream.codec_context.layout = layouts[len(self._samples)]
+        stream.codec_context.format = "fltp" if encoder == "aac" else "s32"
+        stream.codec_context.flags |= CodecFlags.bitexact
+        if encoder == "aac":
+            stream.codec_context.bit_rate = 160_000 * len(self._samples)
+        return stream
+
+    def write(self, frame: Frame, image: PixelImage) -> None:
+        picture = video_frame(image)
+        if self._start is None:
+            self._start = frame.time
+        stamp = self._count
+        if self._like.variable_rate:
+            stamp = round((frame.time - self._start) / self._time_base)
+        picture.pts, picture.time_base = stamp, self._time_base
+        picture.color_range, picture.color_primaries = self._tags.range, self._tags.primaries
+        picture.color_trc, picture.colorspace = self._tags.transfer, self._tags.matrix
+        self._durations[stamp] = max(round(frame.duration / self._time_base), 1)
+        self._count += 1
+        self._mux(self._picture.encode(picture))
+        if self._sound is not None:
+            self._feed(round((frame.time - self._start + frame.duration) * self._rate))
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
+            self._container.mux(packet)
+
+    def _feed(self, end: int) -> None:
+        """Give the sound up to sample `end`, so that both streams lie side by side in the file."""
+        size = 1024
+        while self._fed < min(end, self._samples.shape[1]):
+            block = self._samples[:, self._fed : self._fed + size]
+            sound = _audio_frame(block, self._sound.codec_context)
+            sound.sample_rate, sound.pts = self._rate, self._fed
+            sound.time_base = Fraction(1, self._rate)
+            self._container.mux(self._sound.encode(sound))
+            self._fed += block.shape[1]
+
+    def finish(self) -> None:
+        if not self._count:
+            raise MediaError("There is no frame to write; give a range with at least one.")
+        self._mux(self._picture.encode(None))
+        if self._sound is not None:
+            self._feed(self._samples.shape[1])
+            self._container.mux(self._sound.encode(None))
+        self._container.close()
+
+    def abandon(self) -> None:
+        with suppress(av.error.FFmpegError, ValueError):
+            self._container.close()
+
+
+def _cuts_chroma(layout: PixelLayout, like: VideoInfo) -> bool:
+    """Whether the picture's size is no multiple of its chroma cells."""
+    return bool(like.width % (1 << layout.chroma_x) or like.height % (1 << layout.chroma_y))
+
+
+def _muxer_options(suffix: str) -> dict[str, str]:
+    if suffix in (".mov", ".mp4"):
+        return {"movflags": "+faststart" if suffix == ".mp4" else "+write_colr"}
+    return {}
+
+
+def _written_tags(like: VideoInfo, layout: PixelLayout) -> ColourTags:
+    """The source's tags; where RGB became YUV, the matrix and range that this took."""
+    tags = like.colour
+    matrix = tags.matrix
+    if layout.kind == "yuv" and (like.layout.kind, like.layout.matrix) != ("yuv", layout.matrix):
+        matrix = {name: code for code, name in MATRICES.items()}[layout.matrix]
+    stated = 2 if layout.full_range else 1 if tags.range or like.layout.kind == "rgb" else 0
+    return ColourTags(stated, tags.primaries, tags.transfer, 0 if layout.kind == "rgb" else matrix)
+
+
+def _planar_frame(block: Sound, layout: str) -> Any:
+    if block.shape[0] < MOST_PLANES:
+        return av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+    packed = np.ascontiguousarray(block.T).reshape(1, -1)
+    frame: Any = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+    frame.sample_rate = STUDIO_RATE
+    return with_format(frame, "fltp")
+
+
+def _audio_frame(block: Sound, context: Any) -> Any:
+    if context.format.name == "fltp":
+        return _planar_frame(block, context.layout.name)
+    packed = np.ascontiguousarray(to_24_bit(block).T).reshape(1, -1)
+    return av.AudioFrame.from_ndarray(packed, format="s32", layout=context.layout.name)
