@@ -13,7 +13,7 @@ from model_fixtures import make_face_model
 from safetensors.numpy import save_file
 from stylesync_training import corpora, renderer
 from stylesync_training.dataset import TrainingClip, clip_weights, load_clips
-from stylesync_training.leave_one_out import reference_for
+from stylesync_training.leave_one_out import VARIANTS, reference_for, train_fold
 from stylesync_training.lip_motion import (
     LipMotionTraining,
     draw_lip_batches,
@@ -32,7 +32,7 @@ from stylesync_training.renderer import (
 from torch import Tensor, nn
 
 from stylesync_engine.face_model import MOUTH
-from stylesync_engine.models.lip_motion import LipMotionSizes
+from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
 
@@ -331,3 +331,22 @@ def test_two_folders_may_not_mix_up_their_clips(tmp_path: Path) -> None:
         corpora.find_sources(folders)
     named = corpora.find_sources([folders[0], f"{folders[1]}=s4hd"])
     assert sorted(clip.speaker for clip in named) == ["s4", "s4hd"]
+
+
+def test_some_frames_alone_are_those_of_all() -> None:
+    torch.manual_seed(0)
+    network = LipMotionNetwork(TINY_LIPS.sizes).eval()
+    speech, motion = torch.randn(2, 30, 8), torch.randn(2, 12, MOUTH)
+    memory = network.remember(torch.randn(2, 12, 8), motion)
+    some = network(speech, memory, slice(1, None, 4))
+    torch.testing.assert_close(some, network(speech, memory)[:, 1::4])
+
+
+def test_a_fold_goes_on_with_the_network_that_it_kept(tmp_path: Path) -> None:
+    clips = [make_clip(speaker, str(i), 30, i) for speaker in "ab" for i in range(2)]
+    words = (VARIANTS["network"], clips, make_face_model(), ["b"], 1, TINY_LIPS, tmp_path)
+    first = train_fold(*words)
+    assert [path.name for path in tmp_path.iterdir()] == ["b-1-audio-aware.safetensors"]
+    again = train_fold(*words)
+    for a, b in zip(_values(first), _values(again), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)

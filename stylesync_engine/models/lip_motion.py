@@ -105,14 +105,18 @@ class LipMotionNetwork(nn.Module):
             self.speech_encoder(tokens, src_key_padding_mask=padding), values, padding
         )
 
-    def forward(self, speech: Tensor, memory: StyleMemory | None = None) -> Tensor:
-        """Speech `[B, T, D]` -> lip motion `[B, T, 13]`."""
-        out: Tensor = self.head(self.features(speech, memory))
+    def forward(
+        self, speech: Tensor, memory: StyleMemory | None = None, frames: slice = slice(None)
+    ) -> Tensor:
+        """Speech `[B, T, D]` -> lip motion `[B, T, 13]`, or that of some `frames` alone."""
+        out: Tensor = self.head(self.features(speech, memory, frames))
         return out
 
-    def features(self, speech: Tensor, memory: StyleMemory | None = None) -> Tensor:
+    def features(
+        self, speech: Tensor, memory: StyleMemory | None = None, frames: slice = slice(None)
+    ) -> Tensor:
         """The decoder's middle vector of each frame's window, `[B, T, d]`."""
-        return self._decode(speech, memory)[0]
+        return self._decode(speech, memory, frames)[0]
 
     def attention(self, speech: Tensor, memory: StyleMemory) -> Tensor:
         """Fig. 4: the mean attention of all cross-attention layers of middle queries,
@@ -120,12 +124,16 @@ class LipMotionNetwork(nn.Module):
         return self._decode(speech, memory, want_attention=True)[1]
 
     def _decode(
-        self, speech: Tensor, memory: StyleMemory | None, want_attention: bool = False
+        self,
+        speech: Tensor,
+        memory: StyleMemory | None,
+        frames: slice = slice(None),
+        want_attention: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Middle vectors `[B, T, d]` and attention `[B, T, n]`, a stretch of frames at a time: the
         memory that this takes does not grow with the clip."""
         tokens = self.speech_tokens(self._normalise(speech))  # [B, T, d]
-        stretches = _windows(tokens, self.sizes.window).split(_STRETCH, dim=1)
+        stretches = _windows(tokens, self.sizes.window)[:, frames].split(_STRETCH, dim=1)
         parts = [self._decode_windows(windows, memory, want_attention) for windows in stretches]
         middle, attention = zip(*parts, strict=True)
         return torch.cat(middle, dim=1), torch.cat(attention, dim=1)

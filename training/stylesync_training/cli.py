@@ -393,6 +393,10 @@ def leave_one_out(
     speakers: Speakers = None,
     variants: Variants = None,
     seeds: Seeds = 3,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", metavar="N", min=1, help="Leave several out together, N times."),
+    ] = None,
     preset: PresetName = None,
     steps: Steps = None,
     batch: BatchSize = None,
@@ -400,8 +404,10 @@ def leave_one_out(
     as_json: Json = False,
 ) -> None:
     """Stage 1 on unseen people: each speaker left out in turn, every way to read a reference."""
-    names = _names(speakers)
-    _fold("leave-one-out", work, names, variants, seeds, preset, (steps, batch), dry_run, as_json)
+    left_out = (_names(speakers), folds)
+    _fold(
+        "leave-one-out", work, left_out, variants, seeds, preset, (steps, batch), dry_run, as_json
+    )
 
 
 @app.command(epilog=f"Example: {PROGRAM} ablate --work run --seeds 3")
@@ -416,7 +422,8 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Table III: every variant of stage 1, trained on one data set, measured on who is aside."""
-    _fold("ablation", work, None, variants, seeds, preset, (steps, batch), dry_run, as_json)
+    left_out = (None, None)
+    _fold("ablation", work, left_out, variants, seeds, preset, (steps, batch), dry_run, as_json)
 
 
 @app.command(
@@ -505,7 +512,7 @@ def adapt(
 def _fold(
     name: str,
     work: Path,
-    speakers: tuple[str, ...] | None,
+    left_out: tuple[tuple[str, ...] | None, int | None],
     variants: str | None,
     seeds: int,
     preset: str | None,
@@ -520,7 +527,7 @@ def _fold(
         space = open_workspace(work)
         wanted = steps.Budget(steps=budget[0], batch=budget[1])
         plan = steps.plan_folds(
-            space, _preset(preset, space), wanted, name, speakers, _names(variants)
+            space, _preset(preset, space), wanted, name, left_out[0], _names(variants), left_out[1]
         )
         if dry_run:
             data = {"folds": plan.folds, "variants": plan.variants, "seeds": seeds}

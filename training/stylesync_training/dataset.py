@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stylesync_engine.models.autoencoder import to_pictures
@@ -51,23 +50,20 @@ def load_clips(
     for path in sorted(folder.glob("*/*.safetensors")):
         if speakers is not None and path.parent.name not in speakers:
             continue
-        try:
-            tensors = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"{path} is damaged ({error}); delete it and prepare again."
-            ) from error
-        crops = tensors["crops"] if pictures else np.zeros((0, CROP, CROP, 3), np.uint8)
-        clips.append(
-            TrainingClip(
-                speaker=path.parent.name,
-                name=path.stem,
-                crops=crops,
-                speech=tensors["speech"].astype(np.float32),
-                **{name: tensors[name] for name in _PLAIN},
-            )
-        )
+        clips.append(_read_clip(path, pictures))
     return clips
+
+
+def _read_clip(path: Path, pictures: bool) -> TrainingClip:
+    names = (*_PLAIN, "speech", *(("crops",) if pictures else ()))
+    try:
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged ({error}); delete it and prepare again.") from error
+    tensors.setdefault("crops", np.zeros((0, CROP, CROP, 3), np.uint8))
+    tensors["speech"] = tensors["speech"].astype(np.float32)
+    return TrainingClip(speaker=path.parent.name, name=path.stem, **tensors)
 
 
 def clip_weights(clips: Sequence[TrainingClip]) -> Array:

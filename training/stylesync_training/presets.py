@@ -47,7 +47,14 @@ class Preset:
 
 _STARTER = Preset(
     name="starter",
-    lip_motion=LipMotionTraining(sizes=LipMotionSizes(reference="none"), restyle=0.0),
+    lip_motion=LipMotionTraining(
+        sizes=LipMotionSizes(reference="none"),
+        schedule=Schedule(steps=110, rate=3e-4, warm_up=20, ema=0.97),
+        batch=12,
+        every=4,
+        restyle=0.0,
+        noise=0.4,
+    ),
 )
 _PAPER = Preset(
     name="paper",

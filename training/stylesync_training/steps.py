@@ -245,9 +245,10 @@ def plan_folds(
     name: str,
     speakers: Sequence[str] | None,
     variants: Sequence[str] | None,
+    count: int | None = None,
 ) -> FoldPlan:
-    """`leave-one-out`: a fold a speaker with two clips or more; `ablation`: those kept aside, as
-    one.
+    """`leave-one-out`: a fold a speaker with two clips or more, or `count` folds of several;
+    `ablation`: those kept aside, as one.
 
     Raises RequestError where there is nobody to leave out.
     """
@@ -257,7 +258,9 @@ def plan_folds(
     if name == "ablation":
         folds = [tuple(s for s in able if s in space.choices.kept_aside())]
     else:
-        folds = [(s,) for s in able if speakers is None or s in speakers]
+        left_out = [s for s in able if speakers is None or s in speakers]
+        number = min(count or len(left_out), len(left_out))
+        folds = [tuple(left_out[first::number]) for first in range(number)]
     if not folds or not folds[0]:
         raise RequestError(
             "There is nobody to leave out with two clips or more; prepare more speakers, and keep"
