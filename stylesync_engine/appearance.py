@@ -135,21 +135,22 @@ def reference_cost(bank: ReferenceBank, points: Array, angles: Array) -> Array:
 
 
 def mixing_weights(path: Indices, bank: ReferenceBank) -> list[list[tuple[int, float]]]:
-    """For each frame its references and their weights: one, or two around a jump."""
+    """For each frame its references and their weights: one, or two around a jump.
+
+    Where two jumps are near each other, each has the frames up to the middle between them.
+    """
     weights: list[list[tuple[int, float]]] = [[(int(index), 1.0)] for index in path]
-    frames = bank.frames[path]
-    for t in range(1, len(path)):
-        if abs(int(frames[t]) - int(frames[t - 1])) <= 2:
-            continue
-        for offset in range(-FADE, FADE):
-            at = t + offset
-            if not 0 <= at < len(path):
-                continue
-            share = (offset + FADE + 0.5) / (2 * FADE)
-            other = path[t] if offset < 0 else path[t - 1]
-            portion = share if offset < 0 else 1 - share
-            if other != path[at] and len(weights[at]) == 1:
-                weights[at] = [(int(path[at]), 1 - portion), (int(other), portion)]
+    jumps = np.flatnonzero(np.abs(np.diff(bank.frames[path])) > 2) + 1
+    middles = (jumps[:-1] + jumps[1:]) // 2
+    firsts = np.maximum(jumps - FADE, [0, *middles][: len(jumps)])
+    ends = np.minimum(jumps + FADE, [*middles, len(path)][: len(jumps)])
+    for jump, first, end in zip(jumps, firsts, ends, strict=True):
+        for t in range(first, end):
+            own, other = (path[t], path[jump] if t < jump else path[jump - 1])
+            new = (t - first + 0.5) / (end - first)
+            share = new if t < jump else 1 - new
+            if other != own:
+                weights[t] = [(int(own), 1 - share), (int(other), share)]
     return weights
 
 

@@ -241,7 +241,7 @@ class _Worker:
         if self._has_failed(entry):
             return
         _check_sources(entry)
-        plan = Plan.load(entry.work, with_bank=False)
+        plan = Plan.load(entry.work)
         if not all(has_window(entry.work, w, plan.fingerprint) for w in plan.windows):
             dubbing.render(entry.work, None, self._loaded(entry), self.say)
         result = dubbing.assemble(entry.work, self.say)

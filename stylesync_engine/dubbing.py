@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import place_crop
+from stylesync_engine.consent import check_consent
 from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.inputs import check_request, fingerprint, identify_files
@@ -81,9 +82,9 @@ def prepare(
     if _keeps_plan(work, request, fingerprint(request, models)):
         return work
     clock = _Clock(on_progress)
-    plan = prepare_plan(request, models, clock)
+    plan, bank = prepare_plan(request, models, clock)
     shutil.rmtree(work / "windows", ignore_errors=True)
-    plan.save(work)
+    plan.save(work, bank)
     clock.keep(work, models)
     return work
 
@@ -96,6 +97,7 @@ def render(
 ) -> None:
     """Render the missing windows that touch `frames`, counted in source frames as `--frames` is."""
     plan = Plan.load(work)
+    check_consent(plan.request)
     options = plan.request.options
     models = models or load_models(options.models, options.device)
     if fingerprint(plan.request, models) != plan.fingerprint:
@@ -112,7 +114,7 @@ def render(
 
 def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
     """Join what was rendered into the output. Raises RequestError where windows are missing."""
-    plan = Plan.load(work, with_bank=False)
+    plan = Plan.load(work)
     request = plan.request
     check_request(request)
     if identify_files(request) != plan.facts.get("files"):
@@ -219,7 +221,7 @@ def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
     """Whether `work` holds a whole plan of these inputs; where and how the result is written may
     have changed, and is noted in it."""
     try:
-        plan = Plan.load(work, with_bank=False)
+        plan = Plan.load(work)
     except RequestError:
         return False
     if plan.fingerprint != wanted:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from stylesync_engine.delivery import disk_errors
 from stylesync_engine.request import DubRequest, FrameRange, RequestError
 
 Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
 
 FORMAT = 1
 _BANK = ("crops", "points", "angles", "frames")
@@ -43,7 +44,8 @@ class Plan:
     `shown` `[n]` are their indices in the range; the rest is per shown frame: `matrices`
     `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
     the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
-    `[n, 2]` and `shares` `[n, 2]` which of `bank` are mixed.
+    `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed. The bank itself stays on
+    disk: it is most of the plan, and a window needs a few of its pictures.
     """
 
     request: DubRequest
@@ -56,7 +58,6 @@ class Plan:
     motion: Array
     references: Indices
     shares: Array
-    bank: ReferenceBank
     facts: Mapping[str, Any]
 
     @property
@@ -66,7 +67,7 @@ class Plan:
             range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
         ]
 
-    def save(self, work: Path) -> None:
+    def save(self, work: Path, bank: ReferenceBank) -> None:
         """Write both files; the JSON last, so that a plan is there only when it is whole."""
         tensors: dict[str, NDArray[Any]] = {
             "shown": self.shown,
@@ -76,7 +77,7 @@ class Plan:
             "motion": self.motion,
             "references": self.references,
             "shares": self.shares,
-            **{f"bank.{name}": getattr(self.bank, name) for name in _BANK},
+            **{f"bank.{name}": getattr(bank, name) for name in _BANK},
         }
         write_tensors(work / "plan.safetensors", tensors)
         data = {
@@ -90,10 +91,8 @@ class Plan:
         write_text(work / "plan.json", json.dumps(data, indent=2, ensure_ascii=False))
 
     @classmethod
-    def load(cls, work: Path, *, with_bank: bool = True) -> Plan:
-        """The plan in `work`. Only rendering needs the bank's pictures, most of the plan's memory;
-        without them the bank is empty. Raises RequestError where there is no plan, or a damaged
-        one."""
+    def load(cls, work: Path) -> Plan:
+        """The plan in `work`. Raises RequestError where there is no plan, or a damaged one."""
         data = read_plan_facts(work)
         if data is None:
             raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
@@ -105,15 +104,12 @@ class Plan:
                 )
             with safe_open(path, framework="numpy") as file:
                 names = file.keys()
-                kept = [name for name in names if with_bank or not name.startswith("bank.")]
+                kept = [name for name in names if not name.startswith("bank.")]
                 tensors = {name: file.get_tensor(name) for name in kept}
-            parts = [tensors.pop(f"bank.{k}") for k in _BANK] if with_bank else None
-            bank = ReferenceBank(*parts) if parts else ReferenceBank.empty()
             return cls(
                 request=DubRequest.from_dict(data["request"]),
                 frames=FrameRange(*data["frames"]),
                 fingerprint=data["fingerprint"],
-                bank=bank,
                 facts=data["facts"],
                 **tensors,
             )
@@ -121,6 +117,21 @@ class Plan:
             raise RequestError(
                 f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
             ) from error
+
+
+def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
+    """Crops `[256, 256, 3]` and landmarks `[468, 2]` of the bank's entries of these numbers.
+
+    Raises RequestError where the plan was damaged.
+    """
+    try:
+        with safe_open(work / "plan.safetensors", framework="numpy") as file:
+            crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
+            return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
+    except (OSError, SafetensorError, IndexError) as error:
+        raise RequestError(
+            f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
+        ) from error
 
 
 def note_request(work: Path, request: DubRequest) -> None:

@@ -77,7 +77,9 @@ class _Job:
         )
 
 
-def prepare_plan(request: DubRequest, models: Models, on_progress: OnProgress) -> Plan:
+def prepare_plan(
+    request: DubRequest, models: Models, on_progress: OnProgress
+) -> tuple[Plan, ReferenceBank]:
     """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
     job = _Job(request, models, on_progress)
     info = probe_video(request.video)
@@ -221,7 +223,7 @@ def _at_feature_rate(
 
 def _assemble_plan(
     job: _Job, shot: FollowedShot, style: FollowedShot | None, motion: Array, shown: Indices
-) -> Plan:
+) -> tuple[Plan, ReferenceBank]:
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     shape = models.face_model.speak(fit.neutral, seen.beta, motion[shown])
@@ -229,7 +231,7 @@ def _assemble_plan(
     bank, tone = _references(job, shot, style)
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
     mixed = mixing_weights(path, bank)
-    return Plan(
+    plan = Plan(
         request=job.request,
         frames=shot.frames,
         fingerprint=fingerprint(job.request, models),
@@ -240,7 +242,6 @@ def _assemble_plan(
         motion=motion_rows(motion, fit.alpha, fit.pose.angles(), models.renderer.sizes)[shown],
         references=np.array([[m[0][0], m[-1][0]] for m in mixed], np.int64),
         shares=np.array([[m[0][1], m[1][1] if len(m) > 1 else 0.0] for m in mixed], np.float32),
-        bank=bank,
         facts={
             "warnings": job.warnings,
             "models": models.name,
@@ -249,6 +250,7 @@ def _assemble_plan(
             "passed_through": _gaps(shown, len(shot.frames)),
         },
     )
+    return plan, bank
 
 
 def _references(

@@ -122,7 +122,7 @@ def rendered(
     from stylesync_engine.compositing import composite
     from stylesync_engine.plan import WINDOW, Plan, load_window
 
-    plan = Plan.load(work, with_bank=False)
+    plan = Plan.load(work)
     place = {int(frame): position for position, frame in enumerate(plan.shown)}
     start = plan.frames.start
     for stretch in _stretches(sorted({f for f in frames if 0 <= f < len(plan.frames)})):

@@ -6,7 +6,7 @@ any order, on any number of machines, again after a crash, and are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops, to_pictures
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
 from stylesync_engine.mouth import CROP, LOWER, cut_crop, draw_lip_map, mask_lower
-from stylesync_engine.plan import Plan, has_window, save_window
+from stylesync_engine.plan import Plan, has_window, read_references, save_window
 from stylesync_engine.request import DubOptions, FrameRange
 
 Array = NDArray[np.float32]
@@ -43,7 +43,7 @@ def render_windows(
     """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
     yields how many of these windows' frames are done, those found included, and how many there
     are."""
-    renderer = choose_renderer(plan, models)
+    renderer = choose_renderer(plan, work, models)
     windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
     missing = [w for w in windows if not has_window(work, w, plan.fingerprint)]
     total = sum(len(w) for w in windows)
@@ -56,9 +56,9 @@ def render_windows(
         yield done, total
 
 
-def choose_renderer(plan: Plan, models: Models) -> WindowRenderer:
+def choose_renderer(plan: Plan, work: Path, models: Models) -> WindowRenderer:
     """`draft` pastes the aligned reference; the others run the diffusion model."""
-    draft = AlignedReference(plan)
+    draft = AlignedReference(plan, work)
     if plan.request.options.quality == "draft":
         return draft
     return Diffusion(plan, models, draft)
@@ -76,29 +76,39 @@ def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
 class AlignedReference:
     """Real frames of the person warped onto the wanted face: a whole quality by itself."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, work: Path) -> None:
+        self._work = work
         self._triangles = triangulate(np.median(plan.after, axis=0))
 
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
-        rendered = []
-        for position, crop in zip(window, crops, strict=True):
-            lower = self.lower_half(plan, position, crop)
-            rendered.append(
+        return np.stack(
+            [
                 match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
-            )
-        return np.stack(rendered)
+                for lower, crop, position in zip(
+                    self.lower_halves(plan, window, crops), crops, window, strict=True
+                )
+            ]
+        )
 
-    def lower_half(self, plan: Plan, position: int, crop: Image) -> Array:
-        """`[128, 256, 3]` 0..1 of one frame, references mixed around jumps."""
+    def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
+        """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""
+        inside = slice(window.start, window.stop)
+        used = plan.references[inside][plan.shares[inside] > 0]
+        bank = read_references(self._work, used.tolist())
+        for position, crop in zip(window, crops, strict=True):
+            yield self._mix(plan, position, crop, bank)
+
+    def face(self, index: int) -> Image:
+        """The reference crop `[256, 256, 3]` of this number."""
+        return read_references(self._work, [index])[index][0]
+
+    def _mix(
+        self, plan: Plan, position: int, crop: Image, bank: Mapping[int, tuple[Image, Array]]
+    ) -> Array:
         mixed = np.zeros((len(crop) - LOWER, *crop.shape[1:]), np.float32)
         for index, share in zip(plan.references[position], plan.shares[position], strict=True):
             if share > 0:
-                warped = warp_reference(
-                    plan.bank.crops[index],
-                    plan.bank.points[index],
-                    plan.after[position],
-                    self._triangles,
-                )
+                warped = warp_reference(*bank[index], plan.after[position], self._triangles)
                 mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
         return np.asarray(mixed / 255.0, np.float32)
 
@@ -116,7 +126,7 @@ class Diffusion:
     def __init__(self, plan: Plan, models: Models, draft: AlignedReference) -> None:
         sizes = models.renderer.sizes
         noise = shared_noise((sizes.latent_channels, sizes.rows, 64), plan.request.options.seed)
-        face = plan.bank.crops[_typical(plan)][None]
+        face = draft.face(_typical(plan))[None]
         object.__setattr__(self, "models", models)
         object.__setattr__(self, "draft", draft)
         object.__setattr__(self, "sampling", resolve_sampling(plan.request.options, models))
@@ -128,8 +138,7 @@ class Diffusion:
     @torch.no_grad()
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
         aligned = crops.copy()
-        for i, position in enumerate(window):
-            lower = self.draft.lower_half(plan, position, crops[i])
+        for i, lower in enumerate(self.draft.lower_halves(plan, window, crops)):
             aligned[i, LOWER:] = np.round(lower * 255.0)
         with self.models.autocast():
             rendered = self._render(plan, window, crops, aligned)

@@ -152,6 +152,21 @@ def test_jumps_are_faded_and_weights_add_up() -> None:
     assert weights[3] == [(3, 1.0)]
 
 
+@pytest.mark.parametrize("distance", [1, 2, 3, 4, 5])
+def test_near_jumps_share_the_frames_between_them(distance: int) -> None:
+    bank = make_bank(np.zeros(60, np.float32))
+    second = 10 + distance
+    path = np.array([*range(10), *range(20, 20 + distance), *range(40, 60 - second)])
+    weights = mixing_weights(path, bank)
+    of = [dict.fromkeys(range(3), 0.0) for _ in path]
+    for t, frame in enumerate(weights):
+        assert sum(share for _, share in frame) == pytest.approx(1)
+        for index, share in frame:
+            of[t][0 if index < 20 else 1 if index < 40 else 2] += share
+    changes = [abs(b[g] - a[g]) for a, b in itertools.pairwise(of) for g in range(3)]
+    assert max(changes) < (0.6 if distance > 1 else 1.1)
+
+
 def test_other_light_makes_a_worse_reference() -> None:
     bank = make_bank(np.zeros(2, np.float32), np.array([0, 50]))
     bank.crops[0] //= 2

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from stylesync_engine.appearance import ReferenceBank
-from stylesync_engine.plan import WINDOW, Plan, load_window, save_window, window_path
+from stylesync_engine.plan import (
+    WINDOW,
+    Plan,
+    load_window,
+    read_references,
+    save_window,
+    window_path,
+)
 from stylesync_engine.request import DiskError, DubRequest, FrameRange, RequestError
 
 FRAMES = 37
@@ -25,7 +32,6 @@ def plan() -> Plan:
     def values(*shape: int) -> np.ndarray:
         return random.standard_normal(shape).astype(np.float32)
 
-    crops = random.integers(0, 256, (3, 256, 256, 3)).astype(np.uint8)
     shown = np.array([i for i in range(40) if i not in (3, 4, 20)])
     return Plan(
         request=DubRequest("a 'b' #1 % ü.mov", "s.wav", "o.mov", frames=FrameRange(5, 45)),
@@ -38,9 +44,16 @@ def plan() -> Plan:
         motion=values(FRAMES, 5, 20),
         references=random.integers(0, 3, (FRAMES, 2)),
         shares=values(FRAMES, 2),
-        bank=ReferenceBank(crops, values(3, 468, 2), values(3, 3), np.arange(3)),
         facts={"warnings": ["one"], "passed_through": [[3, 5]]},
     )
+
+
+@pytest.fixture
+def bank() -> ReferenceBank:
+    random = np.random.default_rng(1)
+    crops = random.integers(0, 256, (3, 256, 256, 3)).astype(np.uint8)
+    points = random.standard_normal((3, 468, 2)).astype(np.float32)
+    return ReferenceBank(crops, points, points[:, 0, :1].repeat(3, axis=1), np.arange(3))
 
 
 @contextmanager
@@ -54,22 +67,27 @@ def disk_of(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_plan_comes_back_as_it_was(plan: Plan, tmp_path: Path) -> None:
-    plan.save(tmp_path)
+def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
+    plan.save(tmp_path, bank)
     loaded = Plan.load(tmp_path)
     for entry in fields(Plan):
-        if entry.name == "bank":
-            continue
         got, want = getattr(loaded, entry.name), getattr(plan, entry.name)
         if isinstance(want, np.ndarray):
             np.testing.assert_array_equal(got, want, strict=True)
         else:
             assert got == want
-    for entry in fields(ReferenceBank):
-        np.testing.assert_array_equal(
-            getattr(loaded.bank, entry.name), getattr(plan.bank, entry.name)
-        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "plan.safetensors"]
+
+
+def test_references_are_read_one_by_one(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
+    plan.save(tmp_path, bank)
+    found = read_references(tmp_path, [2, 0, 2])
+    assert set(found) == {0, 2}
+    for index, (crop, points) in found.items():
+        np.testing.assert_array_equal(crop, bank.crops[index], strict=True)
+        np.testing.assert_array_equal(points, bank.points[index], strict=True)
+    with pytest.raises(RequestError, match="prepare"):
+        read_references(tmp_path, [3])
 
 
 def test_windows_cover_every_shown_frame_once(plan: Plan) -> None:
@@ -96,8 +114,10 @@ def test_no_plan_says_what_to_run(tmp_path: Path) -> None:
         lambda work: (work / "plan.json").write_text('{"format": 1}'),
     ],
 )
-def test_a_damaged_plan_is_refused(plan: Plan, tmp_path: Path, damage: object) -> None:
-    plan.save(tmp_path)
+def test_a_damaged_plan_is_refused(
+    plan: Plan, bank: ReferenceBank, tmp_path: Path, damage: object
+) -> None:
+    plan.save(tmp_path, bank)
     assert callable(damage)
     damage(tmp_path)
     with pytest.raises(RequestError, match="prepare"):
@@ -120,17 +140,19 @@ def test_a_window_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     assert load_window(tmp_path, window, "a") is None
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(plan: Plan, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    plan: Plan, bank: ReferenceBank, tmp_path: Path
+) -> None:
     rendered = np.zeros((16, 128, 256, 3), np.float16)
     with disk_of(100_000):
         with pytest.raises(DiskError, match="full"):
             save_window(tmp_path, range(16), "a", rendered)
         with pytest.raises(DiskError, match="full"):
-            plan.save(tmp_path)
+            plan.save(tmp_path, bank)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_closed_folder_is_one_sentence(plan: Plan, tmp_path: Path) -> None:
+def test_a_closed_folder_is_one_sentence(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskError, match="another place"):
-        plan.save(tmp_path / "file" / "work")
+        plan.save(tmp_path / "file" / "work", bank)
