@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from stylesync_engine import __version__
+from stylesync_engine.compare_command import compare
 from stylesync_engine.reporting import format_rows, reporting, run_app
 from stylesync_engine.request import (
     DubOptions,
@@ -362,6 +363,9 @@ def serve() -> None:
     from stylesync_engine import serving
 
     raise typer.Exit(serving.serve())
+
+
+app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
 
 
 @models_app.callback(invoke_without_command=True)

@@ -56,25 +56,38 @@ def place_crop(
 
     Arguments as in `composite`; the box may reach beyond the picture.
     """
+    box, shown = place_matte(matrix, before, after)
+    colours = cv2.warpAffine(
+        np.ascontiguousarray(rendered, np.float32),
+        _into_box(matrix, box),
+        (box[2] - box[0], box[3] - box[1]),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return box, np.asarray(np.clip(colours, 0, 1), np.float32), shown
+
+
+def place_matte(matrix: Array, before: Array, after: Array) -> tuple[Box, Array]:
+    """Where a dub may change the picture: box and matte `[h, w]`, 0..1, as in `place_crop`."""
     matte = contour_matte(before, after)[LOWER:]
     box = _box_in_picture(matte, matrix)
-    size = (box[2] - box[0], box[3] - box[1])
+    shown = cv2.warpAffine(
+        matte,
+        _into_box(matrix, box),
+        (box[2] - box[0], box[3] - box[1]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    return box, np.asarray(shown, np.float32)
+
+
+def _into_box(matrix: Array, box: Box) -> NDArray[np.float64]:
+    """Px of the box -> px of the crop's lower half, `[2, 3]`."""
     back = matrix.astype(np.float64).copy()
     back[:, 2] += back[:, 0] * box[0] + back[:, 1] * box[1]
     back[1, 2] -= LOWER
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shown = cv2.warpAffine(
-        matte, back, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    colours = cv2.warpAffine(
-        np.ascontiguousarray(rendered, np.float32),
-        back,
-        size,
-        flags=flags,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return box, np.asarray(np.clip(colours, 0, 1), np.float32), np.asarray(shown, np.float32)
+    return back
 
 
 def _box_in_picture(matte: Array, matrix: Array) -> Box:
