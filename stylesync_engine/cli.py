@@ -146,8 +146,25 @@ Landmarks = Annotated[
         help="What finds the face (default: mediapipe; the other fetches its own weights).",
     ),
 ]
+Person = Annotated[str | None, typer.Option("--person", metavar="NAME", help="Who is dubbed.")]
 Consent = Annotated[
     str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
+]
+Credentials = Annotated[
+    str | None,
+    typer.Option(
+        "--credentials",
+        metavar="auto|off|test",
+        help="Proof of origin: auto signs with the configured certificate (default: auto).",
+    ),
+]
+Mark = Annotated[
+    str | None,
+    typer.Option(
+        "--mark",
+        metavar="none|metadata",
+        help="Say in the file's metadata that a model took part (default: none).",
+    ),
 ]
 
 app = typer.Typer(
@@ -215,7 +232,10 @@ def dub(
     length: Length = None,
     landmarks: Landmarks = None,
     work: OptionalWork = None,
+    person: Person = None,
     consent: Consent = None,
+    credentials: Credentials = None,
+    mark: Mark = None,
     as_json: Json = False,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from stylesync_engine import __version__
 from stylesync_engine.checkpoints import Models
+from stylesync_engine.consent import check_consent
 from stylesync_engine.delivery import check_output
 from stylesync_engine.media import VideoInfo, probe_sound, probe_video
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
 from stylesync_engine.shots import check_range
 
-_PLACES = ("output", "work", "consent")
-_WRITING = ("device", "codec", "delivery")
+_PLACES = ("output", "work", "person", "consent")
+_WRITING = ("device", "codec", "delivery", "credentials", "mark")
 
 
 def check_request(request: DubRequest) -> None:
@@ -23,6 +24,7 @@ def check_request(request: DubRequest) -> None:
     Raises a DubError, one sentence, for the first thing that does not.
     """
     options = request.options
+    check_consent(request)
     check_output(request.output, options.codec)
     if options.delivery == "vfx":
         raise RequestError("delivery 'vfx' is not available yet; choose composite or overlay.")

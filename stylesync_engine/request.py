@@ -21,6 +21,8 @@ Length = Literal["trim", "hold", "silence"]
 Sampler = Literal["dpmpp", "ddim"]
 StyleReading = Literal["network", "closed-form", "none"]
 Landmarks = Literal["mediapipe", "face-alignment"]
+Credentials = Literal["auto", "off", "test"]
+Mark = Literal["none", "metadata"]
 Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 
 _A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
@@ -148,6 +150,7 @@ class DubOptions:
 
     `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default.
     `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
+    `credentials` `auto` signs where a certificate is configured.
     """
 
     models: str = "starter"
@@ -163,6 +166,8 @@ class DubOptions:
     codec: Codec = "prores4444"
     length: Length = "trim"
     landmarks: Landmarks = "mediapipe"
+    credentials: Credentials = "auto"
+    mark: Mark = "none"
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -183,6 +188,8 @@ class DubOptions:
         _check_choice("codec", self.codec, get_args(Codec))
         _check_choice("length", self.length, get_args(Length))
         _check_choice("landmarks", self.landmarks, get_args(Landmarks))
+        _check_choice("credentials", self.credentials, get_args(Credentials))
+        _check_choice("mark", self.mark, get_args(Mark))
         if self.sampler is not None:
             _check_choice("sampler", self.sampler, get_args(Sampler))
         if self.style_reading is not None:
@@ -202,7 +209,8 @@ class DubRequest:
     Paths are strings as the caller wrote them. `frames` and `style_frames` count source frames.
     `speech_samples` is a half-open range of the speech file's own samples. `style_speech` is the
     style clip's sound where it lies in another file. `work` keeps finished windows, so that the
-    same request goes on where it stopped; without it a folder beside the output is used.
+    same request goes on where it stopped; without it a folder beside the output is used. `person`
+    is who is dubbed, and `consent` the file of their consent.
     """
 
     video: str
@@ -215,6 +223,7 @@ class DubRequest:
     style_speech: str | None = None
     speaker: SpeakerPoint | None = None
     work: str | None = None
+    person: str | None = None
     consent: str | None = None
     options: DubOptions = field(default_factory=DubOptions)
 
@@ -292,7 +301,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class DubResult:
-    """What came out. `passed_through` are half-open ranges of output frames left untouched."""
+    """What came out. `passed_through` are half-open ranges of output frames left untouched;
+    `signed_by` is the name on the certificate, None where the result carries no credentials."""
 
     output: str
     rate: Fraction
@@ -304,6 +314,7 @@ class DubResult:
     device: str
     seed: int
     warnings: tuple[str, ...] = ()
+    signed_by: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         data = to_dict(self)
@@ -330,7 +341,7 @@ def to_dict(record: Any) -> dict[str, Any]:
 
 _PATHS = ("video", "speech", "output", "style", "style_speech", "work", "consent")
 _REQUEST_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(_PATHS, (str,)),
+    **dict.fromkeys((*_PATHS, "person"), (str,)),
     **dict.fromkeys(("frames", "style_frames", "speaker"), (dict, list, str)),
     "speech_samples": (dict, list),
     "options": (dict,),

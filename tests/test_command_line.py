@@ -48,7 +48,8 @@ def test_every_flag_reaches_the_request(stand_in: ModuleType) -> None:
         "--frames 10:85 --style talk.mov --style-frames 5:300 --models paper --quality best"
         " --device cuda:1 --steps 200 --sampler ddim --seed 7 --speaker 12:640,300"
         " --appearance face.png:0:5 --delivery overlay --codec ffv1 --length hold --work w"
-        " --consent yes.pdf --strength 0.5 --style-reading closed-form --speech-samples 100:48000"
+        " --person Ada --consent yes.json --credentials off"
+        " --mark metadata --strength 0.5 --style-reading closed-form --speech-samples 100:48000"
     )
     assert main([*SHOT, *words.split()]) == 0
     assert stand_in.calls[0][1] == DubRequest(
@@ -61,7 +62,8 @@ def test_every_flag_reaches_the_request(stand_in: ModuleType) -> None:
         style_frames=FrameRange(5, 300),
         speaker=SpeakerPoint(12, 640.0, 300.0),
         work="w",
-        consent="yes.pdf",
+        person="Ada",
+        consent="yes.json",
         options=DubOptions(
             models="paper",
             quality="best",
@@ -75,6 +77,8 @@ def test_every_flag_reaches_the_request(stand_in: ModuleType) -> None:
             delivery="overlay",
             codec="ffv1",
             length="hold",
+            credentials="off",
+            mark="metadata",
         ),
     )
 

@@ -72,7 +72,8 @@ def render_on_farm(bundle: Path) -> None:
         {"clip": "A", "speech": "line.wav"},
         {"track": "V1", "index": 2, "speech": {"file": "l.wav", "samples": [3, 9]}},
         {"range": ["01:00:00:00", "01:00:02:00"], "speech": {"track": "A2"}, "style": "r.mov",
-         "speaker": "3:4,5", "consent": "c.json", "second": "overlay", "options": {"seed": 7}},
+         "speaker": "3:4,5", "person": "Ada", "consent": "c.json", "second": "overlay",
+         "options": {"seed": 7}},
         {"clip": "A", "range": [3, 9], "speech": {"clip": "S"}, "style": {"clip": "B"}},
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -203,14 +204,30 @@ def test_the_new_speech_is_heard_where_it_belongs(folder: Path, cut: Any) -> Non
 
 
 def test_the_record_tells_what_was_done(folder: Path, cut: Any) -> None:
-    (folder / "consent.txt").touch()
-    made = write_back(cut, dubbed(folder, cut, jobs("A", consent="consent.txt")))
+    consent = {"format": 1, "person": "Ada", "purpose": "a test", "until": "9999-12-31"}
+    (folder / "consent.json").write_text(json.dumps(consent))
+    made = write_back(cut, dubbed(folder, cut, jobs("A", person="Ada", consent="consent.json")))
     [record] = list_dubs(made)
     assert record["request"]["video"].endswith("25-1_5000_90000.mov")
     assert record["result"]["models"] == "starter"
     assert record["result"]["seed"] == 0
     assert record["hashes"] == {"video": "00"}
-    assert record["consent"].endswith("consent.txt")
+    assert record["consent"] == consent
+    assert record["request"]["person"] == "Ada"
+
+
+def test_a_studio_that_requires_consent_plans_nothing_without(
+    folder: Path, cut: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STYLESYNC_CONSENT", "required")
+    over = {"format": 1, "person": "Ada", "purpose": "a test", "until": "2020-01-01"}
+    (folder / "over.json").write_text(json.dumps(over))
+    settings = PlanSettings(folder / "out", (folder,), probe=MadeUpProbe(), rate=RATE)
+    planned = plan(cut, [*jobs("A"), *jobs("B", consent="over.json")], settings)
+    assert planned.dubs == ()
+    said = [str(refusal.error) for refusal in planned.refused]
+    assert "--consent" in said[0]
+    assert "ended on 2020-01-01" in said[1]
 
 
 def test_removing_gives_the_original_back(folder: Path, cut: Any) -> None:

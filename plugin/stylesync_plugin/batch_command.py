@@ -28,7 +28,7 @@ from stylesync_plugin.write_back import TrackNames
 Asked = dict[str, Any]
 
 _OPTIONS = tuple(entry.name for entry in dataclasses.fields(DubOptions))
-_JOB = ("clip", "track", "index", "range", "speaker", "consent", "second")
+_JOB = ("clip", "track", "index", "range", "speaker", "person", "consent", "second")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ Speaker = Annotated[
     str | None,
     typer.Option("--speaker", metavar="FRAME:X,Y", help="A click on the speaker, source frame."),
 ]
+Person = Annotated[str | None, typer.Option("--person", metavar="NAME", help="Who is dubbed.")]
 Consent = Annotated[
     str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
 ]
@@ -138,6 +139,7 @@ def dub(
     speech: Speech = None,
     style: Style = None,
     speaker: Speaker = None,
+    person: Person = None,
     consent: Consent = None,
     output: Output = None,
     media: Media = None,
@@ -184,6 +186,7 @@ def plan(
     speech: Speech = None,
     style: Style = None,
     speaker: Speaker = None,
+    person: Person = None,
     consent: Consent = None,
     output: Output = None,
     media: Media = None,

@@ -134,7 +134,8 @@ def job_data(job: Job) -> dict[str, Any]:
             "file": style.file, "frames": style.frames, "sound": style.sound,
             **_pick_data(style.pick),
         },
-        "speaker": job.speaker, "consent": job.consent, "second": job.second,
+        "speaker": job.speaker, "person": job.person, "consent": job.consent,
+        "second": job.second,
         "options": _present(dataclasses.asdict(job.options)),
     }  # fmt: skip
     data["speech"], data["style"] = _present(data["speech"]), _present(data["style"]) or None

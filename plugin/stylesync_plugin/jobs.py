@@ -80,6 +80,7 @@ class Job:
     speech: Speech
     style: Style = field(default_factory=Style)
     speaker: str | None = None
+    person: str | None = None
     consent: str | None = None
     second: str | None = None
     options: DubOptions = field(default_factory=DubOptions)
@@ -119,10 +120,10 @@ def read_jobs(path: str | Path) -> JobsFile:
 
 def job_from(data: Any, name: str, options: Any = None, selection: Pick | None = None) -> Job:
     """One job from JSON data; `options` are the defaults beneath its own."""
-    own = ("name", "speech", "style", "speaker", "consent", "second", "options")
+    own = ("name", "speech", "style", "speaker", "person", "consent", "second", "options")
     _only(data, (*own, *_KEYS["selection"]), name)
     name = str(data.get("name", name))
-    for key in ("speaker", "consent", "second"):
+    for key in ("speaker", "person", "consent", "second"):
         _check(data, key, str, name)
     merged = {**_object(options or {}, name), **_object(data.get("options", {}), name)}
     picked = _pick(data, name)
@@ -138,6 +139,7 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         speech=_speech(data.get("speech"), name),
         style=_style(data.get("style"), name),
         speaker=data.get("speaker"),
+        person=data.get("person"),
         consent=data.get("consent"),
         second=data.get("second"),
         options=_options(merged, name),

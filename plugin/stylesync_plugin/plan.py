@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.consent import check_consent
 from stylesync_engine.request import (
     DubError,
     DubOptions,
@@ -103,6 +104,7 @@ class PlannedDub:
     conform: Conform | None = None
     second: DubRequest | None = None
     warnings: tuple[str, ...] = ()
+    consent: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -116,6 +118,8 @@ class PlannedDub:
             data["conform"] = self.conform.to_dict()
         if self.second is not None:
             data["second"] = to_dict(self.second)
+        if self.consent is not None:
+            data["consent"] = self.consent
         return data
 
 
@@ -218,6 +222,7 @@ class _Planner:
         frames = self._frames(placed, source, span, covered, where)
         speech, recording = self._speech(piece, frames, following is None)
         request = self._request(source, frames, speech, recording)
+        consent = check_consent(request)
         second = None
         if self.job.second is not None:
             second = self._request(source, frames, speech, recording, self.job.second)
@@ -248,6 +253,7 @@ class _Planner:
             self._conformed(source, frames) if frames.conform else None,
             second,
             warnings,
+            consent.to_dict() if consent is not None else None,
         )
 
     def _frames(
@@ -357,6 +363,7 @@ class _Planner:
             "style_frames": self.style[1],
             "style_speech": self.style[2],
             "speaker": self._speaker(frames),
+            "person": job.person,
             "consent": self.library.locate(job.consent, "the consent") if job.consent else None,
         }
         key = _digest([*map(str, asked.values()), str(options)])

@@ -190,7 +190,7 @@ def _address(path: Path, names: TrackNames) -> str:
 def _record(dub: Dubbed) -> dict[str, Any]:
     """What the timeline remembers: enough to judge the dub, repeat it and remove it."""
     result = dub.result.to_dict()
-    kept = ("models", "seed", "changed", "passed_through", "warnings")
+    kept = ("models", "seed", "changed", "passed_through", "warnings", "signed_by")
     return {
         "role": "dub",
         "id": dub.planned.id,
@@ -198,7 +198,7 @@ def _record(dub: Dubbed) -> dict[str, Any]:
         "request": _described(dub.planned.request),
         "result": {key: _plain(result[key]) for key in kept if key in result},
         "hashes": dict(dub.hashes),
-        "consent": dub.planned.request.consent,
+        "consent": dub.planned.consent,
     }
 
 
