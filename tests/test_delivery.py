@@ -148,8 +148,8 @@ def test_in_a_file(codec: Codec, suffix: str, name: str, tmp_path: Path) -> None
         want = colours_of(convert(composite, frame.image.layout))
         gaps.append(np.abs(over(frame.image, source) - want))
         assert alpha_of(frame.image).max() > 0.99
-    # ProRes rounds in its transform: two code values at worst, a tenth of one on average.
-    assert np.max(gaps) <= (0.51 if codec == "ffv1" else 2.1)
+    # What a program that composites in 10 bit stores is within one code value.
+    assert np.max(gaps) <= (0.51 if codec == "ffv1" else 1.49)
     assert np.sqrt(np.mean(np.square(gaps))) < 0.2
 
 
@@ -215,7 +215,7 @@ def test_a_dub_as_an_overlay(
         wanted = colours_of(convert(composited, shown.image.layout))
         gap = np.abs(over(shown.image, before.image) - wanted)
         assert alpha_of(shown.image).any()
-        assert gap.max() <= (0.51 if codec == "ffv1" else 4.0)
+        assert gap.max() <= (0.51 if codec == "ffv1" else 2.0)
         assert shown.time == want.time
 
 
