@@ -46,15 +46,6 @@ class ReferenceBank:
     angles: Array
     frames: Indices
 
-    @classmethod
-    def empty(cls) -> ReferenceBank:
-        return cls(
-            np.zeros((0, CROP, CROP, 3), np.uint8),
-            np.zeros((0, 468, 2), np.float32),
-            np.zeros((0, 3), np.float32),
-            np.zeros(0, np.int64),
-        )
-
     @property
     def tone(self) -> Array:
         """Mean colour between eyes and mouth, `[K, 3]`: other light makes a worse reference."""

@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 PAPER_REFERENCE = 256  # n of the paper: 10 s
 LEAST_REFERENCE = 8  # frames
-_MOST_REFERENCE = 1500  # frames, a minute: the solve stays below a second
+_MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve grow with the square
 
 
 @dataclass(frozen=True, slots=True)

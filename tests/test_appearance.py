@@ -208,4 +208,3 @@ def test_joined_banks_are_never_taken_for_neighbours() -> None:
     assert len(bank) == 5
     assert np.diff(bank.frames).tolist()[:2] == [1, 1]
     assert np.diff(bank.frames)[2] > 100
-    assert len(ReferenceBank.empty().join(bank)) == 5
