@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 import time
@@ -12,51 +12,48 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from stylesync_plugin.installing import loader_files
 
 
 @pytest.fixture
-def dub(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An operator made of the extension's `process.Dub`; `.said` is what it reports."""
-    folder = root / "packaging/blender/stylesync"
-    bpy, package = ModuleType("bpy"), ModuleType("loaded_extension")
-    scene = SimpleNamespace(
-        name="Scene", stylesync_speech="", stylesync_quality="draft", stylesync_models="starter"
-    )
-    bpy.data = SimpleNamespace(filepath=str(tmp_path / "cut.blend"), scenes={"Scene": scene})  # type: ignore[attr-defined]
-    bpy.path = SimpleNamespace(abspath=str)  # type: ignore[attr-defined]
+def dub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An operator made of the extension's `Run`; `.said` is what it reports."""
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    for name, content in loader_files("blender").items():
+        (folder / name).write_bytes(content)
+    (folder / "__init__.py").write_text("")
+    scene = SimpleNamespace(name="Scene")
+    bpy = ModuleType("bpy")
+    bpy.data = SimpleNamespace(scenes={"Scene": scene})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bpy", bpy)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("extension", "extension.dubbing", "extension.reading", "extension.applying"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    dubbing = importlib.import_module("extension.dubbing")
     applied: list[Any] = []
-    strips = ModuleType("loaded_extension.strips")
-    strips.read = lambda scene, wishes: wishes  # type: ignore[attr-defined]
-    strips.apply = lambda scene, edit: applied.append(edit)  # type: ignore[attr-defined]
-    package.__path__ = [str(folder)]
-    package.strips = strips  # type: ignore[attr-defined]
-    for name, module in (("bpy", bpy), (package.__name__, package), (strips.__name__, strips)):
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    spec = importlib.util.spec_from_file_location("loaded_extension.process", folder / "process.py")
-    assert spec is not None
-    assert spec.loader is not None
-    process = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(process)
+    scenes = {"version": 1, "strips": [], "media": str(tmp_path / "media")}
+    monkeypatch.setattr(dubbing.reading, "read", lambda scene: scenes)
+    monkeypatch.setattr(dubbing.applying, "apply", lambda scene, edit: applied.append(edit))
 
-    class Operator(process.Dub):  # type: ignore[misc, name-defined]
+    class Operator(dubbing.Run):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             self.said: list[str] = []
-            self.scene_object, self.applied, self.program = scene, applied, tmp_path / "program"
+            self.scene_object, self.applied, self.named = scene, applied, tmp_path / "program"
 
         def report(self, _: set[str], text: str) -> None:
             self.said.append(text)
 
     operator = Operator()
     yield operator
-    if getattr(operator, "child", None) is not None and operator.child.poll() is None:
-        operator.child.kill()
+    if getattr(operator, "program", None) is not None:
+        operator.program.stop()
 
 
 def _context(operator: Any, script: str) -> Any:
-    operator.program.write_text(f"#!{sys.executable}\nimport sys, time, json\n{script}\n")
-    operator.program.chmod(0o755)
-    preferences = SimpleNamespace(program=str(operator.program))
+    operator.named.write_text(f"#!{sys.executable}\nimport sys, time, json\n{script}\n")
+    operator.named.chmod(0o755)
+    preferences = SimpleNamespace(program=str(operator.named))
     manager = SimpleNamespace(
         event_timer_add=lambda *_, **__: "timer",
         event_timer_remove=lambda timer: None,
@@ -66,7 +63,7 @@ def _context(operator: Any, script: str) -> Any:
         scene=operator.scene_object, window=None, window_manager=manager,
         workspace=SimpleNamespace(status_text_set=lambda text: operator.said.append(str(text))),
         preferences=SimpleNamespace(
-            addons={"loaded_extension": SimpleNamespace(preferences=preferences)}
+            addons={"extension": SimpleNamespace(preferences=preferences)}
         ),
     )  # fmt: skip
 
@@ -108,12 +105,25 @@ def test_escape_stops_the_program(dub: Any) -> None:
     begun = time.monotonic()
     assert dub.modal(context, SimpleNamespace(type="ESC")) == {"CANCELLED"}
     assert time.monotonic() - begun < 10
-    assert dub.child.poll() is not None
+    assert dub.program.has_ended()
     assert dub.applied == []
 
 
 def test_a_missing_program_is_told(dub: Any) -> None:
     context = _context(dub, "")
-    dub.program.unlink()
+    dub.named.unlink()
     assert dub.invoke(context, None) == {"CANCELLED"}
-    assert "No such file" in dub.said[-1]
+    assert "There is no program" in dub.said[-1]
+
+
+def test_escape_leaves_an_open_panel_alone(dub: Any) -> None:
+    dub.extra = ("--panel",)
+    context = _context(
+        dub,
+        "assert sys.argv[-1] == '--panel'; time.sleep(1);"
+        " open(sys.argv[5], 'w').write(json.dumps({'add': []}))",
+    )
+    dub.invoke(context, None)
+    assert dub.modal(context, SimpleNamespace(type="ESC")) == {"PASS_THROUGH"}
+    assert _watch(dub, context) == {"FINISHED"}
+    assert dub.applied == [{"add": []}]

@@ -7,20 +7,20 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("stylesync")
-FILES = ("blender_manifest.toml", "__init__.py", "process.py", "strips.py")
+from stylesync_plugin.installing import loader_files
 
 
 def build(folder: Path) -> Path:
     """Write the zip into a folder; the same sources give the same bytes."""
-    manifest = tomllib.loads((SOURCE / FILES[0]).read_text(encoding="utf-8"))
+    files = loader_files("blender")
+    manifest = tomllib.loads(files["blender_manifest.toml"].decode("utf-8"))
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{manifest['id']}-{manifest['version']}.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in FILES:
+        for name, content in files.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, (SOURCE / name).read_bytes())
+            archive.writestr(entry, content)
     return target
 
 

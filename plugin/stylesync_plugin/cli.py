@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +12,7 @@ import typer
 from stylesync_engine import __version__
 from stylesync_engine.reporting import format_rows, reporting, run_app
 from stylesync_engine.request import ModelError, RequestError
+from stylesync_plugin import host_cli
 from stylesync_plugin.times import parse_rate
 
 PROGRAM = "stylesync"
@@ -251,10 +249,9 @@ def panel(
     ] = None,
 ) -> None:
     """Open the panel in a window of its own."""
-    if importlib.util.find_spec("stylesync_ui.__main__") is None or not _has_qt():
-        raise RequestError("The panel is not installed; install stylesync[panel] with pip.")
-    command = [sys.executable, "-m", "stylesync_ui", *([str(timeline)] if timeline else [])]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    from stylesync_plugin.panel_command import open_panel
+
+    raise typer.Exit(open_panel(timeline))
 
 
 @app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to job -o dubbed.otio")
@@ -314,19 +311,8 @@ def doctor(as_json: Json = False) -> None:
         raise ModelError("Something that StyleSync needs is missing; see the lines that say no.")
 
 
-@app.command(epilog=f"Example: {PROGRAM} host blender strips.json -o edit.json")
-def host(
-    editor: Annotated[str, typer.Argument(metavar="EDITOR", help="blender.")],
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="What its loader has written.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT", help="What its loader will apply.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Dub what is selected in an editor; its loader starts this."""
-    from stylesync_plugin.host_command import run_host
-
-    raise typer.Exit(run_host(editor, source, output, as_json))
+for verb in (host_cli.host, host_cli.install, host_cli.uninstall):
+    app.command(epilog=f"Example: {PROGRAM} {verb.__name__} resolve")(verb)
 
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
@@ -338,7 +324,3 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     asked["range"] = asked.pop("range_", None)
     asked["rate"] = parse_rate(asked["rate"]) if "rate" in asked else None
     return {key: value for key, value in asked.items() if value is not None}
-
-
-def _has_qt() -> bool:
-    return importlib.util.find_spec("PySide6") is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from stylesync_plugin.jobs import Pick
@@ -17,10 +19,24 @@ class Selection:
     style: Pick
 
 
-class Host(Protocol):
-    """An editor. Both raise DubError with one sentence where the host does not play along."""
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the host says beside its timeline: where dubs go, the new speech as a file, how."""
 
-    name: str
+    media: Path
+    speech: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Host(Protocol):
+    """An editor. All raise DubError with one sentence where the host does not play along."""
+
+    @property
+    def name(self) -> str: ...
+
+    def wishes(self) -> Wishes:
+        """Where the dubs go, and how they are made, unless somebody says otherwise."""
+        ...
 
     def read(self) -> tuple[Any, Selection]:
         """The current timeline and what is selected on it."""

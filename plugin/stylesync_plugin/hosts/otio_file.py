@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_plugin.formats import read_timeline, write_timeline
-from stylesync_plugin.hosts.base import Selection
+from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.jobs import Pick
 
 _NOTHING = Selection(Pick(), Pick(), Pick())
@@ -24,6 +24,9 @@ class TimelineFile:
     rate: Fraction | None = None
     timeline: str | None = None
     name: str = "timeline file"
+
+    def wishes(self) -> Wishes:
+        return Wishes(self.target.with_suffix(".stylesync"))
 
     def read(self) -> tuple[Any, Selection]:
         return read_timeline(self.source, self.rate, self.timeline), self.selection

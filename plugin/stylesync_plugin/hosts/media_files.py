@@ -1,0 +1,34 @@
+"""Media as hosts name them: one path, for image sequences with the number of the first image."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from stylesync_plugin.sources import path_of, url_of
+from stylesync_plugin.times import TimeRange
+
+
+def reference_to(path: str, number: int | None, available: TimeRange, rate: Fraction) -> Any:
+    """A file, or with a `number` the images `path % number` and those that follow."""
+    if number is None:
+        return otio.schema.ExternalReference(url_of(path), available)
+    pattern = Path(path)
+    prefix, _, rest = pattern.name.rpartition("%")
+    padding, _, suffix = rest.partition("d")
+    return otio.schema.ImageSequenceReference(
+        target_url_base=url_of(pattern.parent) + "/", name_prefix=prefix, name_suffix=suffix,
+        start_frame=number, frame_zero_padding=int(padding), rate=float(rate),
+        available_range=available,
+    )  # fmt: skip
+
+
+def file_of(reference: Any) -> tuple[str, int | None]:
+    """The path of a reference, and the number of a sequence's first image."""
+    if not isinstance(reference, otio.schema.ImageSequenceReference):
+        return path_of(reference.target_url), None
+    name = f"%0{reference.frame_zero_padding}d".join((reference.name_prefix, reference.name_suffix))
+    return str(Path(path_of(reference.target_url_base)) / name), reference.start_frame

@@ -1,0 +1,444 @@
+"""DaVinci Resolve Studio by external scripting; written against its published stubs alone.
+
+Clips are what the application reads back, never what it says it has done: it drops what would
+overlap, answers with items that are not there, and versions differ in whether an end frame counts.
+Timeline frames are absolute (`GetStartFrame` is the first), marks count from there, and a clip's
+source frames run at the media's own rate from its property `Start`.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import opentimelineio as otio
+import platformdirs
+
+from stylesync_engine.request import MediaError, RequestError
+from stylesync_plugin.hosts.base import Selection, Wishes
+from stylesync_plugin.hosts.media_files import file_of
+from stylesync_plugin.jobs import Pick
+from stylesync_plugin.placement import METADATA, own_start
+from stylesync_plugin.sources import url_of
+from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, seconds
+
+if TYPE_CHECKING:
+    from fusionscript import (
+        Folder,
+        MediaPoolClipInfo,
+        MediaPoolItem,
+        Project,
+        TimelineItem,
+    )
+    from fusionscript.fusionscript import NewTrackOptions
+
+Kind = Literal["video", "audio"]
+
+TRACK_KINDS: dict[Kind, str] = {
+    "video": otio.schema.TrackKind.Video,
+    "audio": otio.schema.TrackKind.Audio,
+}
+BIN = "StyleSync"
+MARKER = "StyleSync"
+"""The marker on our items; its custom data is what the timeline remembers of the dub."""
+
+_LIBRARIES = {
+    "darwin": "/Applications/DaVinci Resolve/DaVinci Resolve.app/Contents/Libraries/Fusion"
+    "/fusionscript.so",
+    "win32": r"C:\Program Files\Blackmagic Design\DaVinci Resolve\fusionscript.dll",
+}
+
+
+def connect() -> ResolveTimeline:
+    """The timeline that is open in the running application; raises MediaError without one."""
+    library = os.environ.get("RESOLVE_SCRIPT_LIB") or _LIBRARIES.get(
+        sys.platform, "/opt/resolve/libs/Fusion/fusionscript.so"
+    )
+    application = _load(library).scriptapp("Resolve") if Path(library).exists() else None
+    if application is None:
+        raise MediaError(
+            "DaVinci Resolve does not answer; start DaVinci Resolve Studio and set Preferences >"
+            " System > General > External scripting to Local (the free version has none: see the"
+            " page on timeline files)."
+        )
+    return open_project(application.GetProjectManager().GetCurrentProject())
+
+
+def open_project(project: Project | None) -> ResolveTimeline:
+    if project is None or project.GetCurrentTimeline() is None:
+        raise MediaError("No timeline is open in DaVinci Resolve; open the one to dub.")
+    return ResolveTimeline(project)
+
+
+def _load(library: str) -> Any:
+    """The application's own module, from its place alone: `sys.path` stays as it is."""
+    loader = importlib.machinery.ExtensionFileLoader("fusionscript", library)
+    spec = importlib.util.spec_from_file_location("fusionscript", library, loader=loader)
+    module = importlib.util.module_from_spec(cast("importlib.machinery.ModuleSpec", spec))
+    loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A clip of ours as it should lie: absolute timeline frames, media from `offset` s."""
+
+    kind: Kind
+    name: str
+    path: str
+    number: int | None
+    images: int
+    start: int
+    length: int
+    offset: Fraction
+    record: str
+
+    def matches(self, item: TimelineItem) -> bool:
+        found = (_path_of(item), int(item.GetStart(False)), int(item.GetDuration(False)))
+        return _record_of(item) is not None and found == (self.path, self.start, self.length)
+
+
+class ResolveTimeline:
+    """The current timeline of a project."""
+
+    name = "DaVinci Resolve"
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.timeline = project.GetCurrentTimeline()
+        self.pool = project.GetMediaPool()
+        self.rate = exact_rate(float(self.timeline.GetSetting("timelineFrameRate")))
+
+    def wishes(self) -> Wishes:
+        return Wishes(Path(platformdirs.user_videos_dir()) / "StyleSync" / self.project.GetName())
+
+    def read(self) -> tuple[Any, Selection]:
+        start = self.timeline.GetStartFrame()
+        timeline = otio.schema.Timeline(
+            self.timeline.GetName(), global_start_time=RationalTime(start, float(self.rate))
+        )
+        for kind, index in self._tracks():
+            timeline.tracks.append(self._read_track(kind, index))
+        dub = self._pick_dub()
+        return timeline, Selection(dub, self._pick("audio", "speech"), self._pick("video", "style"))
+
+    def write(self, timeline: Any) -> None:
+        """Take out dubs that are no more, put in new ones, and read back whether they are there.
+
+        Raises MediaError naming what the application has dropped.
+        """
+        start = self.timeline.GetStartFrame()
+        ours = [track for track in timeline.tracks if METADATA in track.metadata]
+        wanted = {id(track): list(_wanted(track, start, self.rate)) for track in ours}
+        kept = self._remove_others([want for wants in wanted.values() for want in wants])
+        folder = self.pool.GetCurrentFolder()
+        rooms = _Rooms(self)
+        for index, track in enumerate(timeline.tracks):
+            fresh = [want for want in wanted.get(id(track), ()) if want not in kept]
+            if fresh:
+                place = rooms.place(track, timeline.tracks[:index])
+                for want in fresh:
+                    self._append(want, place)
+        self.pool.SetCurrentFolder(folder)
+        self._read_back([want for wants in wanted.values() for want in wants])
+
+    def items(self, kind: Kind, index: int) -> list[TimelineItem]:
+        """What lies on a track, in time order."""
+        found = self.timeline.GetItemListInTrack(kind, index) or []
+        return sorted(found, key=lambda item: item.GetStart(False))
+
+    def _tracks(self) -> Iterator[tuple[Kind, int]]:
+        for kind in TRACK_KINDS:
+            for index in range(1, self.timeline.GetTrackCount(kind) + 1):
+                yield kind, index
+
+    def _read_track(self, kind: Kind, index: int) -> Any:
+        items = self.items(kind, index)
+        track = otio.schema.Track(name=_track_name(kind, index), kind=TRACK_KINDS[kind])
+        track.metadata["resolve"] = {"name": self.timeline.GetTrackName(kind, index)}
+        if items and all(_record_of(item) for item in items):
+            track.name = self.timeline.GetTrackName(kind, index)
+            track.metadata[METADATA] = {"role": "track"}
+        track.metadata["resolve"]["index"] = index
+        end = self.timeline.GetStartFrame()
+        for item in items:
+            start = int(item.GetStart(False))
+            if start > end:
+                track.append(otio.schema.Gap(source_range=_frames(0, start - end, self.rate)))
+            track.append(_clip(item, kind, self.rate))
+            end = start + int(item.GetDuration(False))
+        return track
+
+    def _pick_dub(self) -> Pick:
+        """The playhead's clip between the marks; of a dub of ours, the clip beneath."""
+        item = self.timeline.GetCurrentVideoItem()
+        if item is None:
+            return Pick()
+        index = item.GetTrackTypeAndIndex()[1]
+        while _record_of(item) is not None and index > 1:
+            index -= 1
+            item = self._shown_with(item, index) or item
+        zero = self.timeline.GetStartFrame()
+        start = int(item.GetStart(False)) - zero
+        end = start + int(item.GetDuration(False))
+        marks = self.timeline.GetMarkInOut().get("video")
+        if marks is not None:  # The frame of the out mark belongs to the range.
+            start, end = max(start, marks["in"]), min(end, marks["out"] + 1)
+        if start >= end:
+            raise RequestError(
+                "The in and out marks miss the playhead's clip; move them over it, or clear them."
+            )
+        return Pick(track=_track_name("video", index), range=(start, end))
+
+    def _shown_with(self, item: TimelineItem, index: int) -> TimelineItem | None:
+        """What lies on another video track where an item begins."""
+        moment = item.GetStart(False)
+        for other in self.items("video", index):
+            if other.GetStart(False) <= moment < other.GetStart(False) + other.GetDuration(False):
+                return other
+        return None
+
+    def _pick(self, kind: Kind, role: str) -> Pick:
+        """The clip with a clip marker of that name."""
+        found = [
+            (index, item) for found, index in self._tracks() if found == kind
+            for item in self.items(kind, index) if _has_marker(item, role)
+        ]  # fmt: skip
+        if len(found) > 1:
+            raise RequestError(f"Several clips carry a marker '{role}'; leave one.")
+        if not found:
+            return Pick()
+        [(index, item)] = found
+        start = int(item.GetStart(False)) - self.timeline.GetStartFrame()
+        span = (start, start + int(item.GetDuration(False)))
+        return Pick(track=_track_name(kind, index), range=span)
+
+    def _remove_others(self, wanted: Sequence[_Wanted]) -> list[_Wanted]:
+        """Delete items of ours that nobody wants; returns those that lie as wanted already."""
+        kept: list[_Wanted] = []
+        for kind, index in self._tracks():
+            for item in self.items(kind, index):
+                if _record_of(item) is None:
+                    continue
+                same = [want for want in wanted if want.kind == kind and want.matches(item)]
+                kept += same[:1]
+                if not same:
+                    self._delete(item)
+        return kept
+
+    def _delete(self, item: TimelineItem) -> None:
+        """The first attempt is known to fail now and then for no reason."""
+        if not (
+            self.timeline.DeleteClips([item], False) or self.timeline.DeleteClips([item], False)
+        ):
+            raise MediaError(
+                f"DaVinci Resolve keeps '{item.GetName()}'; unlock its track and dub again."
+            )
+
+    def _append(self, want: _Wanted, index: int) -> None:
+        """Put one clip on a track; a length that comes out wrong is corrected once."""
+        media = self._import(want)
+        fps = _rate_of(media) or self.rate
+        first = _first_of(media) + round(want.offset * fps)
+        end = first + round(want.length * fps / self.rate)
+        for _ in range(2):
+            info: MediaPoolClipInfo = {
+                "mediaPoolItem": media, "startFrame": first, "endFrame": end,
+                "mediaType": 1 if want.kind == "video" else 2,
+                "trackIndex": index, "recordFrame": want.start,
+            }  # fmt: skip
+            infos: Any = [info]  # The stub for a list of these has a malformed result.
+            self.pool.AppendToTimeline(infos)
+            item = self._item_at(want, index)
+            if item is None:
+                return
+            missing = want.length - int(item.GetDuration(False))
+            if not missing:
+                item.AddMarker(0, "Mint", MARKER, "", 1, want.record)
+                return
+            self._delete(item)
+            end += math.ceil(missing * fps / self.rate)
+
+    def _item_at(self, want: _Wanted, index: int) -> TimelineItem | None:
+        for item in self.items(want.kind, index):
+            if int(item.GetStart(False)) == want.start and _path_of(item) == want.path:
+                return item
+        return None
+
+    def _import(self, want: _Wanted) -> MediaPoolItem:
+        """The media in our own bin; what is there already is taken."""
+        folder = self._bin()
+        for media in folder.GetClipList() or []:
+            if media.GetClipProperty("File Path") == want.path:
+                return media
+        self.pool.SetCurrentFolder(folder)
+        if want.number is None:
+            made = self.pool.ImportMedia([want.path])
+        else:
+            last = want.number + want.images - 1
+            made = self.pool.ImportMedia(
+                [{"FilePath": want.path, "StartIndex": want.number, "EndIndex": last}]
+            )
+        if not made:
+            raise MediaError(
+                f"DaVinci Resolve does not import '{want.path}'; choose another codec for the dub."
+            )
+        return made[0]
+
+    def _bin(self) -> Folder:
+        root = self.pool.GetRootFolder()
+        for folder in root.GetSubFolderList() or []:
+            if folder.GetName() == BIN:
+                return folder
+        return self.pool.AddSubFolder(root, BIN)
+
+    def _read_back(self, wanted: Sequence[_Wanted]) -> None:
+        there = [(kind, item) for kind, index in self._tracks() for item in self.items(kind, index)]
+        dropped = [
+            want.name for want in wanted
+            if not any(kind == want.kind and want.matches(item) for kind, item in there)
+        ]  # fmt: skip
+        if dropped:
+            raise MediaError(
+                f"DaVinci Resolve has dropped {', '.join(dropped)}; make room on the StyleSync"
+                " tracks, unlock them, and dub again."
+            )
+
+
+@dataclass(slots=True)
+class _Rooms:
+    """Where our tracks go: right above their original, so that titles stay on top."""
+
+    host: ResolveTimeline
+    made: list[int] = field(default_factory=list)
+
+    def place(self, track: Any, below: Sequence[Any]) -> int:
+        """The index of one of our tracks; it is added where the timeline does not have it."""
+        kind: Kind = "video" if track.kind == otio.schema.TrackKind.Video else "audio"
+        known = track.metadata.get("resolve", {}).get("index")
+        if known is not None and METADATA in track.metadata:
+            return self._moved(known, kind)
+        timeline = self.host.timeline
+        if kind == "audio":
+            made = timeline.AddTrack("audio", "stereo")
+            index = timeline.GetTrackCount("audio")
+        else:
+            index = self._above(below)
+            # Out of bounds, as above the topmost, means at the end.
+            options = cast("NewTrackOptions", {"index": index})
+            made = timeline.AddTrack("video", options)
+            if self.host.items("video", index):
+                index = timeline.GetTrackCount("video")  # a version that only appends
+            self.made.append(index)
+        if not made:
+            raise MediaError("DaVinci Resolve adds no track; unlock the timeline and dub again.")
+        timeline.SetTrackName(kind, index, track.name)
+        return index
+
+    def _above(self, below: Sequence[Any]) -> int:
+        own = [track for track in below if METADATA not in track.metadata]
+        index = self._moved(own[-1].metadata["resolve"]["index"], "video") if own else 0
+        while index + 1 in self.made:
+            index += 1
+        return index + 1
+
+    def _moved(self, index: int, kind: Kind) -> int:
+        for made in self.made if kind == "video" else ():
+            index += index >= made
+        return index
+
+
+def _track_name(kind: Kind, index: int) -> str:
+    """Names of the application repeat; these do not."""
+    return f"Track {'V' if kind == 'video' else 'A'}{index}"
+
+
+def _clip(item: TimelineItem, kind: Kind, rate: Fraction) -> Any:
+    media = _media_of(item)
+    length = int(item.GetDuration(False))
+    if media is None or not _path_of(item):
+        title = otio.schema.GeneratorReference(generator_kind="resolve")
+        return otio.schema.Clip(item.GetName(), title, _frames(0, length, rate))
+    fps = _rate_of(media) or rate
+    first = int(item.GetSourceStartFrame()) - _first_of(media)
+    source = TimeRange(RationalTime(first, float(fps)), RationalTime(length, float(rate)))
+    frames = str(media.GetClipProperty("Frames"))
+    available = _frames(0, int(frames), fps) if frames.isdecimal() else None
+    reference = otio.schema.ExternalReference(url_of(_path_of(item)), available)
+    clip = otio.schema.Clip(item.GetName(), reference, source)
+    clip.enabled = item.GetClipEnabled()
+    speed = _speed(item, length * fps / rate) if kind == "video" else 1.0
+    if speed != 1.0:
+        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=speed))
+    record = _record_of(item)
+    if record is not None:
+        clip.metadata[METADATA] = json.loads(record)
+    return clip
+
+
+def _speed(item: TimelineItem, expected: Fraction) -> float:
+    """Source frames a frame; two frames are within what the versions differ by."""
+    shown = int(item.GetSourceEndFrame()) - int(item.GetSourceStartFrame()) + 1
+    return 1.0 if abs(shown - expected) <= 2 else float(shown / expected)
+
+
+def _frames(start: int, length: int, rate: Fraction) -> TimeRange:
+    return TimeRange(RationalTime(start, float(rate)), RationalTime(length, float(rate)))
+
+
+def _media_of(item: TimelineItem) -> MediaPoolItem | None:
+    """Titles and generators have none, whatever the stub says."""
+    return item.GetMediaPoolItem()
+
+
+def _path_of(item: TimelineItem) -> str:
+    media = _media_of(item)
+    return str(media.GetClipProperty("File Path") or "") if media is not None else ""
+
+
+def _rate_of(media: MediaPoolItem) -> Fraction | None:
+    """What the media's frames count in; of a sound file that is the application's own choice."""
+    rate = float(cast("str", media.GetClipProperty("FPS")) or 0)
+    return exact_rate(rate) if rate else None
+
+
+def _first_of(media: MediaPoolItem) -> int:
+    return int(cast("str", media.GetClipProperty("Start")) or 0)
+
+
+def _record_of(item: TimelineItem) -> str | None:
+    for marker in item.GetMarkers().values():
+        if marker["name"] == MARKER:
+            return marker["customData"]
+    return None
+
+
+def _has_marker(item: TimelineItem, role: str) -> bool:
+    return any(m["name"].casefold() == role for m in item.GetMarkers().values())
+
+
+def _wanted(track: Any, zero: int, rate: Fraction) -> Iterator[_Wanted]:
+    """Our clips on a track, from the timeline's first frame `zero` on."""
+    kind: Kind = "video" if track.kind == otio.schema.TrackKind.Video else "audio"
+    moment = zero
+    for child in track:
+        length = round(seconds(child.duration()) * rate)
+        if isinstance(child, otio.schema.Clip) and METADATA in child.metadata:
+            reference = child.media_reference
+            path, number = file_of(reference)
+            available = reference.available_range
+            yield _Wanted(
+                kind, child.name, path, number, int(available.duration.value), moment, length,
+                own_start(child) - seconds(available.start_time),
+                otio.core.serialize_json_to_string(child.metadata[METADATA], indent=-1),
+            )  # fmt: skip
+        moment += length

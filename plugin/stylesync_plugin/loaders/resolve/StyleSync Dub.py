@@ -1,0 +1,26 @@
+"""Workspace > Scripts > Edit > StyleSync: dub the playhead's clip between the in and out marks.
+
+The program beside it talks to DaVinci Resolve by external scripting; its words are shown here.
+"""
+
+import os
+import subprocess
+
+PROGRAM = "stylesync"
+WORDS = ["host", "resolve"]
+
+
+def run():
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    try:
+        child = subprocess.Popen([PROGRAM, *WORDS], env=clean, **pipes)
+    except OSError:
+        print(f"There is no program '{PROGRAM}'; run `stylesync install resolve` again.")
+        return
+    for line in child.stdout:
+        print(line.rstrip())
+    child.wait()
+
+
+run()
