@@ -8,6 +8,7 @@ grows by a few kB a frame.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ _MESH_MARGIN = 1.5  # crop side over landmark box, the margin that the mesh was 
 _DETECT_EVERY = 12  # frames between two looks for new faces
 _MOST_FACES = 6
 _SUDDEN = 12.0  # 0..255, least change of a picture that can be a cut
+_SILENCE = threading.Lock()  # standard error belongs to the whole process
 _SUDDEN_OVERLAP = 0.9  # of the colours, most that a sudden cut may leave alike
 
 
@@ -341,7 +343,7 @@ def stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _load_network(name: str) -> Interpreter:
-    with _native_silence():
+    with _SILENCE, _native_silence():
         network = Interpreter(str(_ASSETS / name), num_threads=1)
         network.allocate_tensors()
     return network

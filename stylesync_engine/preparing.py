@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -26,6 +28,7 @@ from stylesync_engine.models.renderer import motion_rows
 from stylesync_engine.mouth import CROP, cut_crop, place_in_crop
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import (
+    Cancelled,
     DubRequest,
     FrameRange,
     MediaError,
@@ -85,10 +88,9 @@ def prepare_plan(
     info = probe_video(request.video)
     frames = resolve_range(request, info)
     around = frames if request.style else _with_surroundings(frames, info)
-    followed = job.follow(request.video, around, "track", within=frames)
+    followed, style = _follow_both(job, around, frames)
     shot = followed.part(frames)
     _warn_of_cuts(shot, job.warnings)
-    style = _follow_style(job) if request.style else None
     reference = _style_reference(job, style or followed, frames)
     motion = _predict_motion(job, shot, reference)
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
@@ -129,6 +131,33 @@ def cut_references(shot: FollowedShot) -> ReferenceBank:
 def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:
     first, last = frames.start - _STYLE_REACH, frames.end + _STYLE_REACH
     return FrameRange(max(0, first), min(info.frames, last))
+
+
+def _follow_both(
+    job: _Job, around: FrameRange, frames: FrameRange
+) -> tuple[FollowedShot, FollowedShot | None]:
+    """The shot, and the style clip beside it on another core; who asked hears of the one after the
+    other."""
+    if not job.request.style:
+        return job.follow(job.request.video, around, "track", within=frames), None
+    stopped, alone = threading.Event(), threading.Event()
+
+    def on_style(progress: Progress) -> None:
+        if stopped.is_set():
+            raise Cancelled("The shot could not be followed.")
+        if alone.is_set():
+            job.on_progress(progress)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_follow_style, replace(job, on_progress=on_style))
+        try:
+            shot = job.follow(job.request.video, around, "track", within=frames)
+            alone.set()
+            style = waiting.result()
+        finally:
+            stopped.set()
+    job.on_progress(Progress("style", len(style.frames), len(style.frames)))
+    return shot, style
 
 
 def _follow_style(job: _Job) -> FollowedShot:
@@ -245,6 +274,7 @@ def _assemble_plan(
         facts={
             "warnings": job.warnings,
             "models": models.name,
+            "models_fingerprint": models.fingerprint,
             "rate": str(shot.info.rate),
             "files": identify_files(job.request),
             "passed_through": _gaps(shown, len(shot.frames)),
