@@ -9,8 +9,8 @@ from typing import Any
 
 import opentimelineio as otio
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
 
@@ -66,6 +66,26 @@ def click(widget: QWidget, at: QPoint | None = None) -> None:
     wait(widget.isVisible, "the button is shown", 10)
     assert widget.isEnabled()
     QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=at or widget.rect().center())
+
+
+def key(widget: QWidget, name: Any, *modifiers: Qt.KeyboardModifier) -> None:
+    held = Qt.KeyboardModifier.NoModifier
+    for modifier in modifiers:
+        held |= modifier
+    QTest.keyClick(widget, name, held)
+    QApplication.processEvents()
+
+
+def drop(widget: QWidget, path: Path) -> None:
+    """Drag a file onto a widget and let go."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    copy = Qt.DropAction.CopyAction
+    enter = QDragEnterEvent(QPoint(200, 60), copy, data, left, none)
+    QApplication.sendEvent(widget, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(widget, QDropEvent(QPointF(200, 60), copy, data, left, none))
 
 
 def answer_file_dialog(path: Path) -> list[str]:

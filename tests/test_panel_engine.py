@@ -86,10 +86,10 @@ def test_reading_a_long_timeline_leaves_the_window_alive(alone: Window, tmp_path
 def test_without_an_engine_it_says_so_and_offers_to_start_it(alone: Window, tmp_path: Path) -> None:
     panel = alone.panel
     wait(lambda: panel.link.state == "gone", "the engine has failed", 30)
-    wait(panel.banner.isVisible, "the panel says so")
-    assert "broken" in panel.banner.text.text()
+    wait(panel.engine_banner.isVisible, "the panel says so")
+    assert "broken" in panel.engine_banner.text.text()
     assert panel.engine_state.text()
-    restart = panel.banner.button_of("restart")
+    restart = panel.engine_banner.button_of("restart")
     states: list[str] = []
     panel.link.state_changed.connect(states.append)
     click(restart)

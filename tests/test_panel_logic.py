@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stylesync_plugin.contract import DubOptions, Progress, RequestError
+from stylesync_plugin.farm import job_data
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.times import Span, time_code
 from stylesync_ui.dub_wish import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
 from stylesync_ui.dubbed_piece import DubbedPiece
 from stylesync_ui.errands import FACTS, THUMBNAIL, VIEWER, Errand, Errands
-from stylesync_ui.job_desk import job_data
 from stylesync_ui.job_queue import JobQueue
 from stylesync_ui.job_record import MOVES, JobRecord, WrongMove
 from stylesync_ui.preferences import Preferences

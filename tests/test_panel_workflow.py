@@ -16,15 +16,16 @@ from panel_material import (
     answer_file_dialog,
     click,
     drag,
+    drop,
+    key,
     needs_speakers,
     place_on_strip,
     wait,
     write_timeline,
 )
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
 
@@ -56,14 +57,6 @@ def open_window(folder: Path, command: list[str] | None = None) -> Window:
     return window
 
 
-def key(widget: QWidget, name: Any, *modifiers: Qt.KeyboardModifier) -> None:
-    held = Qt.KeyboardModifier.NoModifier
-    for modifier in modifiers:
-        held |= modifier
-    QTest.keyClick(widget, name, held)
-    QApplication.processEvents()
-
-
 def open_timeline(panel: Any, path: Path) -> None:
     answer_file_dialog(path)
     before = panel.document
@@ -73,18 +66,6 @@ def open_timeline(panel: Any, path: Path) -> None:
     panel.window().activateWindow()  # there may be no window manager to do it
     wait(panel.isActiveWindow, "the window is active")
     panel.viewer.canvas.setFocus()
-
-
-def drop_on_strip(panel: Any, path: Path) -> None:
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
-    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    copy = Qt.DropAction.CopyAction
-    enter = QDragEnterEvent(QPoint(200, 60), copy, data, left, none)
-    QApplication.sendEvent(panel.strip, enter)
-    assert enter.isAccepted()
-    event = QDropEvent(QPointF(200, 60), copy, data, left, none)
-    QApplication.sendEvent(panel.strip, event)
 
 
 def choose_models(panel: Any, models: str) -> None:
@@ -145,7 +126,7 @@ def test_the_whole_way_by_clicks_and_keys(window: Window, tmp_path: Path, models
     assert panel.form.dub_out.text() == "01:00:00:17"
     drag(panel.strip, place_on_strip(panel, 3.0, "A1"), place_on_strip(panel, 4.5, "A1"))
     assert panel.editing.wish.speech.track == "A1"
-    drop_on_strip(panel, CLIPS[2])
+    drop(panel.strip, CLIPS[2])
     assert panel.editing.wish.speech.file == str(CLIPS[2])
     key(panel.viewer.canvas, Qt.Key.Key_3)
     QTest.mouseDClick(panel.strip, Qt.MouseButton.LeftButton, pos=place_on_strip(panel, 4.0, "V1"))
@@ -231,18 +212,18 @@ def test_a_killed_engine_is_said_and_the_dub_goes_on(
     panel = window.panel
     open_timeline(panel, write_timeline(tmp_path / "cut.otio", CLIPS[:1]))
     key(panel.viewer.canvas, Qt.Key.Key_X)
-    drop_on_strip(panel, CLIPS[1])
+    drop(panel.strip, CLIPS[1])
     choose_models(panel, models)
     wait(lambda: panel.form.submit.isEnabled() and panel.editing.ready(), "the form is complete")
     key(panel, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     job = last_job(panel)
     wait(lambda: job.stage, "the engine is at work", 120)
     os.kill(panel.link.process_id, signal.SIGKILL)
-    wait(panel.banner.isVisible, "the panel says so")
-    assert "stopped" in panel.banner.text.text()
+    wait(panel.engine_banner.isVisible, "the panel says so")
+    assert "stopped" in panel.engine_banner.text.text()
     assert job.state == "interrupted"
     wait(lambda: panel.link.state == "ready", "the engine is started again")
-    click(panel.banner.button_of("go_on"))
+    click(panel.engine_banner.button_of("go_on"))
     wait(lambda: job.state == "done", "the dub goes on to its end", 200)
     assert job.frames == 74
     mode = panel.viewer.canvas.mode
@@ -256,7 +237,7 @@ def test_a_running_dub_is_cancelled_and_shown_while_it_grows(
     panel = window.panel
     open_timeline(panel, write_timeline(tmp_path / "cut.otio", CLIPS[:1]))
     key(panel.viewer.canvas, Qt.Key.Key_X)
-    drop_on_strip(panel, CLIPS[1])
+    drop(panel.strip, CLIPS[1])
     choose_models(panel, models)
     click(panel.form.quality.buttons["best"])
     wait(lambda: panel.form.submit.isEnabled() and panel.editing.ready(), "the form is complete")

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import Literal
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDialog,
-    QFileDialog,
     QFormLayout,
-    QSpinBox,
+    QHBoxLayout,
+    QMessageBox,
+    QPushButton,
     QTextBrowser,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from stylesync_plugin.contract import __version__
 
 from stylesync_ui import theme
-from stylesync_ui.parts import Choice, Elided, button, label, row
+from stylesync_ui.commands import Command, Group, all_groups
+from stylesync_ui.file_questions import ask_folder
+from stylesync_ui.parts import Check, Choice, Elided, button, label, row, tool
 from stylesync_ui.preferences import PREVIEW_HEIGHTS, Preferences
 from stylesync_ui.preview_folder import PreviewFolder
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+CACHE_SIZES = (500, 1000, 2000, 5000, 10_000, 50_000)
 
 
 class PreferencesDialog(QDialog):
@@ -38,12 +44,14 @@ class PreferencesDialog(QDialog):
         self.setWindowTitle(self.tr("Preferences"))
         self.setMinimumWidth(460)
         self.models = Elided()
-        self.choose = button(self.tr("Choose…"))
+        self.choose, self.default_models = self._folder_buttons(self.tr("Choose…"))
+        self.media = Elided()
+        self.choose_media, self.forget_media = self._folder_buttons(self.tr("Add…"))
         self.device, self.height_box = Choice(), Choice()
-        self.limit = QSpinBox()
+        self.limit = Choice()
         self.size_text = label("", "muted")
         self.clean = button(self.tr("Clean now"))
-        self.consent = QCheckBox(self.tr("Dub only with the person's consent on record"))
+        self.consent = Check(self.tr("Dub only with the person's consent on record"))
         self._build()
         self._show()
         self._sized.connect(self._show_size)
@@ -54,16 +62,26 @@ class PreferencesDialog(QDialog):
             self.device.addItem(self.tr("Automatic") if entry == "auto" else entry.upper(), entry)
         for height in PREVIEW_HEIGHTS:
             self.height_box.addItem(self.tr("{h} lines").format(h=height), height)
-        self.limit.setRange(100, 200_000)
-        self.limit.setSingleStep(500)
-        self.limit.setSuffix(" MB")
+        for size in sorted({*CACHE_SIZES, self.preferences.cache_mb}):
+            self.limit.addItem(self.tr("{n:g} GB").format(n=size / 1000), size)
+        for widget, name in (
+            (self.choose, self.tr("Choose the models folder")),
+            (self.choose_media, self.tr("Add a media folder")),
+            (self.device, self.tr("Compute on")),
+            (self.height_box, self.tr("Preview size")),
+            (self.limit, self.tr("Keep previews up to")),
+        ):
+            widget.setAccessibleName(name)
         form = QFormLayout()
         form.setSpacing(10)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        models = row(self.models, self.choose)
-        models.setStretch(0, 1)
-        form.addRow(self.tr("Models folder"), models)
+        form.addRow(
+            self.tr("Models folder"), _stretched(self.models, self.default_models, self.choose)
+        )
+        form.addRow(
+            self.tr("Media folders"), _stretched(self.media, self.forget_media, self.choose_media)
+        )
         form.addRow(self.tr("Compute on"), self.device)
         form.addRow(self.tr("Preview size"), self.height_box)
         form.addRow(self.tr("Keep previews up to"), self.limit)
@@ -80,32 +98,47 @@ class PreferencesDialog(QDialog):
 
     def _connect(self) -> None:
         self.choose.clicked.connect(self._choose_models)
+        self.default_models.clicked.connect(lambda: self._set(models_folder=""))
+        self.choose_media.clicked.connect(self._add_media)
+        self.forget_media.clicked.connect(lambda: self._set(media_folders=[]))
         self.device.activated.connect(lambda: self._set(device=self.device.currentData()))
         self.height_box.activated.connect(
             lambda: self._set(preview_height=self.height_box.currentData())
         )
-        self.limit.valueChanged.connect(lambda value: self._set(cache_mb=value))
+        self.limit.activated.connect(lambda: self._set(cache_mb=self.limit.currentData()))
         self.consent.toggled.connect(lambda on: self._set(consent_required=on))
         self.clean.clicked.connect(lambda: self._measure(0))
 
     def _show(self) -> None:
-        self.models.setText(self.preferences.models_folder or self.tr("Those that came with it"))
+        models, media = self.preferences.models_folder, self.preferences.media_folders
+        self.models.setText(models or self.tr("Those that came with it"))
+        self.default_models.setVisible(bool(models))
+        self.media.setText(", ".join(media) or self.tr("Beside the timeline"))
+        self.forget_media.setVisible(bool(media))
         self.device.setCurrentIndex(max(0, self.device.findData(self.preferences.device)))
         self.height_box.setCurrentIndex(
             max(0, self.height_box.findData(self.preferences.preview_height))
         )
-        self.limit.setValue(self.preferences.cache_mb)
+        self.limit.setCurrentIndex(self.limit.findData(self.preferences.cache_mb))
         self.consent.setChecked(self.preferences.consent_required)
 
     def _set(self, **changes: object) -> None:
         self.preferences = dataclasses.replace(self.preferences, **changes)  # type: ignore[arg-type]
+        self._show()
         self.changed.emit(self.preferences)
 
+    def _folder_buttons(self, text: str) -> tuple[QPushButton, QToolButton]:
+        return button(text), tool("close", self.tr("Forget it"))
+
     def _choose_models(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder of models"))
-        if chosen:
-            self._set(models_folder=chosen)
-            self._show()
+        chosen = ask_folder(self, self.tr("Folder of models"))
+        if chosen is not None:
+            self._set(models_folder=str(chosen))
+
+    def _add_media(self) -> None:
+        chosen = ask_folder(self, self.tr("Folder of media"))
+        if chosen is not None and str(chosen) not in self.preferences.media_folders:
+            self._set(media_folders=[*self.preferences.media_folders, str(chosen)])
 
     def _measure(self, limit: int | None) -> None:
         """Count, or clean down to `limit` bytes, beside the GUI thread."""
@@ -125,6 +158,12 @@ class PreferencesDialog(QDialog):
         self.size_text.setText(self.tr("{n} MB in use").format(n=round(size / 1e6)))
 
 
+def _stretched(first: QWidget, *others: QWidget) -> QHBoxLayout:
+    made = row(first, *others)
+    made.setStretch(0, 1)
+    return made
+
+
 class TextDialog(QDialog):
     """A page to read."""
 
@@ -132,17 +171,17 @@ class TextDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(title)
         self.resize(*size)
-        page = QTextBrowser()
-        page.setOpenExternalLinks(True)
-        page.document().setDefaultStyleSheet(_page_style())
-        page.document().setDocumentMargin(16)
-        page.setHtml(html)
-        page.setAccessibleName(title)
+        self.page = QTextBrowser()
+        self.page.setOpenExternalLinks(True)
+        self.page.document().setDefaultStyleSheet(_page_style())
+        self.page.document().setDocumentMargin(16)
+        self.page.setHtml(html)
+        self.page.setAccessibleName(title)
         close = button(self.tr("Close"))
         close.clicked.connect(self.accept)
         made = QVBoxLayout(self)
         made.setContentsMargins(14, 14, 14, 12)
-        made.addWidget(page)
+        made.addWidget(self.page)
         made.addLayout(row(None, close))
 
 
@@ -156,6 +195,21 @@ def _page_style() -> str:
         f" .speech {{ color: {colours.speech.name()}; }}"
         f" .style {{ color: {colours.style.name()}; }}"
     )
+
+
+def ask_to_save(parent: QWidget, name: str) -> Literal["save", "discard", "cancel"]:
+    """What to do with changes before a timeline is left."""
+    kinds = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setWindowTitle("StyleSync")
+    box.setText(parent.tr("{name} has dubs that are not saved.").format(name=name))
+    box.setInformativeText(parent.tr("Save the dubbed timeline? The original stays as it is."))
+    box.setStandardButtons(kinds.Save | kinds.Discard | kinds.Cancel)
+    box.setDefaultButton(kinds.Save)
+    answer = box.exec()
+    if answer == kinds.Save:
+        return "save"
+    return "discard" if answer == kinds.Discard else "cancel"
 
 
 def help_page(parent: QWidget) -> TextDialog:
@@ -174,25 +228,35 @@ def help_page(parent: QWidget) -> TextDialog:
             tr("The shot itself tells how the person speaks; 10 s of them elsewhere tell more."),
         ),
     )
-    keys = (
-        ("Space", tr("play, pause")),
-        ("J  K  L", tr("backwards, stop, forwards; again: faster")),
-        ("← →", tr("one frame; with Shift ten")),
-        ("↑ ↓", tr("previous, next edit")),
-        ("I  O  X", tr("mark in, out, the whole shot")),
-        ("1  2  3", tr("draw dub, speech, style ranges")),
-        ("+  −  \\", tr("zoom in, out, show all")),
-        ("A  W  S  D", tr("before/after, wipe, side by side, difference")),
-        ("F, Return", tr("go through the faces, choose one")),
-        ("Ctrl+Return", tr("dub")),
-        ("Ctrl+Z, Ctrl+Shift+Z", tr("undo, redo")),
-        ("Ctrl+O, Ctrl+S", tr("open, save")),
+    listed = "".join(f"<p><b class='{c}'>{name}</b>&nbsp; {text}</p>" for c, name, text in steps)
+    done = tr(
+        "Choose the face to dub by a click where several are seen. The result lies on a new track"
+        " above the original, which stays untouched."
     )
-    listed = "".join(f"<h3 class='{c}'>{name}</h3><p>{text}</p>" for c, name, text in steps)
-    table = "".join(f"<tr><td class='k'>{k}</td><td>{text}</td></tr>" for k, text in keys)
-    done = tr("The result lies on a new track above the original, which stays untouched.")
-    html = f"<h2>{tr('A dub in three ranges')}</h2>{listed}<p>{done}</p><h2>{tr('Keys')}</h2>"
-    return TextDialog(tr("How it works"), f"{html}<table>{table}</table>", (600, 620), parent)
+    html = f"<h2>{tr('A dub in three ranges')}</h2>{listed}<p>{done}</p>{_keys()}"
+    return TextDialog(tr("How it works"), html, (760, 640), parent)
+
+
+def _keys() -> str:
+    """All commands that have keys, as a page's two columns."""
+    groups = [_keys_of(group) for group in all_groups()]
+    left, right = groups[:2], groups[2:]
+    columns = "".join(f"<td width='50%'>{''.join(part)}</td>" for part in (left, right))
+    return f"<table width='100%'><tr>{columns}</tr></table>"
+
+
+def _keys_of(group: Group) -> str:
+    rows = "".join(
+        f"<tr><td class='k'>{_key_text(command)}</td><td>{command.text.rstrip('…')}</td></tr>"
+        for command in group.commands
+        if command.keys
+    )
+    return f"<h3>{group.title}</h3><table>{rows}</table>" if rows else ""
+
+
+def _key_text(command: Command) -> str:
+    native = QKeySequence.SequenceFormat.NativeText
+    return " ".join(QKeySequence(keys).toString(native) for keys in command.keys[:1])
 
 
 def about_page(parent: QWidget) -> TextDialog:

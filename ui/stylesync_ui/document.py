@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QCoreApplication
 from stylesync_plugin.contract import DubError, MediaError
 from stylesync_plugin.formats import WRITABLE, read_timeline, write_timeline
 from stylesync_plugin.placement import Layout, PlacedClip, lay_out
@@ -101,14 +102,15 @@ class Content:
                 return clip
         return None
 
-    def frame_of(self, moment: Fraction) -> int:
-        value = moment * self.rate + Fraction(1, 10_000)
-        return value.numerator // value.denominator
+    @property
+    def missing(self) -> int:
+        """How many clips have no media."""
+        return sum(bool(clip.trouble) for track in self.tracks for clip in track.clips)
 
 
-def open_content(path: Path, extra_folders: Collection[Path] = ()) -> Content:
+def open_content(path: Path, media_folders: Collection[Path] = ()) -> Content:
     """Read a timeline file; raises DubError. Slow: for a thread of its own."""
-    return view(read_timeline(path), [path.absolute().parent, *extra_folders])
+    return view(read_timeline(path), [path.absolute().parent, *media_folders])
 
 
 def view(timeline: Any, folders: Collection[Path]) -> Content:
@@ -140,9 +142,16 @@ def _clip_view(placed: PlacedClip, library: Library, layout: Layout) -> ClipView
         try:
             path = library.find(placed.clip, layout.where(placed))
         except (DubError, OSError) as error:
-            trouble = str(error)
+            trouble = _with_our_remedy(str(error))
     media = placed.to_root.inverse().then(placed.media)
     return ClipView(placed, placed.root_span, placed.clip.name, path, trouble, media)
+
+
+def _with_our_remedy(sentence: str) -> str:
+    """The plugin's remedy names an option of the command line; the panel has a menu for it."""
+    what, _, _ = sentence.partition(";")
+    remedy = QCoreApplication.translate("document", "bring it back, or use Find missing media.")
+    return f"{what}; {remedy}"
 
 
 def _track_view(clips: list[ClipView]) -> TrackView:
@@ -167,9 +176,10 @@ def source_zero(
 class Document:
     """The timeline file that is open, with its history."""
 
-    def __init__(self, path: Path, content: Content) -> None:
+    def __init__(self, path: Path, content: Content, media_folders: Collection[Path] = ()) -> None:
         self.path = path
         self.content = content
+        self.media_folders = tuple(media_folders)
         self.saved_as: Path | None = None
         self.is_changed = False
         self._before: list[Content] = []
@@ -177,7 +187,8 @@ class Document:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        return (self.path.absolute().parent,)
+        """Where media are looked for."""
+        return (self.path.absolute().parent, *self.media_folders)
 
     @property
     def media_folder(self) -> Path:

@@ -1,4 +1,4 @@
-# ruff: noqa: S101  (asserts that tell the type checker)
+# ruff: noqa: N802, S101  (Qt's own names; asserts that tell the type checker)
 """The form of one dub: three ranges, the speaker, the options; problems beside their fields."""
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
+    QLineEdit,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -26,6 +28,7 @@ from stylesync_ui.parts import (
     Segments,
     TimeField,
     button,
+    dropped_file,
     label,
     line,
     row,
@@ -33,11 +36,7 @@ from stylesync_ui.parts import (
 )
 from stylesync_ui.problems import Problem, blocks
 
-CODECS = {
-    "prores4444": "ProRes 4444", "prores422hq": "ProRes 422 HQ", "dnxhr": "DNxHR",
-    "ffv1": "FFV1 (lossless)", "h264": "H.264", "png": "PNG sequence",
-}  # fmt: skip
-NAME_WIDTH = 74
+NAME_WIDTH = 78
 
 
 class DubForm(QWidget):
@@ -46,10 +45,13 @@ class DubForm(QWidget):
     span_entered = Signal(str, object)
     asked = Signal(str)
     option_changed = Signal(str, object)
+    person_entered = Signal(str)
+    file_dropped = Signal(str)
     submitted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAcceptDrops(True)
         self._notes: dict[str, QVBoxLayout] = {}
         self._shown: tuple[Problem, ...] = ()
         self._texts: dict[str, Elided] = {}
@@ -77,14 +79,26 @@ class DubForm(QWidget):
         self.delivery, self.policy = Choice(), Choice()
         self.models.addItem(self.tr("Starter"), "starter")
         self.models.addItem(self.tr("Paper"), "paper")
-        for key, name in CODECS.items():
+        for key, name in (
+            ("prores4444", "ProRes 4444"), ("prores422hq", "ProRes 422 HQ"), ("dnxhr", "DNxHR"),
+            ("ffv1", self.tr("FFV1, lossless")), ("h264", "H.264"),
+            ("png", self.tr("PNG sequence")),
+        ):  # fmt: skip
             self.codec.addItem(name, key)
         self.delivery.addItem(self.tr("Full frames"), "composite")
-        self.delivery.addItem(self.tr("Change alone, with alpha"), "overlay")
+        self.delivery.addItem(self.tr("Only what changes, with alpha"), "overlay")
         for key, name in (
-            ("trim", self.tr("Trim")), ("hold", self.tr("Hold")), ("silence", self.tr("Silence"))
-        ):  # fmt: skip
+            ("trim", self.tr("Leave the rest as it was")),
+            ("hold", self.tr("Hold the last mouth shape")),
+            ("silence", self.tr("Rest the mouth")),
+        ):
             self.policy.addItem(name, key)
+        self.policy.setToolTip(
+            self.tr("What the mouth does where the speech ends before the range.")
+            + "\n" + self.tr("Speech that is longer than the range is cut off at its end.")
+        )  # fmt: skip
+        self.person = QLineEdit()
+        self.person.setPlaceholderText(self.tr("Who is dubbed"))
         self.consent_choose = button(self.tr("Choose…"))
         self.consent_clear = tool("close", self.tr("Forget the consent"))
         self.submit = button(self.tr("Dub"), "primary")
@@ -111,6 +125,9 @@ class DubForm(QWidget):
             box.activated.connect(
                 lambda _, b=box, n=name: self.option_changed.emit(n, b.currentData())
             )
+        self.person.editingFinished.connect(
+            lambda: self.person_entered.emit(self.person.text().strip())
+        )
         self.submit.clicked.connect(self.submitted)
 
     def _build(self) -> None:
@@ -157,7 +174,8 @@ class DubForm(QWidget):
         made.addLayout(self._named(self.tr("Delivery"), self.delivery))
         made.addLayout(self._named(self.tr("Codec"), self.codec))
         self._note_place(made, "delivery")
-        made.addLayout(self._named(self.tr("Speech end"), self.policy))
+        made.addLayout(self._named(self.tr("After speech"), self.policy))
+        made.addLayout(self._named(self.tr("Person"), self.person))
         consent = self._text("consent", self.tr("Consent"))
         made.addLayout(
             self._named(self.tr("Consent"), consent, self.consent_clear, self.consent_choose)
@@ -213,9 +231,11 @@ class DubForm(QWidget):
     # Showing
 
     def offer_models(self, names: Sequence[str]) -> None:
+        """Names of sets of models, or folders of them."""
         for name in names:
             if self.models.findData(name) < 0:
-                self.models.addItem(name.capitalize(), name)
+                title = Path(name).name if Path(name).is_absolute() else name.capitalize()
+                self.models.addItem(title, name)
 
     def set_clock(self, rate: Fraction, zero: Fraction, position: Fraction) -> None:
         for field in (self.dub_in, self.dub_out):
@@ -238,13 +258,14 @@ class DubForm(QWidget):
             bool(wish.consent),
         )  # fmt: skip
         self.consent_clear.setVisible(bool(wish.consent))
+        if not self.person.hasFocus():
+            self.person.setText(wish.person)
         self._show_options(wish)
 
     def _show_options(self, wish: DubWish) -> None:
         options = wish.options
         self.quality.choose(options.quality)
-        if self.models.findData(options.models) < 0:
-            self.models.addItem(Path(options.models).name, options.models)
+        self.offer_models([options.models])
         for box, value in (
             (self.models, options.models), (self.codec, options.codec),
             (self.delivery, options.delivery), (self.policy, options.length),
@@ -258,11 +279,11 @@ class DubForm(QWidget):
         place.style().unpolish(place)
         place.style().polish(place)
 
-    def show_problems(self, problems: Sequence[Problem], summary: str, possible: bool) -> None:
+    def show_problems(self, problems: Sequence[Problem], summary: str) -> None:
         """Notes beside their fields; the button works where nothing blocks."""
         self.summary.setText(summary)
         self.summary.setVisible(bool(summary))
-        self.submit.setEnabled(possible and not blocks(problems))
+        self.submit.setEnabled(not blocks(problems))
         if tuple(problems) == self._shown:
             return
         self._shown = tuple(problems)
@@ -275,6 +296,16 @@ class DubForm(QWidget):
             for problem in problems:
                 if problem.field == field:
                     place.addWidget(Note(problem.text, problem.level))
+
+    # Files
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_file(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.file_dropped.emit(dropped_file(event.mimeData()))
+        event.acceptProposedAction()
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -56,6 +56,7 @@ class DubWish:
     speech: SpeechChoice | None = None
     style: StyleChoice = field(default_factory=StyleChoice)
     speaker: SpeakerChoice | None = None
+    person: str = ""
     consent: str | None = None
     options: DubOptions = field(default_factory=DubOptions)
 
@@ -80,6 +81,8 @@ class DubWish:
                 data["style"]["track"] = self.style.track
         if self.speaker is not None and self.speaker.path == path:
             data["speaker"] = str(self.speaker)
+        if self.person:
+            data["person"] = self.person
         if self.consent:
             data["consent"] = self.consent
         return data

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from stylesync_plugin.contract import DubError, RequestError
@@ -19,6 +19,9 @@ from stylesync_ui.document import ClipView, Document
 from stylesync_ui.dub_wish import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
 from stylesync_ui.media_desk import MediaDesk
 from stylesync_ui.problems import Findings, Problem, ShownClip, blocks, check
+
+Kind = Literal["dub", "speech", "style"]
+End = Literal["in", "out"]
 
 FACE_SAMPLES = 8
 CHECK_MS = 250
@@ -52,7 +55,8 @@ class Editing(QObject):
 
     def open(self, document: Document) -> None:
         self.document = document
-        self.wish = DubWish(options=self.wish.options, consent=self.wish.consent)
+        kept = self.wish
+        self.wish = DubWish(person=kept.person, consent=kept.consent, options=kept.options)
         self._touch()
 
     def close(self) -> None:
@@ -80,19 +84,27 @@ class Editing(QObject):
     def _codec_without_alpha(self) -> bool:
         return self.wish.options.codec in ("prores422hq", "dnxhr", "h264")
 
-    def mark(self, end: str, moment: Fraction) -> None:
-        """Set one end of the dub range; the other follows where it would lie behind."""
+    def mark(self, kind: Kind, end: End, moment: Fraction) -> None:
+        """Set one end of a range; the other follows where it would lie behind."""
         assert self.document is not None
-        content, span = self.document.content, self.wish.dub
+        content = self.document.content
+        span, label = self.range_of(kind)
         frame = 1 / content.rate
         if end == "in":
             start = min(moment, max(Fraction(0), content.duration - frame))
             last = span.end if span is not None and span.end > start else self._shot_end(start)
-            self.set_wish(dub=Span(start, last))
+            self.draw(kind, Span(start, last), label)
         else:
             stop = max(frame, min(moment, content.duration))
             first = span.start if span is not None and span.start < stop else self._shot_start(stop)
-            self.set_wish(dub=Span(first, stop))
+            self.draw(kind, Span(first, stop), label)
+
+    def range_of(self, kind: Kind) -> tuple[Span | None, str | None]:
+        """A range of the timeline that was chosen, and the track that it is on."""
+        if kind == "dub":
+            return self.wish.dub, None
+        choice = self.wish.speech if kind == "speech" else self.wish.style
+        return (choice.span, choice.track) if choice is not None else (None, None)
 
     def _shot_end(self, start: Fraction) -> Fraction:
         assert self.document is not None
@@ -106,8 +118,8 @@ class Editing(QObject):
         clip = content.shown_at(stop - 1 / content.rate)
         return clip.span.start if clip is not None else Fraction(0)
 
-    def draw(self, kind: str, span: Span, label: str | None) -> None:
-        """A range that was dragged on the strip."""
+    def draw(self, kind: Kind, span: Span, label: str | None) -> None:
+        """A range of the timeline; `label` names its track."""
         if kind == "dub":
             self.set_wish(dub=span)
         elif kind == "speech":

@@ -102,7 +102,7 @@ class EngineLink(QObject):
         else:
             self._unsent.append(line)
             if self.state == "gone":
-                QTimer.singleShot(0, lambda: self._lose(self._gone_message()))
+                QTimer.singleShot(0, lambda: self._lose(self.gone_message()))
 
     def _read(self) -> None:
         if self._process is None:
@@ -155,7 +155,7 @@ class EngineLink(QObject):
         self._deaths = [moment for moment in self._deaths if now - moment < CRASH_WINDOW] + [now]
         gone = len(self._deaths) >= CRASHES_AT_ONCE
         self._go("gone" if gone else "off")
-        self._lose(self._gone_message() if gone else self.tr("The engine stopped unexpectedly."))
+        self._lose(self.gone_message() if gone else self.tr("The engine stopped unexpectedly."))
         if not gone:
             self.start()
 
@@ -167,7 +167,7 @@ class EngineLink(QObject):
             listener({"event": "lost", "message": message})
         self.lost.emit(message)
 
-    def _gone_message(self) -> str:
+    def gone_message(self) -> str:
         said = self._errors.decode("utf-8", errors="replace").strip().splitlines()
         why = f" ({said[-1][:160]})" if said else ""
         return self.tr("The engine cannot be started") + why + "."

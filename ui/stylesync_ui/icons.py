@@ -43,20 +43,23 @@ _DRAWN = {
     "check": "M3.500 8.500l3 3 6-7",
     "warning": "M8 2.800L14 13H2zM8 6.600v3M8 11.200v.3",
     "add": "M8 3v10M3 8h10",
-    "more": "M3.500 8h.2M8 8h.2M12.500 8h.2",
+    "menu": "M2.500 4.500h11M2.500 8h11M2.500 11.500h11",
     "stop": "M4 4h8v8H4z",
 }
 
 
-@cache
 def icon(name: str, colour: str = "") -> QIcon:
     """An icon of 16 px, in the theme's text colour unless another is given."""
+    colours = theme.current()
+    return _icon(name, colour or colours.text.name(), colours.faint.name())
+
+
+@cache
+def _icon(name: str, colour: str, faint: str) -> QIcon:
     found = QIcon()
-    shade = colour or theme.current().text.name()
     for scale in (1, 2, 3):
-        found.addPixmap(pixmap(name, 16, scale, shade))
-        found.addPixmap(pixmap(name, 16, scale, theme.current().line.lighter(130).name()),
-                        QIcon.Mode.Disabled)  # fmt: skip
+        found.addPixmap(pixmap(name, 16, scale, colour))
+        found.addPixmap(pixmap(name, 16, scale, faint), QIcon.Mode.Disabled)
     return found
 
 

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
-from stylesync_plugin.contract import Cancelled, DubError, to_dict
+from stylesync_plugin.contract import Cancelled, DubError
 from stylesync_plugin.dub_timeline import Batch, BatchProgress
-from stylesync_plugin.jobs import Job
+from stylesync_plugin.farm import job_data
 from stylesync_plugin.plan import PlanSettings
 from stylesync_plugin.selecting import jobs_from_markers
 
@@ -36,6 +35,7 @@ class JobDesk(QObject):
         super().__init__()
         self.queue = JobQueue(store)
         self.document: Document | None = None
+        self.media_folders: tuple[Path, ...] = ()
         self._runner = DubRunner(bridge)
         self._placer = DubRunner(bridge)
         self._placer.probe = self._runner.probe
@@ -80,6 +80,7 @@ class JobDesk(QObject):
         elif action == "forget":
             self.queue.remove(job)
             self.listed.emit()
+            self.start_next()
         elif action == "put":
             self._put(job)
         elif action == "take":
@@ -124,7 +125,8 @@ class JobDesk(QObject):
     def _settings(self, job: JobRecord) -> PlanSettings:
         path = Path(job.timeline)
         media = path.with_name(f"{path.stem}.dubbed.stylesync")
-        return PlanSettings(media, (path.parent,), probe=self._runner.probe)
+        folders = (path.parent, *self.media_folders)
+        return PlanSettings(media, folders, probe=self._runner.probe)
 
     def _timeline(self, job: JobRecord) -> Any:
         """The open one where it is the job's, else its file."""
@@ -245,20 +247,3 @@ def _note_results(job: JobRecord, batch: Batch) -> None:
     job.warnings = [w for o in done if o.result for w in o.result.warnings]
     job.warnings += [str(error) for _, error in batch.failures]
     job.pieces = [piece_of(outcome.dub).to_dict() for outcome in done]
-
-
-def job_data(job: Job) -> dict[str, Any]:
-    """A job as the data that `job_from` reads."""
-    picked = {k: v for k, v in to_dict(job.selection).items() if v is not None}
-    speech: dict[str, Any] = {**to_dict(job.speech)}
-    speech.update({k: v for k, v in (speech.pop("pick", None) or {}).items() if v is not None})
-    style: dict[str, Any] = {**to_dict(job.style)}
-    style.update({k: v for k, v in (style.pop("pick", None) or {}).items() if v is not None})
-    options = {k: v for k, v in to_dict(job.options).items() if v is not None}
-    data = {"name": job.name, **picked, "speech": speech, "options": options}
-    extra = {"style": style or None, "speaker": job.speaker, "consent": job.consent,
-             "second": job.second}  # fmt: skip
-    found: dict[str, Any] = json.loads(
-        json.dumps({**data, **{k: v for k, v in extra.items() if v}})
-    )
-    return found

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
-from stylesync_plugin.formats import READABLE
 
 from stylesync_ui import theme
-from stylesync_ui.parts import RangeChip, button, label, row
+from stylesync_ui.file_questions import is_timeline
+from stylesync_ui.parts import RangeChip, button, dropped_file, label, row
 
 
 class DropPage(QWidget):
@@ -26,16 +24,11 @@ class DropPage(QWidget):
         self.setAcceptDrops(True)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(
-            Path(url.toLocalFile()).suffix.lower() in READABLE for url in event.mimeData().urls()
-        ):
+        if is_timeline(dropped_file(event.mimeData())):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.dropped.emit(url.toLocalFile())
-                return
+        self.dropped.emit(dropped_file(event.mimeData()))
 
 
 class Welcome(DropPage):

@@ -1,59 +1,50 @@
-# ruff: noqa: N802, S101  (Qt's own names; asserts that tell the type checker)
+# ruff: noqa: N802  (Qt's own names)
 """The panel: widgets put together and connected to what they show and ask for."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QKeySequence, QShortcut
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QWidget,
-)
-from stylesync_plugin.contract import DubError
-from stylesync_plugin.formats import READABLE
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtWidgets import QApplication, QWidget
 from stylesync_plugin.times import Span
 
-from stylesync_ui import theme
+from stylesync_ui import file_questions, theme
+from stylesync_ui.actions import actions_of
 from stylesync_ui.batch_runner import EngineBridge
+from stylesync_ui.commands import CommandSet, is_own_key
 from stylesync_ui.dialogs import PreferencesDialog, about_page, help_page
-from stylesync_ui.document import (
-    SAVE_SUFFIXES,
-    ClipView,
-    Content,
-    Document,
-    open_content,
-    source_zero,
-)
-from stylesync_ui.dub_wish import SpeechChoice, StyleChoice
-from stylesync_ui.dubbed_piece import DubbedPiece
+from stylesync_ui.document import Content, Document
 from stylesync_ui.editing import Editing
 from stylesync_ui.engine_link import EngineLink
-from stylesync_ui.icons import icon
+from stylesync_ui.engine_notice import EngineNotice
 from stylesync_ui.job_desk import JobDesk
 from stylesync_ui.job_record import JobRecord
-from stylesync_ui.media_desk import KnownFacts, MediaDesk
+from stylesync_ui.marking import Marking
+from stylesync_ui.media_desk import MediaDesk
 from stylesync_ui.panel_layout import PanelLayout
 from stylesync_ui.playing import Player
 from stylesync_ui.preferences import Home, Preferences
 from stylesync_ui.preview_folder import PreviewFolder
 from stylesync_ui.problems import blocks
+from stylesync_ui.results import Results
 from stylesync_ui.sound_output import SoundSegment
+from stylesync_ui.source_zeros import SourceZeros
+from stylesync_ui.timeline_desk import TimelineDesk
+from stylesync_ui.viewer_canvas import Mode
 from stylesync_ui.viewing import Viewing
-
-SOUND_FILES = "*.wav *.aif *.aiff *.flac *.mp3 *.m4a *.ogg *.mov *.mp4"
 
 
 class Panel(PanelLayout):
     """Everything; docks into a host or fills a window. `title_changed` names the open timeline."""
 
     title_changed = Signal(str)
-    _opened = Signal(int, object, object)
 
     def __init__(
         self, home: Home | None = None, command: Sequence[str] | None = None,
@@ -65,143 +56,85 @@ class Panel(PanelLayout):
         self.setStyleSheet(theme.style_sheet(theme.current()))
         self.home = home or Home.default()
         self.preferences = Preferences.read(self.home.preferences)
-        self.document: Document | None = None
-        self._opening = 0
-        self._wanted_path: Path | None = None
-        self._zeros: dict[int, Fraction] = {}
+        self._build_parts(command)
+        self._connect()
+        self._connect_workspace()
+        self._adopt(self.preferences)
+        self._show_name()
+        QTimer.singleShot(0, self._begin)
+
+    def _build_parts(self, command: Sequence[str] | None) -> None:
         self.link = EngineLink(command, self)
         self.bridge = EngineBridge(self.link)
         self.desk = MediaDesk(self.link, PreviewFolder(self.home.cache))
-        self.editing = Editing(self.desk, self.bridge, self.zero_of)
+        self.zeros = SourceZeros(self.desk)
+        self.editing = Editing(self.desk, self.bridge, self.zeros.of)
         self.jobs = JobDesk(self.bridge, self.home.queue)
-        self.build(self.desk, self.zero_of)
+        self.build(self.desk, self.zeros.of)
         self.player = Player(self._segments)
-        self.viewing = Viewing(self.viewer, self.desk, self.zero_of)
-        self._connect()
-        self._shortcuts()
-        self._adopt(self.preferences)
-        self.queue_view.show_queue(self.jobs.queue)
-        self._show_engine(self.link.state)
-        self._show_document()
-        QTimer.singleShot(0, self._begin)
-
-    # Building
+        self.viewing = Viewing(self.viewer, self.desk, self.zeros.of)
+        self.marking = Marking(self, self.editing, self.area, self.player, self.viewing)
+        self.timeline = TimelineDesk(self, self.banner, lambda: self.preferences.folders)
+        self.results = Results(self.jobs, self.desk, self.queue_view, self.side, self.banner)
+        self.notice = EngineNotice(self.link, self.jobs, self.engine_banner, self.engine_state)
+        self.commands = CommandSet(self)
+        self._actions = actions_of(self)
 
     def _connect(self) -> None:
         for key, entry in self.tools.items():
             entry.clicked.connect(lambda _=False, k=key: self.do(k))
-        self.welcome.open_asked.connect(self.ask_open)
+        for source in (self.commands.asked, self.banner.acted, self.engine_banner.acted,
+                       self.viewer.action, self.form.asked):  # fmt: skip
+            source.connect(self.do)
+        self.welcome.open_asked.connect(self.timeline.ask_open)
         self.welcome.help_asked.connect(self.show_help)
-        self.trouble.open_asked.connect(self.ask_open)
-        self.trouble.again_asked.connect(lambda: self.open(self._wanted_path or Path()))
+        self.trouble.open_asked.connect(self.timeline.ask_open)
+        self.trouble.again_asked.connect(self.timeline.open_again)
         for page in (self.welcome, self.loading, self.trouble):
             page.dropped.connect(lambda path: self.open(Path(path)))
-        self._opened.connect(self._show_opened)
-        self.link.state_changed.connect(self._show_engine)
-        self.banner.acted.connect(self.do)
-        self._connect_strip()
-        self._connect_form()
-        self.jobs.changed.connect(self._job_changed)
-        self.jobs.listed.connect(self._queue_changed)
-        self.jobs.placed.connect(self._placed)
-        self.jobs.failed.connect(lambda text: self.banner.say(text, "error"))
-        self.jobs.engine_lost.connect(self._engine_lost)
-        self.jobs.finished.connect(self._job_finished)
-        self.queue_view.acted.connect(self._queue_act)
-        self.queue_view.markers_asked.connect(self._dub_markers)
-        self.desk.arrived.connect(lambda _: self._news.start())
-
-    def _connect_strip(self) -> None:
+        self.timeline.reading.connect(self._show_reading)
+        self.timeline.failed.connect(self._show_trouble)
+        self.timeline.opened.connect(self._show_opened)
+        self.timeline.changed.connect(self._show_changed)
+        self.timeline.noted.connect(self._show_name)
+        self.results.watched.connect(self._watch)
+        self.results.placed.connect(self._show_placed)
         self._news = QTimer(self)
         self._news.setSingleShot(True)
         self._news.setInterval(15)
         self._news.timeout.connect(self._refresh_viewer)
-        strip = self.strip
-        strip.moved.connect(self.player.go)
-        strip.range_drawn.connect(self.editing.draw)
-        strip.shot_chosen.connect(lambda kind, clip: self._choose_shot(kind, clip))
-        strip.speech_dropped.connect(self._choose_speech)
-        strip.scrolled.connect(self._show_scroll)
-        self.scroller.valueChanged.connect(lambda v: strip.scroll_to(v / 1000))
-        self.zoom.valueChanged.connect(self._zoomed)
-        self.fit.clicked.connect(strip.fit)
-        self.snap.toggled.connect(lambda on: setattr(strip, "snapping", on))
-        self.kinds.chosen.connect(self._choose_kind)
+        self.results.grown.connect(self._news.start)
+        self.desk.arrived.connect(lambda _: self._news.start())
+
+    def _connect_workspace(self) -> None:
+        self.strip.moved.connect(self.player.go)
+        self.strip.range_drawn.connect(self.editing.draw)
+        self.strip.shot_chosen.connect(self.marking.choose_shot)
+        for place in (self.strip, self.form):
+            place.file_dropped.connect(self.take_file)
         self.player.moved.connect(self._moved)
-        self.player.speed_changed.connect(self.viewer.show_speed)
-        self.player.speed_changed.connect(lambda _: self._refresh_viewer())
-        self.viewer.action.connect(self.do)
+        self.player.speed_changed.connect(self._show_speed)
         self.viewer.mode_chosen.connect(self.set_mode)
         self.viewer.position.entered.connect(self.player.go)
-        self.viewer.canvas.face_chosen.connect(self._choose_face)
-
-    def _connect_form(self) -> None:
+        self.viewer.canvas.face_chosen.connect(self.marking.choose_face)
+        self.viewer.tools["loop"].toggled.connect(lambda _: self._loop())
+        self.viewer.tools["sound"].toggled.connect(self._set_sound)
         self.editing.changed.connect(self._show_wish)
-        self.form.span_entered.connect(self.editing.mark)
-        self.form.asked.connect(self.do)
-        self.form.option_changed.connect(self._set_option)
+        self.form.span_entered.connect(lambda *typed: self.editing.mark("dub", *typed))
+        self.form.person_entered.connect(lambda name: self.editing.set_wish(person=name))
+        self.form.option_changed.connect(self.set_option)
         self.form.submitted.connect(self.submit)
-
-    def _shortcuts(self) -> None:
-        """Single letters act everywhere but in text fields."""
-        keys: dict[str, Callable[[], object]] = {
-            "Space": self.player.toggle,
-            "J": lambda: self.player.shuttle(-1),
-            "K": lambda: self.player.shuttle(0),
-            "L": lambda: self.player.shuttle(1),
-            "Left": lambda: self.player.step(-1),
-            "Right": lambda: self.player.step(1),
-            "Shift+Left": lambda: self.player.step(-10),
-            "Shift+Right": lambda: self.player.step(10),
-            "Up": lambda: self.do("previous"),
-            "Down": lambda: self.do("next"),
-            "Home": lambda: self.player.go(Fraction(0)),
-            "End": self._go_to_end,
-            "I": lambda: self.do("in"),
-            "O": lambda: self.do("out"),
-            "X": lambda: self.do("this_shot"),
-            "1": lambda: self._choose_kind("dub"),
-            "2": lambda: self._choose_kind("speech"),
-            "3": lambda: self._choose_kind("style"),
-            "A": self._toggle_after,
-            "W": lambda: self.set_mode("wipe"),
-            "S": lambda: self.set_mode("side"),
-            "D": lambda: self.set_mode("difference"),
-            "N": self.snap.toggle,
-            "\\": self.strip.fit,
-            "+": lambda: self.strip.zoom(1.5),
-            "=": lambda: self.strip.zoom(1.5),
-            "-": lambda: self.strip.zoom(1 / 1.5),
-            "Ctrl+Return": self.submit,
-            "Ctrl+O": self.ask_open,
-            "Ctrl+S": lambda: self.do("save"),
-            "Ctrl+Z": lambda: self.do("undo"),
-            "Ctrl+Shift+Z": lambda: self.do("redo"),
-            "Ctrl+,": lambda: self.do("settings"),
-            "F1": self.show_help,
-            "Q": lambda: self.side.setCurrentIndex(1 - self.side.currentIndex()),
-        }
-        for key, act in keys.items():
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(act)
-
-    # Opening and saving
+        self.queue_view.markers_asked.connect(self.results.submit_markers)
 
     def _begin(self) -> None:
         self.link.start()
-        self.bridge_models()
-        if any(job.state == "interrupted" for job in self.jobs.queue):
-            text = self.tr("Some dubs of the last session are not done.")
-            self.banner.say(
-                text, "warning", ("go_on", self.tr("Go on")), ("show_queue", self.tr("Show"))
-            )
-        threading.Thread(
-            target=self.desk.folder.trim, args=(self.preferences.cache_mb * 1_000_000,), daemon=True
-        ).start()
+        self._ask_models()
+        self.notice.offer_interrupted()
+        limit = self.preferences.cache_mb * 1_000_000
+        threading.Thread(target=self.desk.folder.trim, args=(limit,), daemon=True).start()
 
-    def bridge_models(self) -> None:
-        """Ask which models are here; long jobs go first, so nothing waits for the answer."""
+    def _ask_models(self) -> None:
+        """Which models are here; long jobs go first, so nothing waits for the answer."""
 
         def hear(event: dict[str, object]) -> None:
             listed = event.get("models")
@@ -214,201 +147,90 @@ class Panel(PanelLayout):
 
         self.link.ask("models", {}, hear)
 
-    def ask_open(self) -> None:
-        kinds = " ".join(f"*{suffix}" for suffix in READABLE)
-        path, _ = QFileDialog.getOpenFileName(
-            self, self.tr("Open a timeline"), "", self.tr("Timelines") + f" ({kinds})"
-        )
-        if path:
-            self.open(Path(path))
+    def do(self, action: str) -> None:
+        """Every action that buttons, keys, menus and messages name."""
+        self._actions[action]()
+
+    def event(self, event: QEvent) -> bool:
+        """A focused control keeps the keys that it needs; all others are commands."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            key = cast(QKeyEvent, event)
+            bare = key.modifiers() == Qt.KeyboardModifier.NoModifier
+            if bare and is_own_key(QApplication.focusWidget(), key.key()):
+                event.accept()
+                return True
+        return super().event(event)
+
+    @property
+    def document(self) -> Document | None:
+        return self.timeline.document
 
     def open(self, path: Path) -> None:
         """Read a timeline beside the GUI thread and show it."""
-        self._wanted_path = path
-        self._opening += 1
-        number = self._opening
+        self.timeline.open(path)
+
+    def _show_reading(self, name: str) -> None:
         self.player.stop()
-        self.loading.say(self.tr("Opening {name}…").format(name=path.name))
+        self.loading.say(self.tr("Opening {name}…").format(name=name))
         self.pages.setCurrentWidget(self.loading)
 
-        def work() -> None:
-            try:
-                self._opened.emit(number, path, open_content(path))
-            except (DubError, OSError) as error:
-                self._opened.emit(number, path, error)
-
-        threading.Thread(target=work, daemon=True).start()
-
-    def _show_opened(self, number: int, path: Path, found: Content | Exception) -> None:
-        if number != self._opening:
-            return
+    def _show_trouble(self, why: str) -> None:
         self.loading.stop()
-        if isinstance(found, Exception):
-            self.trouble.say(str(found))
-            self.pages.setCurrentWidget(self.trouble)
-            return
-        self.document = Document(path, found)
-        self._zeros.clear()
-        self.banner.hide()
+        self.trouble.say(why)
+        self.pages.setCurrentWidget(self.trouble)
+
+    def _show_opened(self, document: Document) -> None:
+        self.loading.stop()
+        self.zeros.open(document)
         self.viewer.set_mode("before")
-        self.jobs.document = self.document
+        self.jobs.document = document
         self.jobs.match_timeline()
-        self.pages.setCurrentIndex(3)
-        self.player.open(found.rate, found.duration)
-        self.strip.show_content(found)
-        self.editing.open(self.document)
-        self._show_document()
+        self.pages.setCurrentWidget(self.workspace)
+        self.player.open(document.content.rate, document.content.duration)
+        self.strip.show_content(document.content)
+        self.editing.open(document)
         self.viewer.focus_canvas()
+        if not self.preferences.seen_help:
+            self._show_first_steps()
 
-    def save(self, path: Path) -> bool:
-        if self.document is None:
-            return False
-        try:
-            self.document.save(path)
-        except DubError as error:
-            self.banner.say(str(error), "error")
-            return False
-        saved = self.document.saved_as
-        self.banner.say(self.tr("Saved {name}").format(name=saved), "good")
-        self._show_document()
-        return True
+    def _show_first_steps(self) -> None:
+        text = self.tr(
+            "Your first dub: stand on a shot and press X, drop the new speech on it, press Dub."
+        )
+        got_it = ("got_it", self.tr("Got it"))
+        self.banner.say(text, "todo", ("help", self.tr("How it works")), got_it)
 
-    def _ask_save(self) -> None:
-        if self.document is None:
-            return
-        if self.document.saved_as is not None:
-            self.save(self.document.saved_as)
-            return
-        kinds = " ".join(f"*{suffix}" for suffix in SAVE_SUFFIXES)
-        path, _ = QFileDialog.getSaveFileName(
-            self, self.tr("Save the dubbed timeline"), str(self.document.target),
-            self.tr("Timelines") + f" ({kinds})",
-        )  # fmt: skip
-        if path:
-            self.save(Path(path))
+    def take_file(self, path: str) -> None:
+        """A file that was dropped: a timeline is opened, anything else is the new speech."""
+        if not file_questions.is_timeline(path):
+            self.marking.take_speech(path)
+        elif self.timeline.may_leave():
+            self.open(Path(path))
 
-    def _show_document(self) -> None:
-        document = self.document
-        if document is not None:
-            mark = " •" if document.is_changed else ""
-            name = (document.saved_as or document.path).name
-            self.name.setText(f"{name}{mark}")
-            self.title_changed.emit(f"{name}{mark}")
-        self.tools["save"].setEnabled(document is not None)
-        self.tools["undo"].setEnabled(document is not None and document.can_undo)
-        self.tools["redo"].setEnabled(document is not None and document.can_redo)
-
-    # Acting
-
-    def do(self, action: str) -> None:
-        """Every action that buttons, keys and messages name."""
-        actions: dict[str, Callable[[], object]] = {
-            "open": self.ask_open, "save": self._ask_save, "undo": lambda: self._travel("undo"),
-            "redo": lambda: self._travel("redo"), "settings": self.show_preferences,
-            "help": self.show_help, "play": self.player.toggle,
-            "back": lambda: self.player.shuttle(-1), "previous": lambda: self._edit(-1),
-            "next": lambda: self._edit(1), "in": lambda: self._mark("in"),
-            "out": lambda: self._mark("out"), "this_shot": self._this_shot, "loop": self._loop,
-            "sound": self._sound, "speech_file": self._ask_speech,
-            "speech_clear": lambda: self.editing.set_wish(speech=None),
-            "style_shot": lambda: self.editing.set_wish(style=StyleChoice()),
-            "style_range": self._style_range, "style_file": self._ask_style,
-            "speaker_auto": lambda: self.editing.set_wish(speaker=None),
-            "consent_choose": self._ask_consent,
-            "consent_clear": lambda: self.editing.set_wish(consent=None),
-            "go_on": self._go_on, "restart": self._restart, "about": self.show_about,
-            "show_queue": lambda: self.side.setCurrentWidget(self.queue_view),
-            "put_last": lambda: self.jobs.act(self._last_done, "put"),
-            "watch_last": lambda: self._queue_act(self._last_done, "watch"),
-        }  # fmt: skip
-        actions[action]()
-
-    def submit(self) -> None:
-        """The dub joins the queue, where nothing stands in its way."""
-        if self.document is None or blocks(self.editing.problems()):
-            return
-        title, data = self.editing.job()
-        self._last_done = self.jobs.submit(title, data).id
-        self.side.setCurrentWidget(self.queue_view)
-
-    def _dub_markers(self) -> None:
-        if self.document is None:
-            return
-        try:
-            self.jobs.submit_markers()
-        except DubError as error:
-            self.banner.say(str(error), "warning")
-
-    def _travel(self, way: str) -> None:
-        document = self.document
-        if document is None or not (document.can_undo if way == "undo" else document.can_redo):
-            return
-        getattr(document, way)()
-        self._show_changed()
-
-    def _mark(self, end: str) -> None:
-        if self.document is not None:
-            after = 1 / self.document.content.rate if end == "out" else 0
-            self.editing.mark(end, self.position + after)
-
-    def _this_shot(self) -> None:
-        clip = self._clip_here()
-        if clip is not None:
-            self._choose_shot(self.strip.kind if self.strip.kind != "speech" else "dub", clip)
-
-    def _choose_shot(self, kind: str, clip: ClipView) -> None:
-        label = clip.placed.label if kind != "dub" else None
-        self.editing.draw(kind, clip.span, label)
-
-    def _choose_kind(self, kind: str) -> None:
-        self.strip.kind = kind  # type: ignore[assignment]
-        self.kinds.choose(kind)
-        self._show_hint()
-        self.strip.update()
-
-    def _choose_speech(self, path: str) -> None:
-        self.editing.set_wish(speech=SpeechChoice(file=path))
-
-    def _style_range(self) -> None:
-        """Take the shot under the playhead to begin with; dragging changes it."""
-        self._choose_kind("style")
-        clip = self._clip_here()
-        if self.editing.wish.style.span is None and clip is not None:
-            self._choose_shot("style", clip)
-        else:
-            self._show_wish()
-
-    def _choose_face(self, x: float, y: float) -> None:
-        place = self._source_here()
-        if place is not None:
-            self.editing.choose_face(*place, x, y)
-
-    def _set_option(self, name: str, value: object) -> None:
+    def set_option(self, name: str, value: object) -> None:
         said = self.editing.set_option(name, value)
         if said:
             self.banner.say(said, "warning")
 
-    def _ask_file(self, title: str, kinds: str) -> str:
-        path, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
-        return path
+    def ask_media_folder(self) -> None:
+        """Look for missing media in another folder, now and from now on."""
+        folder = file_questions.ask_folder(self, self.tr("Folder of the missing media"))
+        if folder is not None:
+            kept = [entry for entry in self.preferences.media_folders if entry != str(folder)]
+            self._adopt(dataclasses.replace(self.preferences, media_folders=[*kept, str(folder)]))
 
-    def _ask_speech(self) -> None:
-        path = self._ask_file(self.tr("The new speech"), self.tr("Sound") + f" ({SOUND_FILES})")
-        if path:
-            self._choose_speech(path)
+    def submit(self) -> None:
+        """The dub joins the queue, where nothing stands in its way."""
+        if self.document is not None and not blocks(self.editing.problems()):
+            self.results.submit(*self.editing.job())
 
-    def _ask_style(self) -> None:
-        path = self._ask_file(self.tr("A clip of the same person"), "")
-        if path:
-            self.editing.set_wish(style=StyleChoice(file=path))
-        self._show_wish()
+    # Moving
 
-    def _ask_consent(self) -> None:
-        path = self._ask_file(self.tr("The person's consent"), "")
-        if path:
-            self.editing.set_wish(consent=path)
+    @property
+    def position(self) -> Fraction:
+        return self.player.position
 
-    def _edit(self, direction: int) -> None:
+    def go_to_edit(self, direction: int) -> None:
         """To the neighbouring cut."""
         if self.document is None:
             return
@@ -420,52 +242,28 @@ class Panel(PanelLayout):
             earlier = [edge for edge in edges if edge < self.position]
             self.player.go(earlier[-1] if earlier else Fraction(0))
 
-    def _go_to_end(self) -> None:
-        if self.document is not None:
-            self.player.go(self.document.content.duration)
+    def _segments(self) -> list[SoundSegment]:
+        return self.viewing.segments(self.document.content) if self.document else []
 
     def _loop(self) -> None:
         on = self.viewer.tools["loop"].isChecked()
         span = self.editing.wish.dub
         self.player.transport.loop = (span.start, span.end) if on and span else None
 
-    def _sound(self) -> None:
-        on = self.viewer.tools["sound"].isChecked()
-        self.player.sound_on = on
-        self.viewer.tools["sound"].setIcon(icon("sound" if on else "mute"))
+    def _set_sound(self, on: bool) -> None:
         self._adopt(dataclasses.replace(self.preferences, sound_on=on))
 
+    def _watch(self, job: JobRecord) -> None:
+        """Stand at the start of a dub and compare."""
+        mine = {data["id"] for data in job.pieces}
+        piece = next((piece for piece in self.jobs.pieces()[0] if piece.id in mine), None)
+        if piece is not None:
+            self.player.go(piece.span.start)
+            self._refresh_viewer()
+            if self.viewer.canvas.mode == "before":
+                self.set_mode("wipe")
+
     # Showing
-
-    @property
-    def position(self) -> Fraction:
-        return self.player.transport.position
-
-    def zero_of(self, clip: ClipView) -> Fraction:
-        """Media time of a file's first frame, kept once the file is known."""
-        key = id(clip)
-        if key in self._zeros or self.document is None or clip.path is None:
-            return self._zeros.get(key, clip.media(clip.span.start))
-        if not self.desk.is_known(clip.path):
-            return clip.media(clip.span.start)
-        facts = KnownFacts(self.desk)
-        try:
-            zero = source_zero(clip, self.document.content.layout, self.document.folders, facts)
-        except DubError:
-            zero = clip.media(clip.span.start)
-        self._zeros[key] = zero
-        return zero
-
-    def _clip_here(self) -> ClipView | None:
-        return self.document.content.shown_at(self.position) if self.document else None
-
-    def _source_here(self) -> tuple[str, int] | None:
-        if self.document is None:
-            return None
-        return self.viewing.source_at(self.document.content, self.position)
-
-    def _segments(self) -> list[SoundSegment]:
-        return self.viewing.segments(self.document.content) if self.document else []
 
     def _moved(self, position: Fraction) -> None:
         content = self.document.content if self.document else None
@@ -484,28 +282,26 @@ class Panel(PanelLayout):
         if self.document is None:
             return
         content, playing = self.document.content, bool(self.player.transport.speed)
-        self.viewing.pieces, self.viewing.growing = self._pieces()
+        self.viewing.pieces, self.viewing.growing = self.jobs.pieces()
         self.viewing.show(content, self.position, playing)
-        if playing:
-            self.viewer.canvas.show_faces(())
-            return
-        speaker = self.editing.wish.speaker
-        chosen = (speaker.path, speaker.x, speaker.y) if speaker is not None else None
-        span = self.editing.wish.dub
-        here = span is None or span.start <= self.position < span.end
-        faces = self.viewing.faces(content, self.position, chosen) if here else ()
+        wish = self.editing.wish
+        here = wish.dub is None or wish.dub.start <= self.position < wish.dub.end
+        chosen = (wish.speaker.path, wish.speaker.x, wish.speaker.y) if wish.speaker else None
+        shown = here and not playing
+        faces = self.viewing.faces(content, self.position, chosen) if shown else ()
         self.viewer.canvas.show_faces(faces)
 
-    def _pieces(self) -> tuple[list[DubbedPiece], set[str]]:
-        return self.jobs.pieces()
-
-    def set_mode(self, mode: str) -> None:
-        button = self.viewer.modes.buttons[mode]
-        if button.isEnabled():
-            self.viewer.set_mode(mode)  # type: ignore[arg-type]
+    def _show_speed(self, speed: int) -> None:
+        self.viewer.show_speed(speed)
+        self.viewer.show_sound(self.preferences.sound_on, self.player.output.trouble)
         self._refresh_viewer()
 
-    def _toggle_after(self) -> None:
+    def set_mode(self, mode: Mode) -> None:
+        if self.viewer.modes.buttons[mode].isEnabled():
+            self.viewer.set_mode(mode)
+        self._refresh_viewer()
+
+    def toggle_after(self) -> None:
         self.set_mode("after" if self.viewer.canvas.mode == "before" else "before")
 
     def _show_wish(self) -> None:
@@ -513,8 +309,7 @@ class Panel(PanelLayout):
             return
         content, wish = self.document.content, self.editing.wish
         self.form.show_wish(wish, content.rate, content.zero)
-        problems = self.editing.problems()
-        self.form.show_problems(problems, self._summary(), possible=True)
+        self.form.show_problems(self.editing.problems(), self._summary())
         ranges: dict[str, tuple[Span, str | None]] = {}
         if wish.dub is not None:
             ranges["dub"] = wish.dub, None
@@ -524,7 +319,6 @@ class Panel(PanelLayout):
             ranges["style"] = wish.style.span, wish.style.track
         self.strip.set_ranges(ranges)
         self._loop()
-        self._show_hint()
         self._news.start()
 
     def _summary(self) -> str:
@@ -534,156 +328,50 @@ class Panel(PanelLayout):
         shots = self.tr("{n} shots").format(n=len(clips)) if len(clips) > 1 else clips[0][0].name
         return self.tr("{what} → a new track above").format(what=shots)
 
-    def _show_hint(self) -> None:
-        self.hint.setText(
-            {
-                "dub": self.tr("Drag over the picture to mark what to dub"),
-                "speech": self.tr("Drag over an audio track, or drop a sound file"),
-                "style": self.tr("Drag over a clip of the same person"),
-            }[self.strip.kind]
-        )
+    def _show_name(self) -> None:
+        document = self.document
+        undo = document is not None and document.can_undo
+        redo = document is not None and document.can_redo
+        if document is not None:
+            mark = " •" if document.is_changed else ""
+            name = (document.saved_as or document.path).name
+            self.name.setText(f"{name}{mark}")
+            self.title_changed.emit(f"{name}{mark}")
+        self.commands.enable(document is not None, undo, redo)
+        self.tools["save"].setEnabled(document is not None)
+        self.tools["undo"].setEnabled(undo)
+        self.tools["redo"].setEnabled(redo)
 
-    def _show_scroll(self) -> None:
-        strip = self.strip
-        span = strip.body_width / strip.scale.density
-        most = max(0.0, strip.duration * 1.04 - span)
-        for widget in (self.scroller, self.zoom):
-            widget.blockSignals(True)
-        self.scroller.setRange(0, round(most * 1000))
-        self.scroller.setPageStep(max(1, round(span * 1000)))
-        self.scroller.setValue(round(strip.scale.start * 1000))
-        self.zoom.setValue(round(self._zoom_share() * 1000))
-        for widget in (self.scroller, self.zoom):
-            widget.blockSignals(False)
-
-    def _zoom_share(self) -> float:
-        import math
-
-        least = self.strip.scale.whole(self.strip.duration, self.strip.body_width)
-        return math.log(max(1.0, self.strip.scale.density / least)) / math.log(
-            max(1.1, 800 / least)
-        )
-
-    def _zoomed(self, value: int) -> None:
-        least = self.strip.scale.whole(self.strip.duration, self.strip.body_width)
-        wanted = least * max(1.1, 800 / least) ** (value / 1000)
-        self.strip.zoom(wanted / self.strip.scale.density)
-
-    # Queue
-
-    def _job_changed(self, job: JobRecord) -> None:
-        self.queue_view.show_job(job)
-        self._show_tab()
-        self._news.start()
-
-    def _queue_changed(self) -> None:
-        self.queue_view.show_queue(self.jobs.queue)
-        self._show_tab()
-
-    def _show_tab(self) -> None:
-        count = sum(job.is_open for job in self.jobs.queue)
-        text = self.tr("Queue") + (f"  {count}" if count else "")
-        self.side.setTabText(1, text)
-
-    def _queue_act(self, job_id: str, action: str) -> None:
-        job = self.jobs.queue.of_id(job_id)
-        if action == "watch" and job is not None:
-            self._watch(job)
-        elif action == "folder" and job is not None and job.pieces:
-            folder = Path(job.pieces[0]["output"]).parent
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-        else:
-            self.jobs.act(job_id, action)
-
-    def _watch(self, job: JobRecord) -> None:
-        """Stand at the start of a dub and compare."""
-        pieces, _ = self._pieces()
-        mine = {data["id"] for data in job.pieces}
-        piece = next((piece for piece in pieces if piece.id in mine), None)
-        if piece is not None:
-            self.player.go(piece.span.start)
-            self._refresh_viewer()
-            if self.viewer.canvas.mode == "before":
-                self.set_mode("wipe")
-
-    _last_done = ""
-
-    def _job_finished(self, job: JobRecord) -> None:
-        self._last_done = job.id
-        for data in job.pieces:
-            self.desk.forget_file(data["output"])
-        text = self.tr("{title} is dubbed.").format(title=job.title)
-        self.banner.say(
-            text,
-            "good",
-            ("watch_last", self.tr("Compare")),
-            ("put_last", self.tr("Put on a new track")),
-        )
-
-    def _placed(self, job: JobRecord, content: Content) -> None:
-        if self.document is None:
-            return
-        self.document.change(content)
+    def _show_placed(self, job: JobRecord, content: Content) -> None:
         self.strip.fresh = frozenset({job.id}) if job.placed else frozenset()
-        self._show_changed()
-        word = self.tr("is on a new track") if job.placed else self.tr("is off the track again")
-        self.banner.say(f"{job.title} {word}.", "good")
+        self.timeline.change(content)
 
     def _show_changed(self) -> None:
-        assert self.document is not None
-        self._zeros.clear()
+        if self.document is None:
+            return
+        self.zeros.open(self.document)
         self.strip.show_content(self.document.content, keep_view=True)
         self.jobs.match_timeline()
-        self._show_document()
         self._show_wish()
 
-    # Engine
-
-    def _show_engine(self, state: str) -> None:
-        texts = {
-            "off": "", "starting": self.tr("Engine starting…"), "ready": "",
-            "gone": self.tr("Engine offline"),
-        }  # fmt: skip
-        self.engine_state.setText(texts[state])
-        if state == "gone":
-            self.banner.say(
-                self.tr("{why} You can go on marking; dubbing needs the engine.").format(
-                    why=self.link._gone_message()
-                ),
-                "error", ("restart", self.tr("Start it again")),
-            )  # fmt: skip
-
-    def _engine_lost(self, job: JobRecord) -> None:
-        if self.link.state == "gone":
-            return
-        text = self.tr("The engine stopped while it dubbed {title}. What is finished is kept.")
-        self.banner.say(text.format(title=job.title), "warning", ("go_on", self.tr("Go on")))
-
-    def _go_on(self) -> None:
-        self.jobs.go_on()
-        self.side.setCurrentWidget(self.queue_view)
-
-    def _restart(self) -> None:
-        self.link.restart()
-        self.bridge_models()
-
-    # Windows beside
+    # Preferences and windows beside
 
     def _adopt(self, preferences: Preferences) -> None:
-        changed = preferences != self.preferences
-        self.preferences = preferences
+        before, self.preferences = self.preferences, preferences
         self.viewing.height = preferences.preview_height
         self.editing.consent_required = preferences.consent_required
+        self.jobs.media_folders = preferences.folders
         self.player.sound_on = preferences.sound_on
-        self.viewer.tools["sound"].setChecked(preferences.sound_on)
+        self.viewer.show_sound(preferences.sound_on, self.player.output.trouble)
         if preferences.device != self.editing.wish.options.device:
             self.editing.set_option("device", preferences.device)
-        folder = preferences.models_folder
-        if folder and self.form.models.findData(folder) < 0:
-            self.form.models.addItem(Path(folder).name, folder)
-        if changed:
+        if preferences.models_folder:
+            self.form.offer_models([preferences.models_folder])
+        if preferences != before:
             preferences.write(self.home.preferences)
             self._show_wish()
+        if preferences.media_folders != before.media_folders:
+            self.timeline.look_for_media()
 
     def show_preferences(self) -> None:
         dialog = PreferencesDialog(self.preferences, self.desk.folder, self)
@@ -691,14 +379,25 @@ class Panel(PanelLayout):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.show()
 
-    def show_help(self) -> None:
+    def note_help_seen(self) -> None:
         self._adopt(dataclasses.replace(self.preferences, seen_help=True))
-        self._help = help_page(self)
-        self._help.show()
+
+    def show_help(self) -> None:
+        self.note_help_seen()
+        help_page(self).show()
 
     def show_about(self) -> None:
-        self._about = about_page(self)
-        self._about.show()
+        about_page(self).show()
+
+    def show_menu(self) -> None:
+        """All commands, below their button."""
+        button = self.tools["menu"]
+        corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
+        self.commands.menu.popup(corner - QPoint(self.commands.menu.sizeHint().width(), 0))
+
+    def restart_engine(self) -> None:
+        self.link.restart()
+        self._ask_models()
 
     def shut(self) -> None:
         """End what runs beside; the queue stays for the next time."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetrics,
@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -50,6 +51,8 @@ def button(text: str, role: str = "", icon_name: str = "") -> QPushButton:
         made.setProperty("role", role)
     if icon_name:
         made.setIcon(icon(icon_name))
+        made.setIconSize(QSize(20, 16))  # 2 px of air on each side
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the space bar to the player
     made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return made
 
@@ -87,6 +90,11 @@ def row(*widgets: QWidget | int | None, spacing: int = 6) -> QHBoxLayout:
         else:
             made.addWidget(widget)
     return made
+
+
+def dropped_file(data: QMimeData) -> str:
+    """The first file of what is dragged, empty where it holds none."""
+    return next((url.toLocalFile() for url in data.urls() if url.isLocalFile()), "")
 
 
 class Segments(QWidget):
@@ -164,6 +172,7 @@ class Choice(QComboBox):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -178,6 +187,29 @@ class Choice(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scrolling the form must not change what is chosen."""
         event.ignore()
+
+
+class Check(QCheckBox):
+    """A box to tick, drawn in the theme's colours."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colours = theme.current()
+        box = QRectF(0.5, self.height() / 2 - 7.5, 15, 15)
+        painter.setPen(QPen(colours.accent if self.hasFocus() else colours.muted, 1))
+        painter.setBrush(colours.accent if self.isChecked() else colours.field)
+        painter.drawRoundedRect(box, 3, 3)
+        if self.isChecked():
+            painter.setPen(QPen(colours.on_accent, 1.8))
+            x, y = box.center().x(), box.center().y()
+            points = [QPointF(x - 3.5, y), QPointF(x - 1, y + 2.5), QPointF(x + 3.5, y - 2.5)]
+            painter.drawPolyline(points)
+        painter.setPen(colours.text)
+        painter.setFont(theme.ui_font())
+        room = QRectF(self.rect()).adjusted(23, 0, 0, 0)
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, self.text())
+        painter.end()
 
 
 class RangeChip(QWidget):

@@ -28,6 +28,10 @@ class Player(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
 
+    @property
+    def position(self) -> Fraction:
+        return self.transport.position
+
     def open(self, rate: Fraction, duration: Fraction) -> None:
         self.stop()
         self.transport = Transport(rate, duration)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
@@ -15,9 +15,11 @@ PREVIEW_HEIGHTS = (360, 540, 720, 1080)
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`cache_mb` bounds the previews on disk; `models_folder` holds models beside the starter's."""
+    """`cache_mb` bounds the previews on disk; `models_folder` holds models beside the starter's;
+    media that have moved are looked for in `media_folders`."""
 
     models_folder: str = ""
+    media_folders: list[str] = field(default_factory=list)
     device: str = "auto"
     cache_mb: int = 2000
     preview_height: int = 540
@@ -40,6 +42,10 @@ class Preferences:
             and type(data.get(entry.name)) is type(getattr(plain, entry.name))
         }
         return cls(**known)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return tuple(Path(str(folder)) for folder in self.media_folders)
 
     def write(self, file: Path) -> None:
         try:

@@ -111,17 +111,13 @@ def _of_speech(wish: DubWish, found: Findings) -> list[Problem]:
         return []
     if extra > 0:
         text = tr("The speech is {s:.1f} s longer than the range; {policy}.")
-        policy = {
-            "trim": tr("its end is cut off"),
-            "hold": tr("its end is cut off"),
-            "silence": tr("its end is cut off"),
-        }[wish.options.length]
+        policy = tr("its end is cut off")
     else:
         text = tr("The speech is {s:.1f} s shorter than the range; {policy}.")
         policy = {
-            "trim": tr("the rest keeps the original picture"),
-            "hold": tr("the mouth rests at its end"),
-            "silence": tr("the rest is dubbed as silence"),
+            "trim": tr("the frames after it stay as they were"),
+            "hold": tr("the mouth holds its last shape"),
+            "silence": tr("the mouth rests after it"),
         }[wish.options.length]
     return [Problem("speech", "warning", text.format(s=abs(extra), policy=policy))]
 
@@ -161,7 +157,10 @@ def _of_faces(wish: DubWish, found: Findings) -> list[Problem]:
 
 def _of_models(found: Findings) -> list[Problem]:
     if found.models_here is False:
-        text = tr("These models are not here; choose others, or fetch them in Preferences.")
+        text = tr(
+            "These models are not on this machine; choose others, name their folder in"
+            " Preferences, or fetch them: stylesync-engine models pull."
+        )
         return [Problem("models", "error", text)]
     return []
 
@@ -177,7 +176,12 @@ def _of_consent(wish: DubWish, found: Findings) -> list[Problem]:
 def _field_of(sentence: str) -> Field:
     """The plan's sentences name the thing that they are about."""
     words = sentence.lower()
-    for field in ("speech", "style", "consent", "codec"):
-        if words.startswith((f"the {field}", f"the media '{field}")) or f"of the {field}" in words:
-            return "delivery" if field == "codec" else field  # type: ignore[return-value]
+    if "consent" in words:
+        return "consent"
+    fields: tuple[tuple[str, Field], ...] = (
+        ("speech", "speech"), ("style", "style"), ("codec", "delivery"),
+    )  # fmt: skip
+    for word, field in fields:
+        if words.startswith((f"the {word}", f"the media '{word}")) or f"of the {word}" in words:
+            return field
     return "dub"

@@ -126,7 +126,10 @@ class QueueView(QWidget):
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setContentsMargins(30, 40, 30, 40)
-        self.markers = button(self.tr("Dub whole timeline from markers"))
+        self.markers = button(self.tr("Dub whole timeline"))
+        self.markers.setToolTip(
+            self.tr("One dub for each marker that says what to dub  (Ctrl+Shift+Return)")
+        )
         self.clear = button(self.tr("Remove finished"), "link")
         self.clear.clicked.connect(lambda: self.acted.emit("", "clear"))
         self.markers.clicked.connect(self.markers_asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtGui import QColor, QCursor, QPalette
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from stylesync_plugin.times import Span
 
+from stylesync_ui import theme
+from stylesync_ui.parts import Banner
 from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
 
@@ -65,11 +69,13 @@ def _take_all(asked: argparse.Namespace, folder: Path) -> None:
         session = Session(Path(scratch), folder)
         try:
             take_empty_states(session)
+            take_first_run(session, asked)
             take_editing_states(session, asked)
             take_dub_states(session, asked)
             take_other_windows(session)
             take_many_clips(session, asked)
             take_narrow_dock(session)
+            take_light_host(session)
             take_offline(session)
         finally:
             session.window.close()
@@ -88,13 +94,14 @@ class Session:
         home = Home(self.scratch / "config", self.scratch / "previews")
         window = Window(home, command)
         window.show()
+        QCursor.setPos(window.geometry().bottomRight())  # else something looks pointed at
         return window
 
     @property
     def panel(self) -> Any:
         return self.window.panel
 
-    def replace(self, command: Sequence[str]) -> None:
+    def replace(self, command: Sequence[str] | None) -> None:
         self.window.close()
         self.window = self._open(command)
 
@@ -150,30 +157,59 @@ def take_empty_states(session: Session) -> None:
     session.take("not_opened")
 
 
+def take_first_run(session: Session, asked: argparse.Namespace) -> None:
+    panel = session.panel
+    panel.open(session.timeline("first.otio", asked.clips[:1]))
+    session.wait(lambda: panel.document is not None)
+    session.settle()
+    session.take("first_run")
+    panel.do("got_it")
+
+
 def take_editing_states(session: Session, asked: argparse.Namespace) -> None:
     panel = session.panel
-    clips = (asked.clips * 4)[:4]
-    panel.open(session.timeline("interview.otio", clips, missing=True))
-    session.wait(lambda: panel.document is not None)
+    before = panel.document
+    panel.open(session.timeline("interview.otio", (asked.clips * 4)[:4], missing=True))
+    session.wait(lambda: panel.document is not before)
     session.settle()
     session.take("opened")
     panel.player.go(panel.document.content.duration - 1)
     panel.do("this_shot")
     session.settle()
-    session.take("problems_missing_media")
-    panel.player.go(Fraction(1))
-    panel.do("this_shot")
-    panel._choose_speech(str(asked.speech))
-    video = panel.document.content.of_kind("Video")[0]
-    panel._choose_shot("style", video.clips[1])
-    panel._set_option("models", asked.models)
-    panel._set_option("quality", asked.quality)
+    session.take("missing_media")
+    panel.banner.hide()
+    take_problems(session, asked)
+    panel.marking.choose_shot("style", _shot(panel, 1))
+    panel.set_option("models", asked.models)
+    panel.set_option("quality", asked.quality)
     session.settle()
     faces = panel.viewer.canvas.faces
     if faces:
-        panel._choose_face(*faces[0].centre)
+        panel.marking.choose_face(*faces[0].centre)
     session.settle()
     session.take("ranges_chosen")
+
+
+def take_problems(session: Session, asked: argparse.Namespace) -> None:
+    """Everything that the form can find wrong with a range that is too short, and no models."""
+    panel = session.panel
+    panel.player.go(Fraction(1))
+    panel.do("this_shot")
+    shot = panel.editing.wish.dub
+    second = Span(shot.start + 1, shot.start + 2)
+    panel.editing.set_wish(dub=second)
+    panel.marking.take_speech(str(asked.speech))
+    panel.editing.draw("style", Span(second.start, second.end), "V1")
+    panel.set_option("models", "paper")
+    panel.editing.consent_required = True
+    session.settle()
+    session.take("no_models_no_consent")
+    panel.editing.consent_required = False
+    panel.editing.set_wish(dub=shot)
+
+
+def _shot(panel: Any, number: int) -> Any:
+    return panel.document.content.of_kind("Video")[0].clips[number]
 
 
 def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
@@ -181,39 +217,66 @@ def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
     jobs = panel.jobs
     span = panel.editing.wish.dub
     panel.submit()
-    _submit_part(panel, Span(span.start, span.start + (span.end - span.start) / 2))
-    jobs.act(_submit_part(panel, Span(span.start + 1, span.end)), "cancel")
+    _submit_shot(panel, 2)
+    jobs.act(_submit_shot(panel, 1), "cancel")
+    _submit_broken(session, asked)
+    panel.editing.set_wish(dub=span)
     session.wait(lambda: _rendering(panel))
-    panel._queue_act(panel.jobs.queue.running.id, "watch")
+    panel.results.act(panel.jobs.queue.running.id, "watch")
     session.wait(lambda: panel.viewer.canvas.after is not None, 10)
     session.take("rendering")
     panel.set_mode("before")
     os.kill(panel.link.process_id, signal.SIGKILL)
-    session.wait(lambda: panel.banner.isVisible(), 30)
+    session.wait(lambda: panel.engine_banner.isVisible(), 30)
     session.wait(lambda: panel.link.state == "ready", 60)
+    session.settle()
     session.take("engine_stopped")
-    panel.do("go_on")
+    click_of(panel.engine_banner, "go_on")
     session.wait(lambda: not any(job.is_open for job in jobs.queue))
+    take_results(session)
+
+
+def take_results(session: Session) -> None:
+    panel = session.panel
+    done = [job for job in panel.jobs.queue if job.state == "done"]
+    panel.results.act(done[0].id, "watch")
+    panel.player.go(panel.position + Fraction(14, 10))
     session.settle()
-    first = next(job for job in jobs.queue if job.state in ("done", "failed"))
-    panel._queue_act(first.id, "watch")
-    session.settle()
-    session.take("wipe")
-    for mode in ("side", "difference", "after"):
+    for mode in ("wipe", "side", "difference", "after"):
         panel.set_mode(mode)
         session.settle()
         session.take(mode)
     panel.set_mode("wipe")
-    jobs.act(first.id, "put")
-    session.wait(lambda: first.placed, 60)
+    for job in done:
+        panel.jobs.act(job.id, "put")
+        session.wait(lambda j=job: bool(j.placed), 60)  # type: ignore[misc]
     session.settle()
     session.take("on_a_new_track")
+    panel.timeline.save(panel.document.target)
+    session.take("saved")
 
 
-def _submit_part(panel: Any, span: Span) -> str:
-    panel.editing.set_wish(dub=span)
+def click_of(banner: Banner, action: str) -> None:
+    button = banner.button_of(action)
+    if button is not None:
+        button.click()
+
+
+def _submit_shot(panel: Any, number: int) -> str:
+    panel.editing.set_wish(dub=_shot(panel, number).span)
     panel.submit()
     return str(list(panel.jobs.queue)[-1].id)
+
+
+def _submit_broken(session: Session, asked: argparse.Namespace) -> None:
+    """A job whose speech is gone when its turn comes."""
+    panel, lost = session.panel, session.scratch / "retake.wav"
+    shutil.copy(asked.speech, lost)
+    panel.marking.take_speech(str(lost))
+    session.settle()
+    _submit_shot(panel, 3)
+    lost.unlink()
+    panel.marking.take_speech(str(asked.speech))
 
 
 def _rendering(panel: Any) -> bool:
@@ -233,6 +296,9 @@ def take_other_windows(session: Session) -> None:
             if dialog.isVisible():
                 session.take(name, dialog)
                 dialog.close()
+    session.panel.show_menu()
+    session.take("menu", session.panel.commands.menu)
+    session.panel.commands.menu.close()
 
 
 def take_many_clips(session: Session, asked: argparse.Namespace) -> None:
@@ -255,11 +321,28 @@ def take_narrow_dock(session: Session) -> None:
     session.window.resize(1440, 900)
 
 
+def take_light_host(session: Session) -> None:
+    """Docked in a host with a light palette."""
+    theme.adopt(theme.theme_of(QPalette(QColor("#ececec"))))
+    session.replace(None)
+    panel = session.panel
+    panel.open(session.scratch / "interview.otio")
+    session.wait(lambda: panel.document is not None)
+    panel.do("this_shot")
+    session.settle()
+    panel.do("show_queue")
+    session.take("light_host_queue")
+    panel.do("show_queue")
+    session.take("light_host")
+    theme.adopt(theme.theme_of())
+
+
 def take_offline(session: Session) -> None:
     session.replace([sys.executable, "-c", "raise SystemExit('no engine here')"])
     panel = session.panel
     session.wait(lambda: panel.link.state == "gone", 60)
-    panel.open(session.scratch / "interview.otio")
+    session.take("offline_empty")
+    panel.open(session.scratch / "first.otio")
     session.wait(lambda: panel.document is not None)
     session.wait(lambda: False, 1.0)
     session.take("offline")

@@ -8,6 +8,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from PySide6.QtCore import QCoreApplication
+
 RATE = 48000
 LATENCY_MS = 60
 _WAV_HEADER = 44
@@ -50,9 +52,11 @@ class SoundOutput:
             next(source)
             device.start(source)
         except ImportError:
-            self.trouble = "no sound: install miniaudio"
+            self.trouble = _tr("No sound: miniaudio is missing")
         except Exception as error:  # a library of another language raises its own kinds
-            self.trouble = f"no sound: {str(error)[:80]}"
+            self.trouble = QCoreApplication.translate("sound", "No sound: {why}").format(
+                why=str(error)[:80]
+            )
         else:
             self._device = device
 
@@ -93,3 +97,7 @@ class SoundOutput:
                     block[low - position : low - position + len(part)] += part
             position += wanted
             wanted = yield block.clip(-32768, 32767).astype(np.int16).tobytes()
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("sound", text)

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
-    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -23,15 +22,14 @@ from stylesync_plugin.times import Span
 
 from stylesync_ui import theme
 from stylesync_ui.document import ClipView, Content, TrackView
+from stylesync_ui.editing import Kind
 from stylesync_ui.media_desk import MediaDesk
+from stylesync_ui.parts import dropped_file
 from stylesync_ui.strip_painting import HEADER, RULER, StripPainter
 from stylesync_ui.strip_scale import Scale, snap
 
-Kind = Literal["dub", "speech", "style"]
-
 SNAP_PX = 8
 GRIP_PX = 6
-SOUNDS = (".wav", ".aif", ".aiff", ".flac", ".mp3", ".m4a", ".ogg", ".opus")
 
 
 class Strip(QWidget):
@@ -40,7 +38,7 @@ class Strip(QWidget):
     moved = Signal(object)
     range_drawn = Signal(str, object, object)
     shot_chosen = Signal(str, object)
-    speech_dropped = Signal(str)
+    file_dropped = Signal(str)
     scrolled = Signal()
 
     def __init__(self, desk: MediaDesk, zero_of: Callable[[ClipView], Fraction]) -> None:
@@ -151,7 +149,7 @@ class Strip(QWidget):
     def row_height(self, track: TrackView) -> int:
         count = len(self.content.tracks) if self.content else 1
         room = (self.height() - RULER) // max(1, count) - 2
-        tall, short = (64, 36) if track.kind == "Video" else (48, 26)
+        tall, short = (84, 36) if track.kind == "Video" else (60, 26)
         return max(short, min(tall, room))
 
     def overflow(self) -> int:
@@ -174,8 +172,6 @@ class Strip(QWidget):
 
     def _edges(self, moment: float) -> list[Fraction]:
         assert self.content is not None
-        import bisect
-
         edges = self.content.edges
         near = bisect.bisect_left(edges, moment)
         return [*edges[max(0, near - 1) : near + 1], self.position]
@@ -288,28 +284,15 @@ class Strip(QWidget):
             self.scroll_to(self.scale.start - pixels / self.scale.density)
         event.accept()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            self.zoom(1.5)
-        elif event.key() == Qt.Key.Key_Minus:
-            self.zoom(1 / 1.5)
-        elif event.key() == Qt.Key.Key_Backslash:
-            self.fit()
-        else:
-            super().keyPressEvent(event)
-
     # Files
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if self.content is not None and event.mimeData().hasUrls():
+        if self.content is not None and dropped_file(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.speech_dropped.emit(url.toLocalFile())
-                event.acceptProposedAction()
-                return
+        self.file_dropped.emit(dropped_file(event.mimeData()))
+        event.acceptProposedAction()
 
 
 def _describe(clip: ClipView) -> str:

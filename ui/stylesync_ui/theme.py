@@ -202,12 +202,12 @@ QToolButton[role="segment"]:hover { color: @text; }
 QToolButton[role="segment"]:disabled { color: @faint; }
 QToolButton[role="segment"]:checked { background: @hover; color: @text; font-weight: 600; }
 QToolButton[role="segment"]:focus { border: 1px solid @accent; }
-QLineEdit, QComboBox, QSpinBox {
+QLineEdit, QComboBox {
   background: @field; color: @text; border: 1px solid @line; border-radius: 4px;
   padding: 0 6px; min-height: 24px; selection-background-color: @accent;
   selection-color: @on_accent;
 }
-QLineEdit:focus, QComboBox:focus, QSpinBox:focus { border-color: @accent; }
+QLineEdit:focus, QComboBox:focus { border-color: @accent; }
 QLineEdit[wrong="true"] { border-color: @error; }
 QLineEdit:disabled, QComboBox:disabled { color: @muted; background: @base; }
 QComboBox::drop-down { border: 0; width: 20px; }
@@ -215,8 +215,6 @@ QComboBox QAbstractItemView {
   background: @raised; color: @text; border: 1px solid @line; outline: 0;
   selection-background-color: @accent; selection-color: @on_accent;
 }
-QCheckBox { color: @text; spacing: 7px; background: transparent; }
-QCheckBox:focus { color: @accent; }
 QTabWidget::pane { border: 0; }
 QTabBar::tab {
   background: transparent; color: @muted; padding: 7px 14px; border: 0;

@@ -47,25 +47,25 @@ class Viewer(QWidget):
             "next": tool("next", self.tr("Next edit"), "Down"),
             "in": tool("in", self.tr("Mark in"), "I"),
             "out": tool("out", self.tr("Mark out"), "O"),
-            "loop": tool("loop", self.tr("Loop the range")),
-            "sound": tool("sound", self.tr("Sound")),
+            "loop": tool("loop", self.tr("Loop the range"), "R"),
+            "sound": tool("sound", self.tr("Sound"), "M"),
         }
         self._build()
 
     def _build(self) -> None:
-        for key in ("loop", "sound"):
-            self.tools[key].setCheckable(True)
-        self.tools["sound"].setChecked(True)
         for key, entry in self.tools.items():
-            entry.clicked.connect(lambda _=False, k=key: self.action.emit(k))
+            if key in ("loop", "sound"):
+                entry.setCheckable(True)
+            else:
+                entry.clicked.connect(lambda _=False, k=key: self.action.emit(k))
         self.modes.choose("before")
         self.modes.chosen.connect(self.mode_chosen)
         top, bottom = QFrame(), QFrame()
         for bar in (top, bottom):
             bar.setProperty("role", "bar")
             bar.setFixedHeight(36)
-        head = row(self.info, self.modes)
-        head.setStretch(0, 1)
+        head = row(self.info, None, self.modes)
+        head.setStretch(0, 1000)
         head.setContentsMargins(10, 0, 8, 0)
         top.setLayout(head)
         keys = self.tools
@@ -84,8 +84,9 @@ class Viewer(QWidget):
         made.addWidget(bottom)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A narrow dock has no room for the length."""
+        """A narrow dock has no room for the length and the clip's name."""
         self.length.setVisible(event.size().width() > 560)
+        self.info.setVisible(event.size().width() > 560)
         super().resizeEvent(event)
 
     def set_mode(self, mode: Mode) -> None:
@@ -111,6 +112,17 @@ class Viewer(QWidget):
         name = self.tr("Pause") if playing else self.tr("Play")
         self.tools["play"].setAccessibleName(name)
         self.speed.setText("" if speed in (0, 1) else f"{speed}×")
+
+    def show_sound(self, on: bool, trouble: str) -> None:
+        """Whether sound is on, and why none is heard."""
+        button = self.tools["sound"]
+        button.setChecked(on)
+        button.setIcon(icon("sound" if on and not trouble else "mute"))
+        button.setToolTip(trouble or self.tr("Sound  (M)"))
+
+    def next_face(self) -> None:
+        self.canvas.next_face()
+        self.focus_canvas()
 
     def focus_canvas(self) -> None:
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -63,7 +63,7 @@ class ViewerCanvas(QWidget):
         self.setMinimumSize(240, 150)
         self.setAccessibleName(self.tr("Viewer"))
         self.setAccessibleDescription(
-            self.tr("The shot at the playhead. Tab through faces with F, choose with Return.")
+            self.tr("The shot at the playhead. F goes through the faces, Return chooses one.")
         )
 
     def show_pictures(
@@ -295,11 +295,13 @@ class ViewerCanvas(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._dragging = False
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_F and self.faces:
+    def next_face(self) -> None:
+        if self.faces:
             self._hovered = (self._hovered + 1) % len(self.faces)
             self.update()
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._hovered >= 0:
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._hovered >= 0:
             self.face_chosen.emit(*self.faces[self._hovered].centre)
         else:
             super().keyPressEvent(event)

@@ -29,6 +29,9 @@ class Window(QMainWindow):
         self.resize(*SIZE)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.panel.timeline.may_leave():
+            event.ignore()
+            return
         self.panel.shut()
         super().closeEvent(event)
 

@@ -1,0 +1,178 @@
+"""Every command of the panel: its name, its keys, its place in the menu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QMenu,
+    QTabBar,
+    QWidget,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`key` names it to the panel; the first of `keys` is shown in the menu."""
+
+    key: str
+    text: str
+    keys: tuple[str, ...] = ()
+    needs_timeline: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A menu of commands."""
+
+    title: str
+    commands: tuple[Command, ...]
+
+
+def tr(text: str) -> str:
+    return QCoreApplication.translate("commands", text)
+
+
+def all_groups() -> tuple[Group, ...]:
+    """The menu, in its order."""
+    return (
+        Group(tr("Timeline"), _timeline()),
+        Group(tr("Play"), _play()),
+        Group(tr("Mark"), _mark()),
+        Group(tr("View"), _view()),
+        Group(tr("Dub"), _dub()),
+        Group(tr("Help"), _help()),
+    )
+
+
+def _timeline() -> tuple[Command, ...]:
+    return (
+        Command("open", tr("Open a timeline…"), ("Ctrl+O",), needs_timeline=False),
+        Command("save", tr("Save the dubbed timeline"), ("Ctrl+S",)),
+        Command("save_as", tr("Save under another name…"), ("Ctrl+Shift+S",)),
+        Command("find_media", tr("Find missing media…")),
+        Command("undo", tr("Undo"), ("Ctrl+Z",)),
+        Command("redo", tr("Redo"), ("Ctrl+Shift+Z",)),
+        Command("settings", tr("Preferences…"), ("Ctrl+,",), needs_timeline=False),
+    )
+
+
+def _play() -> tuple[Command, ...]:
+    return (
+        Command("play", tr("Play, pause"), ("Space",)),
+        Command("back", tr("Backwards; again: faster"), ("J",)),
+        Command("stop", tr("Stop"), ("K",)),
+        Command("forward", tr("Forwards; again: faster"), ("L",)),
+        Command("frame_back", tr("One frame back"), ("Left",)),
+        Command("frame_on", tr("One frame on"), ("Right",)),
+        Command("ten_back", tr("Ten frames back"), ("Shift+Left",)),
+        Command("ten_on", tr("Ten frames on"), ("Shift+Right",)),
+        Command("previous", tr("Previous edit"), ("Up",)),
+        Command("next", tr("Next edit"), ("Down",)),
+        Command("first", tr("First frame"), ("Home",)),
+        Command("last", tr("Last frame"), ("End",)),
+        Command("loop", tr("Loop the range"), ("R",)),
+        Command("sound", tr("Sound"), ("M",)),
+    )
+
+
+def _mark() -> tuple[Command, ...]:
+    return (
+        Command("draw_dub", tr("Mark what to dub"), ("1",)),
+        Command("draw_speech", tr("Mark the speech"), ("2",)),
+        Command("draw_style", tr("Mark the style reference"), ("3",)),
+        Command("in", tr("In"), ("I",)),
+        Command("out", tr("Out"), ("O",)),
+        Command("this_shot", tr("This shot"), ("X",)),
+        Command("next_face", tr("Next face; Return chooses it"), ("F",)),
+        Command("snap", tr("Snap to edits"), ("N",)),
+        Command("speech_file", tr("Speech from a file…")),
+        Command("style_file", tr("Style from a file…")),
+        Command("consent_choose", tr("Consent on record…")),
+    )
+
+
+def _view() -> tuple[Command, ...]:
+    return (
+        Command("toggle_after", tr("Before, after"), ("A",)),
+        Command("wipe", tr("Wipe"), ("W",)),
+        Command("wipe_left", tr("Move the wipe left"), (",",)),
+        Command("wipe_right", tr("Move the wipe right"), (".",)),
+        Command("side", tr("Side by side"), ("S",)),
+        Command("difference", tr("Difference"), ("D",)),
+        Command("zoom_in", tr("Zoom in"), ("+", "=")),
+        Command("zoom_out", tr("Zoom out"), ("-",)),
+        Command("fit", tr("Show the whole timeline"), ("\\",)),
+        Command("show_queue", tr("Dub form, queue"), ("Q",)),
+    )
+
+
+def _dub() -> tuple[Command, ...]:
+    return (
+        Command("submit", tr("Dub"), ("Ctrl+Return", "Ctrl+Enter")),
+        Command("markers", tr("Dub whole timeline from markers"), ("Ctrl+Shift+Return",)),
+        Command("go_on", tr("Go on with what was interrupted"), needs_timeline=False),
+        Command("restart", tr("Start the engine again"), needs_timeline=False),
+    )
+
+
+def _help() -> tuple[Command, ...]:
+    return (
+        Command("help", tr("How it works"), ("F1",), needs_timeline=False),
+        Command("about", tr("About StyleSync"), needs_timeline=False),
+    )
+
+
+class CommandSet(QObject):
+    """The commands as actions of a widget: keys act while the focus is anywhere in it."""
+
+    asked = Signal(str)
+
+    def __init__(self, owner: QWidget) -> None:
+        super().__init__(owner)
+        self.actions: dict[str, QAction] = {}
+        self._needing: list[QAction] = []
+        self.menu = QMenu(owner)
+        for group in all_groups():
+            part = self.menu.addMenu(group.title)
+            for command in group.commands:
+                action = self._add(command, owner)
+                part.addAction(action)
+
+    def _add(self, command: Command, owner: QWidget) -> QAction:
+        action = QAction(command.text, owner)
+        action.setShortcuts([QKeySequence(keys) for keys in command.keys])
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.triggered.connect(lambda _=False, key=command.key: self.asked.emit(key))
+        owner.addAction(action)
+        self.actions[command.key] = action
+        if command.needs_timeline:
+            self._needing.append(action)
+        return action
+
+    def enable(self, timeline: bool, undo: bool, redo: bool) -> None:
+        """Offer what can be done now."""
+        for action in self._needing:
+            action.setEnabled(timeline)
+        self.actions["undo"].setEnabled(undo)
+        self.actions["redo"].setEnabled(redo)
+
+
+_ARROWS = (
+    Qt.Key.Key_Space, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down,
+    Qt.Key.Key_Home, Qt.Key.Key_End,
+)  # fmt: skip
+
+
+def is_own_key(widget: QWidget | None, key: int) -> bool:
+    """Whether a control needs a key for itself, so that no command may take it away."""
+    if isinstance(widget, QAbstractButton):
+        return key == Qt.Key.Key_Space or (widget.group() is not None and key in _ARROWS)
+    controls = (QComboBox, QAbstractSlider, QAbstractSpinBox, QTabBar)
+    return isinstance(widget, controls) and key in _ARROWS
