@@ -36,7 +36,7 @@ class Preset:
     lip_motion: LipMotionTraining = field(default_factory=LipMotionTraining)
     renderer: RendererTraining = field(default_factory=RendererTraining)
     style_reading: StyleReading = "closed-form"
-    closed_form: ClosedFormSettings = field(default_factory=lambda: ClosedFormSettings(2.0, 3.0))
+    closed_form: ClosedFormSettings = field(default_factory=ClosedFormSettings)
     samplings: Mapping[str, Sampling] = field(
         default_factory=lambda: {
             "good": Sampling("dpmpp", 4, 0.6),
@@ -49,9 +49,9 @@ _STARTER = Preset(
     name="starter",
     lip_motion=LipMotionTraining(
         sizes=LipMotionSizes(reference="none"),
-        schedule=Schedule(steps=110, rate=3e-4, warm_up=20, ema=0.97),
+        schedule=Schedule(steps=90, rate=3e-4, warm_up=15, ema=0.96),
         batch=12,
-        every=4,
+        every=8,
         restyle=0.0,
         noise=0.4,
     ),

@@ -426,7 +426,8 @@ class _RendererLoss:
         steps = torch.randint(0, TRAIN_STEPS, (count,))
         early = torch.rand(count) < config.early
         steps = torch.where(early, steps // 2, steps)
-        share = config.from_aligned if config.sizes.aligned else 0.0
+        whole = config.prediction == "sample"  # the noise of a start that is not clean says nothing
+        share = config.from_aligned if config.sizes.aligned and whole else 0.0
         repaired = early & (torch.rand(count) < share)
         last = ~early & (torch.rand(count) < config.last_step / max(1e-6, 1 - config.early))
         return torch.where(last, torch.full_like(steps, TRAIN_STEPS - 1), steps), repaired
