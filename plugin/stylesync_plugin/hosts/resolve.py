@@ -249,7 +249,7 @@ class ResolveTimeline:
         media = self._import(want)
         fps = _rate_of(media) or self.rate
         first = _first_of(media) + round(want.offset * fps)
-        end = first + round(want.length * fps / self.rate)
+        end = first + math.ceil(want.length * fps / self.rate)
         for _ in range(2):
             info: MediaPoolClipInfo = {
                 "mediaPoolItem": media, "startFrame": first, "endFrame": end,
@@ -266,7 +266,7 @@ class ResolveTimeline:
                 item.AddMarker(0, "Mint", MARKER, "", 1, want.record)
                 return
             self._delete(item)
-            end += math.ceil(missing * fps / self.rate)
+            end += int(math.copysign(math.ceil(abs(missing) * fps / self.rate), missing))
 
     def _item_at(self, want: _Wanted, index: int) -> TimelineItem | None:
         for item in self.items(want.kind, index):

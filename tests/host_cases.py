@@ -1,0 +1,26 @@
+"""Every host with one and the same cut, and what the dub of its selection looks like there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stylesync_plugin.dub_timeline import dub_timeline
+from stylesync_plugin.hosts.base import Host
+from stylesync_plugin.jobs import Job, Speech
+from stylesync_plugin.plan import PlanSettings
+from timeline_material import MarkingEngine, write_speech
+
+from stylesync_engine.request import DubOptions
+
+
+def dub_selection(host: Host, folder: Path, handles: int = 0, line: float = 0.4) -> MarkingEngine:
+    """Read, dub what is selected with a line of so many seconds, write."""
+    content, selection = host.read()
+    speech = Speech(file=str(write_speech(folder / f"line{line}.wav", line)))
+    job = Job("dub", selection.dub, speech, options=DubOptions(codec="ffv1"))
+    engine = MarkingEngine()
+    settings = PlanSettings(folder / "media", (folder,), handles)
+    batch = dub_timeline(content, (job,), settings, engine)
+    assert batch.failures == []
+    host.write(batch.timeline)
+    return engine
