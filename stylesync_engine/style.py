@@ -128,7 +128,8 @@ class ClosedFormReading:
             for parts in (known, asked)
         )
         style = ridge_regression(sounds, missed - always, wanted, self._settings)
-        return motion + style + always * (len(kept) / (len(kept) + self._settings.rest))
+        believed = always * (len(kept) / (len(kept) + self._settings.rest))
+        return np.asarray(motion + style + believed, np.float32)
 
     def _run(self, speech: Array) -> tuple[list[Array], Array]:
         """What sounds are compared by, decoder features `[T, d]` and the clip's speech without its

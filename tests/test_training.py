@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 from model_fixtures import make_face_model
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from stylesync_training import corpora, renderer
 from stylesync_training.dataset import TrainingClip, clip_weights, load_clips
-from stylesync_training.leave_one_out import VARIANTS, reference_for, train_fold
+from stylesync_training.leave_one_out import VARIANTS, compare_swap, reference_for, train_fold
 from stylesync_training.lip_motion import (
     LipMotionTraining,
     draw_lip_batches,
     draw_reference,
+    lip_basis,
     random_style,
     train_lip_motion,
 )
@@ -35,6 +37,7 @@ from stylesync_engine.face_model import MOUTH
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
+from stylesync_engine.style import StyleReference
 
 
 def make_clip(speaker: str, name: str, frames: int = 60, seed: int = 0) -> TrainingClip:
@@ -350,3 +353,27 @@ def test_a_fold_goes_on_with_the_network_that_it_kept(tmp_path: Path) -> None:
     again = train_fold(*words)
     for a, b in zip(_values(first), _values(again), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_swapped_reference_moves_the_lips_towards_its_owner() -> None:
+    """One opens the mouth wide, the other hardly: each result has its reference's manner."""
+
+    class Copying:
+        def predict(self, speech: object, reference: StyleReference | None) -> NDArray[np.float32]:
+            assert reference is not None
+            return reference.motion
+
+    def clip(speaker: str, name: str, size: float, seed: int) -> TrainingClip:
+        made = make_clip(speaker, name, 30, seed)
+        return dataclasses.replace(made, beta=made.beta * size)
+
+    wide = [clip("a", str(i), 2.0, i) for i in range(3)]
+    small = [clip("b", str(i), 0.1, i) for i in range(3)]
+    basis = lip_basis(make_face_model())
+    made = [Copying().predict(c.speech, reference_for(c, wide, 30)) for c in wide]
+    swap = compare_swap(Copying(), made, wide, small, 30, basis)
+    assert swap["nearer_owner"] == 1.0
+    assert swap["apart"] > 0
+    with_itself = compare_swap(Copying(), made, wide, wide, 30, basis)
+    assert with_itself["apart"] == pytest.approx(0)
+    assert with_itself["nearer_owner"] == with_itself["nearer_truth"] == 0.0

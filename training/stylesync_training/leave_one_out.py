@@ -44,6 +44,7 @@ Say = Callable[[str, int, int], None]
 
 REFERENCES = (64, 128, 256)  # n of Table III
 SWAPPED = "another person's reference"
+SWAP_FIGURES = ("errors", "apart", "nearer_truth", "nearer_owner")
 _MOST_MEASURED = 6  # clips a speaker, so that nobody's many clips take most of the time
 
 
@@ -155,47 +156,89 @@ def measure(
     settings: ClosedFormSettings,
 ) -> list[dict[str, Any]]:
     """Errors on the fold's clips with references of each length from the speaker's other clips,
-    and with the longest one of somebody else."""
+    and with the longest one of somebody else, beside what that swap changes."""
     reading: StyleReading = (
         ClosedFormReading(network, settings) if variant.closed_form else NetworkReading(network)
     )
     basis = lip_basis(face_model)
     rows = []
+    people = {speaker: _people(clips, speaker) for speaker in fold}
     for length in variant.lengths:
-        errors = _errors(reading, clips, fold, basis, length, swap=False)
+        made = {
+            speaker: [
+                reading.predict(clip.speech, reference_for(clip, own, length))
+                for clip in _spread(own)
+            ]
+            for speaker, (own, _) in people.items()
+        }
+        errors = {s: _mean_error(made[s], _spread(own), basis) for s, (own, _) in people.items()}
         rows.append({"n": length, "reference": "own", "errors": errors})
     if variant.swap:
-        errors = _errors(reading, clips, fold, basis, variant.lengths[-1], swap=True)
-        rows.append({"n": variant.lengths[-1], "reference": SWAPPED, "errors": errors})
+        swaps = {
+            s: compare_swap(reading, made[s], own, other, variant.lengths[-1], basis)
+            for s, (own, other) in people.items()
+        }
+        by_figure = {name: {s: swap[name] for s, swap in swaps.items()} for name in SWAP_FIGURES}
+        rows.append({"n": variant.lengths[-1], "reference": SWAPPED, **by_figure})
     return rows
 
 
-def _errors(
+def _people(
+    clips: Sequence[TrainingClip], speaker: str
+) -> tuple[list[TrainingClip], list[TrainingClip]]:
+    """A speaker's clips, and those of the next one."""
+    others = sorted({clip.speaker for clip in clips} - {speaker})
+    other = next((name for name in others if name > speaker), others[0])
+    return (
+        [clip for clip in clips if clip.speaker == speaker],
+        [clip for clip in clips if clip.speaker == other],
+    )
+
+
+def _spread(own: Sequence[TrainingClip]) -> Sequence[TrainingClip]:
+    """At most `_MOST_MEASURED` of a speaker's clips."""
+    return own[:: -(-len(own) // _MOST_MEASURED)]
+
+
+def _mean_error(made: Sequence[Array], clips: Sequence[TrainingClip], basis: torch.Tensor) -> float:
+    errors = [motion_error(m, clip, basis) for m, clip in zip(made, clips, strict=True)]
+    return float(np.mean(errors))
+
+
+def compare_swap(
     reading: StyleReading,
-    clips: Sequence[TrainingClip],
-    fold: Sequence[str],
-    basis: torch.Tensor,
+    made: Sequence[Array],
+    own: Sequence[TrainingClip],
+    other: Sequence[TrainingClip],
     length: int,
-    swap: bool,
+    basis: torch.Tensor,
 ) -> dict[str, float]:
-    """Mean error a speaker of the fold."""
-    speakers = sorted({clip.speaker for clip in clips})
-    errors = {}
-    for speaker in fold:
-        own = [clip for clip in clips if clip.speaker == speaker]
-        measured = own[:: -(-len(own) // _MOST_MEASURED)]
-        others = speakers[:]
-        others.remove(speaker)
-        other = others[speakers.index(speaker) % len(others)]
-        owner = [clip for clip in clips if clip.speaker == (other if swap else speaker)]
-        each = [
-            motion_error(
-                reading.predict(clip.speech, reference_for(clip, owner, length)), clip, basis
-            )
-            for clip in measured
-        ]
-        errors[speaker] = float(np.mean(each))
-    return errors
+    """The same speech with two people's references: `errors`, the swapped one's mean error;
+    `apart`, how far the two lips are from each other, face heights; `nearer_truth`, the share of
+    clips that the speaker's own reference brings nearer to what was really said; `nearer_owner`,
+    the share in which of the two results the one with a person's reference has the way of moving
+    (see `manner_of`) that is nearer to that person's."""
+    errors, apart, truth, owner = [], [], [], []
+    for mine, clip in zip(made, _spread(own), strict=True):
+        reference = reference_for(clip, other, length)
+        swapped = reading.predict(clip.speech, reference)
+        errors.append(motion_error(swapped, clip, basis))
+        apart.append(lip_distance(mine, swapped, basis))
+        truth.append(motion_error(mine, clip, basis) < errors[-1])
+        manners = [manner_of(motion, basis) for motion in (mine, swapped)]
+        people = (reference_for(clip, own, length), reference)
+        known = [manner_of(person.motion, basis) for person in people if person]
+        for index, manner in enumerate(known):
+            far = [float(np.linalg.norm(found - manner)) for found in manners]
+            owner.append(far[index] < far[1 - index])
+    means = [float(np.mean(values)) for values in (errors, apart, truth, owner)]
+    return dict(zip(SWAP_FIGURES, means, strict=True))
+
+
+def manner_of(motion: Array, basis: torch.Tensor) -> Array:
+    """Whatever is said: mean and spread of each lip vertex in the picture, `[2 V 2]`."""
+    vertices = np.einsum("tk,kvc->tvc", motion, basis.numpy())[..., :2].reshape(len(motion), -1)
+    return np.concatenate([vertices.mean(axis=0), vertices.std(axis=0)])
 
 
 def reference_for(
@@ -219,8 +262,13 @@ def reference_for(
 
 
 def motion_error(motion: Array, clip: TrainingClip, basis: torch.Tensor) -> float:
-    """Mean distance in the picture of lip vertices, face heights, of lip motion `[T, 13]`."""
-    change = np.einsum("tk,kvc->tvc", motion - clip.beta[:, :MOUTH], basis.numpy())
+    """`lip_distance` of lip motion `[T, 13]` from the truth."""
+    return lip_distance(motion, clip.beta[:, :MOUTH], basis)
+
+
+def lip_distance(one: Array, other: Array, basis: torch.Tensor) -> float:
+    """Mean distance in the picture of lip vertices, face heights, of lip motions `[T, 13]`."""
+    change = np.einsum("tk,kvc->tvc", one - other, basis.numpy())
     return float(np.linalg.norm(change[..., :2], axis=-1).mean())
 
 
@@ -249,6 +297,10 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         line = {"variant": kind[0], "n": kind[1], "reference": kind[2], "error": mean, "±": spread}
         if ratios:
             line["ratio"], line["ratio ±"] = _mean_and_error(ratios)
+        for name in SWAP_FIGURES[1:]:
+            values = [value for row in own for value in row.get(name, {}).values()]
+            if values:
+                line[name] = float(np.mean(values))
         table.append({**line, "speakers": len(errors), "seeds": len({r["seed"] for r in own})})
     return table
 
