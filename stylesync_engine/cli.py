@@ -24,6 +24,7 @@ from stylesync_engine.request import (
     Progress,
     RequestError,
 )
+from stylesync_engine.verify_command import verify
 
 PROGRAM = "stylesync-engine"
 REQUEST_BYTES = 16 * 2**20
@@ -386,6 +387,7 @@ def serve() -> None:
 
 
 app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
+app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
 
 
 @models_app.callback(invoke_without_command=True)

@@ -40,6 +40,7 @@ from stylesync_engine.overlay import lift_changes, overlay_layout
 from stylesync_engine.pixels import PixelLayout, black_picture
 from stylesync_engine.plan import Plan, has_window, load_window, note_request, write_text
 from stylesync_engine.preparing import prepare_plan
+from stylesync_engine.provenance import delivering
 from stylesync_engine.rendering import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
 from stylesync_engine.shots import find_faces
@@ -135,12 +136,16 @@ def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
     overlay = request.options.delivery == "overlay"
     if overlay:
         like = replace(like, layout=overlay_layout(info.layout, info.height))
-    with VideoWriter(request.output, like, request.options.codec, sound) as writer:
+    with (
+        delivering(plan, check_consent(request)) as delivery,
+        VideoWriter(delivery.place, like, request.options.codec, sound) as writer,
+    ):
         frames = composited_frames(plan, work, writer.layout if overlay else None)
         for done, frame in enumerate(frames, start=1):
             writer.write(frame)
             clock(Progress("assemble", done, len(plan.frames)))
-    return _result(plan, work, info, {**_kept_seconds(work), **clock.seconds})
+    result = _result(plan, work, info, {**_kept_seconds(work), **clock.seconds})
+    return replace(result, signed_by=delivery.signed_by)
 
 
 def composited_frames(

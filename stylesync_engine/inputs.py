@@ -10,9 +10,11 @@ from stylesync_engine import __version__
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.consent import check_consent
 from stylesync_engine.delivery import check_output
+from stylesync_engine.marking import check_mark
 from stylesync_engine.media import VideoInfo, probe_sound, probe_video
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
 from stylesync_engine.shots import check_range
+from stylesync_engine.studio import choose_signer
 
 _PLACES = ("output", "work", "person", "consent")
 _WRITING = ("device", "codec", "delivery", "credentials", "mark")
@@ -25,6 +27,8 @@ def check_request(request: DubRequest) -> None:
     """
     options = request.options
     check_consent(request)
+    choose_signer(request)
+    check_mark(request)
     check_output(request.output, options.codec)
     if options.delivery == "vfx":
         raise RequestError("delivery 'vfx' is not available yet; choose composite or overlay.")
