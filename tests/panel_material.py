@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import opentimelineio as otio
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
@@ -36,6 +39,28 @@ def write_timeline(path: Path, clips: list[Path], frames: int = 74) -> Path:
         timeline.tracks.append(track)
     otio.adapters.write_to_file(timeline, str(path))
     return path
+
+
+def add_marker(path: Path, first: int, frames: int, data: dict[str, Any]) -> None:
+    """A marker on the timeline, from a frame on, that says what to dub."""
+    timeline = otio.adapters.read_from_file(str(path))
+    start, length = (otio.opentime.RationalTime(value, 25) for value in (first, frames))
+    marked = otio.opentime.TimeRange(start, length)
+    marker = otio.schema.Marker(f"line {first}", marked, metadata={"stylesync": data})
+    timeline.tracks.markers.append(marker)
+    otio.adapters.write_to_file(timeline, str(path))
+
+
+def write_clip(path: Path, colours: list[tuple[int, int, int]], rate: Fraction) -> str:
+    """One picture of each colour."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "bgr0"
+        for colour in colours:
+            picture = np.full((120, 160, 3), colour, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return str(path)
 
 
 def wait(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
@@ -133,3 +158,10 @@ class Heartbeat:
 
     def stop(self) -> None:
         self._timer.stop()
+
+    def assert_alive(self) -> None:
+        """No turn of the GUI thread works for 50 ms, and none of a hundred takes as long at all:
+        a busy machine may keep the thread waiting now and then."""
+        assert len(self.walls) > 100
+        assert max(self.works) < 0.05
+        assert sorted(self.walls)[len(self.walls) * 99 // 100] < 0.05

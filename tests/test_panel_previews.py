@@ -5,24 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
+from panel_material import write_clip
 
 from stylesync_engine import previews
 from stylesync_engine.request import FrameRange, MediaError, RequestError
-
-
-def write_clip(path: Path, colours: list[tuple[int, int, int]], rate: Fraction) -> str:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "bgr0"
-        for colour in colours:
-            picture = np.full((120, 160, 3), colour, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    return str(path)
 
 
 def write_tone(path: Path, rate: int, channels: int, seconds: float) -> str:

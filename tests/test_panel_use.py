@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import opentimelineio as otio
 import pytest
 from panel_material import (
+    add_marker,
     answer_file_dialog,
     click,
     drag,
@@ -253,19 +253,6 @@ def test_dropped_files_are_speech_and_dropped_timelines_open(panel: Any, tmp_pat
 # Markers
 
 
-def mark(path: Path, *marks: tuple[int, int, dict[str, Any]]) -> None:
-    """Markers of (first frame, frames, job data) on the timeline."""
-    timeline = otio.adapters.read_from_file(str(path))
-    for number, (first, frames, data) in enumerate(marks, 1):
-        marked = otio.opentime.TimeRange(
-            otio.opentime.RationalTime(first, 25), otio.opentime.RationalTime(frames, 25)
-        )
-        timeline.tracks.markers.append(
-            otio.schema.Marker(f"line {number}", marked, metadata={"stylesync": data})
-        )
-    otio.adapters.write_to_file(timeline, str(path))
-
-
 def test_markers_become_jobs_and_their_absence_is_said(panel: Any, tmp_path: Path) -> None:
     path = make_timeline(tmp_path)
     open_timeline(panel, path)
@@ -275,11 +262,12 @@ def test_markers_become_jobs_and_their_absence_is_said(panel: Any, tmp_path: Pat
     assert len(panel.jobs.queue) == 0
     for name in ("one.wav", "two.wav"):
         (tmp_path / name).touch()
-    mark(path, (5, 20, {"speech": "one.wav"}), (80, 30, {"speech": "two.wav"}))
+    add_marker(path, 5, 20, {"speech": "one.wav"})
+    add_marker(path, 80, 30, {"speech": "two.wav"})
     open_timeline(panel, path)
     click(panel.queue_view.markers)
     jobs = list(panel.jobs.queue)
-    assert [job.title for job in jobs] == ["line 1", "line 2"]
+    assert [job.title for job in jobs] == ["line 5", "line 80"]
     assert [job.state for job in jobs] == ["running", "waiting"]
     assert [job.job["speech"]["file"] for job in jobs] == ["one.wav", "two.wav"]
     assert panel.side.currentWidget() is panel.queue_view

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pytest
 from panel_material import (
     SPEAKERS,
     Heartbeat,
+    add_marker,
     answer_file_dialog,
     click,
     drag,
@@ -21,6 +26,7 @@ from panel_material import (
     needs_speakers,
     place_on_strip,
     wait,
+    write_clip,
     write_timeline,
 )
 from PySide6.QtCore import Qt
@@ -30,6 +36,8 @@ from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = [pytest.mark.slow, needs_speakers]
+
 CLIPS = [SPEAKERS / f"{name}.mpg" for name in ("bbac3n", "bbac4s", "bbac5p")]
 
 
@@ -113,7 +121,6 @@ def card_of(panel: Any, job: Any) -> Any:
     return panel.queue_view.cards[job.id]
 
 
-@needs_speakers
 def test_the_whole_way_by_clicks_and_keys(window: Window, tmp_path: Path, models: str) -> None:
     panel = window.panel
     timeline = write_timeline(tmp_path / "interview é #1.otio", CLIPS)
@@ -149,7 +156,7 @@ def test_the_whole_way_by_clicks_and_keys(window: Window, tmp_path: Path, models
     beat.stop()
     assert (job.state, job.message) == ("done", "")
     assert job.frames == 12
-    assert sorted(beat.works)[-1] < 0.05
+    beat.assert_alive()
 
     click(card_of(panel, second).again)
     wait(lambda: second.state == "done", "the cancelled one, tried again, is done", 200)
@@ -179,6 +186,17 @@ def test_the_whole_way_by_clicks_and_keys(window: Window, tmp_path: Path, models
     check_reopened(window, saved, tmp_path)
 
 
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="needs xvfb")
+def test_the_whole_way_on_an_x_server() -> None:
+    test = f"{Path(__file__)}::{test_the_whole_way_by_clicks_and_keys.__name__}"
+    done = subprocess.run(
+        ["xvfb-run", "-a", sys.executable, "-m", "pytest", "-q", "-m", "slow", test],
+        cwd=ROOT, env={**os.environ, "QT_QPA_PLATFORM": "xcb"},
+        capture_output=True, text=True, timeout=230, check=False,
+    )  # fmt: skip
+    assert "1 passed" in done.stdout, done.stdout[-4000:] + done.stderr[-2000:]
+
+
 def check_saved(saved: Path, timeline: Path, output: Path) -> None:
     """The dub lies over its frames; the original timeline is what it was."""
     content = otio.adapters.read_from_file(str(saved))
@@ -205,7 +223,6 @@ def check_reopened(window: Window, saved: Path, folder: Path) -> None:
         again.close()
 
 
-@needs_speakers
 def test_a_killed_engine_is_said_and_the_dub_goes_on(
     window: Window, tmp_path: Path, models: str
 ) -> None:
@@ -230,7 +247,6 @@ def test_a_killed_engine_is_said_and_the_dub_goes_on(
     assert mode == "before"
 
 
-@needs_speakers
 def test_a_running_dub_is_cancelled_and_shown_while_it_grows(
     window: Window, tmp_path: Path, models: str
 ) -> None:
@@ -251,7 +267,6 @@ def test_a_running_dub_is_cancelled_and_shown_while_it_grows(
         wait(lambda: job.state in ("cancelled", "done"), "the dub ends", 60)
 
 
-@needs_speakers
 def test_the_form_says_what_is_wrong(window: Window, tmp_path: Path) -> None:
     panel = window.panel
     clips = [CLIPS[0], tmp_path / "lost.mov"]
@@ -272,3 +287,55 @@ def test_the_form_says_what_is_wrong(window: Window, tmp_path: Path) -> None:
     panel.open(tmp_path / "nowhere.otio")
     wait(lambda: panel.pages.currentWidget() is panel.trouble, "the trouble is told")
     assert "nowhere.otio" in panel.trouble.text.text()
+
+
+def test_a_whole_timeline_is_dubbed_from_its_markers(
+    window: Window, tmp_path: Path, models: str
+) -> None:
+    panel = window.panel
+    path = write_timeline(tmp_path / "cut.otio", CLIPS[:2])
+    data = {"speech": str(CLIPS[2]), "options": {"models": models, "quality": "draft"}}
+    for first in (4, 80):
+        add_marker(path, first, 10, data)
+    open_timeline(panel, path)
+    key(panel, Qt.Key.Key_Q)
+    click(panel.queue_view.markers)
+    jobs = list(panel.jobs.queue)
+    assert len(jobs) == 2
+    wait(lambda: all(job.state == "done" for job in jobs), "both are dubbed", 200)
+    for job in jobs:
+        click(card_of(panel, job).put)
+        wait(lambda j=job: j.placed, "the dub is on a track")
+    ours = [track for track in panel.document.content.of_kind("Video") if track.is_ours]
+    spans = [clip.span for track in ours for clip in track.clips]
+    assert [(span.start * 25, span.end * 25) for span in spans] == [(4, 14), (80, 90)]
+    answer_file_dialog(tmp_path / "dubbed.otio")
+    key(panel, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+
+
+def test_no_face_a_cut_and_a_retime_are_said_beside_their_fields(
+    window: Window, tmp_path: Path
+) -> None:
+    panel = window.panel
+    colours = [(200, 30, 30)] * 40 + [(20, 40, 220)] * 40
+    empty = write_clip(tmp_path / "empty.mkv", colours, Fraction(25))
+    path = write_timeline(tmp_path / "cut.otio", [CLIPS[0], Path(empty), CLIPS[1]])
+    timeline = otio.adapters.read_from_file(str(path))
+    timeline.video_tracks()[0][2].effects.append(otio.schema.LinearTimeWarp(time_scalar=0.5))
+    otio.adapters.write_to_file(timeline, str(path))
+    open_timeline(panel, path)
+    drop(panel.strip, CLIPS[2])
+    key(panel.viewer.canvas, Qt.Key.Key_Down)
+    key(panel.viewer.canvas, Qt.Key.Key_X)
+    wait(lambda: problem_of(panel, "speaker"), "the missing face is said", 60)
+    assert "No face" in problem_of(panel, "speaker")
+    assert "cut inside the range" in problem_of(panel, "dub")
+    assert "01:00:04:14" in problem_of(panel, "dub")
+    assert not panel.form.submit.isEnabled()
+    key(panel.viewer.canvas, Qt.Key.Key_Down)
+    key(panel.viewer.canvas, Qt.Key.Key_X)
+    wait(lambda: "retimed" in problem_of(panel, "dub"), "the retime is said", 60)
+
+
+def problem_of(panel: Any, field: str) -> str:
+    return " ".join(p.text for p in panel.form.problems if p.field == field)

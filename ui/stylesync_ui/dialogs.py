@@ -190,7 +190,7 @@ def _page_style() -> str:
     return (
         f"body {{ color: {colours.text.name()}; }}"
         " h2 { font-size: 16px; } h3 { font-size: 13px; }"
-        f" td {{ padding: 3px 18px 3px 0; }} .k {{ font-weight: 600; }}"
+        f" td {{ padding: 1px 18px 1px 0; }} .k {{ font-weight: 600; }}"
         f" .m {{ color: {colours.muted.name()}; }} .dub {{ color: {colours.dub.name()}; }}"
         f" .speech {{ color: {colours.speech.name()}; }}"
         f" .style {{ color: {colours.style.name()}; }}"
@@ -234,7 +234,7 @@ def help_page(parent: QWidget) -> TextDialog:
         " above the original, which stays untouched."
     )
     html = f"<h2>{tr('A dub in three ranges')}</h2>{listed}<p>{done}</p>{_keys()}"
-    return TextDialog(tr("How it works"), html, (760, 640), parent)
+    return TextDialog(tr("How it works"), html, (780, 740), parent)
 
 
 def _keys() -> str:

@@ -142,16 +142,20 @@ def _clip_view(placed: PlacedClip, library: Library, layout: Layout) -> ClipView
         try:
             path = library.find(placed.clip, layout.where(placed))
         except (DubError, OSError) as error:
-            trouble = _with_our_remedy(str(error))
+            trouble = in_our_words(str(error))
     media = placed.to_root.inverse().then(placed.media)
     return ClipView(placed, placed.root_span, placed.clip.name, path, trouble, media)
 
 
-def _with_our_remedy(sentence: str) -> str:
-    """The plugin's remedy names an option of the command line; the panel has a menu for it."""
-    what, _, _ = sentence.partition(";")
-    remedy = QCoreApplication.translate("document", "bring it back, or use Find missing media.")
-    return f"{what}; {remedy}"
+def in_our_words(sentence: str) -> str:
+    """Where the plugin's remedy is an option of the command line, the panel has a menu for it."""
+    what, _, remedy = sentence.partition(";")
+    if "--search" in remedy:
+        ours = QCoreApplication.translate("document", "bring it back, or use Find missing media.")
+        return f"{what}; {ours}"
+    if "--consent" in remedy:
+        return f"{what}; {QCoreApplication.translate('document', 'choose it here.')}"
+    return sentence
 
 
 def _track_view(clips: list[ClipView]) -> TrackView:

@@ -15,7 +15,7 @@ from stylesync_plugin.plan import Plan
 from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.batch_runner import EngineBridge, PlanCheck
-from stylesync_ui.document import ClipView, Document
+from stylesync_ui.document import ClipView, Document, in_our_words
 from stylesync_ui.dub_wish import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
 from stylesync_ui.media_desk import MediaDesk
 from stylesync_ui.problems import Findings, Problem, ShownClip, blocks, check
@@ -267,8 +267,8 @@ class Editing(QObject):
             return
         self._checked = self._asked
         if isinstance(answer, Plan):
-            refused = [str(refusal.error) for refusal in answer.refused]
+            refused = [in_our_words(str(refusal.error)) for refusal in answer.refused]
             self._plan_error = refused[0] if refused and not answer.dubs else ""
         else:
-            self._plan_error = str(answer)
+            self._plan_error = in_our_words(str(answer))
         self.changed.emit()

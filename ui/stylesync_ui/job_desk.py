@@ -15,7 +15,7 @@ from stylesync_plugin.plan import PlanSettings
 from stylesync_plugin.selecting import jobs_from_markers
 
 from stylesync_ui.batch_runner import DubRunner, EngineBridge, EngineLost
-from stylesync_ui.document import Document, view
+from stylesync_ui.document import Document, in_our_words, view
 from stylesync_ui.dubbed_piece import DubbedPiece, piece_of
 from stylesync_ui.job_queue import JobQueue
 from stylesync_ui.job_record import JobRecord
@@ -182,7 +182,7 @@ class JobDesk(QObject):
             self._tell(job)
             return
         else:
-            job.move("failed", str(error))
+            job.move("failed", in_our_words(str(error)))
         self._tell(job)
         self.start_next()
 
@@ -203,7 +203,7 @@ class JobDesk(QObject):
             return
         error = outcome if isinstance(outcome, DubError) else _first_error(outcome)
         if error is not None:
-            self.failed.emit(str(error))
+            self.failed.emit(in_our_words(str(error)))
             return
         assert isinstance(outcome, Batch)
         job.placed = True

@@ -136,18 +136,11 @@ class Loading(DropPage):
         painter.fillRect(self.rect(), colours.base)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        width, height = self.width(), self.height()
-        split = height * 0.62
-        boxes = [QRectF(width * 0.14, 40, width * 0.72, split - 90)]
-        y = split
-        for parts in ((0.3, 0.22, 0.4), (0.52, 0.2, 0.2)):
-            x = 110.0
-            for part in parts:
-                boxes.append(QRectF(x, y, (width - 130) * part - 4, 52))
-                x += (width - 130) * part
-            y += 58
+        boxes = _outlines(self.width(), self.height())
         for box in boxes:
-            near = 1 - min(1.0, abs(box.center().x() / max(1, width) - self._phase + 0.2) * 2.5)
+            near = 1 - min(
+                1.0, abs(box.center().x() / max(1, self.width()) - self._phase + 0.2) * 2.5
+            )
             shade = QColor(colours.raised).lighter(100 + round(18 * near))
             painter.setBrush(shade)
             painter.drawRoundedRect(box, 4, 4)
@@ -155,6 +148,23 @@ class Loading(DropPage):
         painter.setFont(theme.ui_font(13))
         painter.drawText(boxes[0], Qt.AlignmentFlag.AlignCenter, self._text)
         painter.end()
+
+
+def _outlines(width: int, height: int) -> list[QRectF]:
+    """Where viewer, tracks and form will lie."""
+    side = 352 if width >= 900 else 0
+    split, room = height * 0.62, width - side
+    boxes = [QRectF(16, 16, room - 32, split - 40)]
+    y = split
+    for parts in ((0.3, 0.22, 0.4), (0.52, 0.2, 0.2)):
+        x = 96.0
+        for part in parts:
+            boxes.append(QRectF(x, y, (room - 112) * part - 4, 60))
+            x += (room - 112) * part
+        y += 66
+    if side:
+        boxes += [QRectF(room, 16 + 44 * n, side - 16, 32) for n in range(8)]
+    return boxes
 
 
 class Trouble(DropPage):

@@ -107,6 +107,8 @@ class Segments(QWidget):
     ) -> None:
         super().__init__()
         self.setAccessibleName(name)
+        if not stretch:
+            self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._group = QButtonGroup(self)
         self._group.setExclusive(True)
         self.buttons: dict[str, QToolButton] = {}

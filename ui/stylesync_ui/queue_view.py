@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from stylesync_plugin.contract import DubOptions
 
 from stylesync_ui import theme
 from stylesync_ui.job_queue import JobQueue
@@ -84,7 +85,7 @@ class JobCard(QFrame):
                 visible = False
             getattr(self, name).setVisible(visible)
         self.title.setText(job.title)
-        self.place.setText(Path(job.timeline).name)
+        self.place.setText(f"{Path(job.timeline).name}  ·  {quality_title(self, job)}")
         self.bar.setVisible(job.state == "running")
         self.bar.setValue(round(job.share * 1000))
         text, colour = describe(self, job)
@@ -169,7 +170,11 @@ class QueueView(QWidget):
         self._list.insertWidget(0, card)
 
 
-STAGES = ("track", "style", "speech", "lips", "render", "assemble")
+def quality_title(widget: QWidget, job: JobRecord) -> str:
+    titles = {
+        "draft": widget.tr("draft"), "good": widget.tr("good"), "best": widget.tr("best"),
+    }  # fmt: skip
+    return titles[job.job.get("options", {}).get("quality", DubOptions().quality)]
 
 
 def stage_title(widget: QWidget, stage: str) -> str:
@@ -218,7 +223,7 @@ def _running(widget: QWidget, job: JobRecord) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    whole = round(seconds)
+    whole = max(1, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -23,6 +23,9 @@ RULER = 26
 THUMBNAIL = 90
 """Height of thumbnails in px of the file: a row at 200 % is about that high."""
 NAME_HEIGHT = 16
+# Clips are dark in every theme, as their pictures stand out so.
+ON_CLIP = QColor("#e3e5e8")
+LOST_CLIP = QColor("#ff9a9c")
 
 
 class StripPainter:
@@ -109,13 +112,13 @@ class StripPainter:
             visible_left = max(box.left(), float(HEADER))
             room = box.right() - visible_left - 10
             if room > 20:
-                pen = colours.error if missing else colours.text
+                pen = LOST_CLIP if missing else ON_CLIP
                 self._name(clip, QRectF(visible_left + 6, box.top(), room, NAME_HEIGHT), pen, box)
         hovered = self.strip.hovered is clip
         fresh = track.is_ours and bool(self.strip.fresh)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if box.width() > 3:
-            edge = colours.text if hovered else colours.accent if fresh else colours.deep
+            edge = ON_CLIP if hovered else colours.accent if fresh else colours.deep
             painter.setPen(QPen(colours.error if missing else edge, 1))
             painter.drawRect(box)
         if not clip.placed.enabled:
@@ -253,6 +256,7 @@ class StripPainter:
         ground = QColor(self.theme.base)
         painter.fillRect(QRectF(HEADER, 0, self.strip.body_width, RULER - 9), ground)
         painter.setFont(theme.mono_font(10))
+        metrics = QFontMetricsF(painter.font())
         step = ruler_step(self.scale.density, rate, 96)
         number = math.floor(self.start / float(step))
         while number * step <= self.end:
@@ -261,7 +265,8 @@ class StripPainter:
             painter.drawLine(QLineF(x, 2, x, RULER - 1))
             painter.setPen(self.theme.muted)
             text = time_code(number * step, rate, zero)
-            painter.drawText(QPointF(x + 4, 12), text)
+            if x + 4 + metrics.horizontalAdvance(text) <= self.strip.width():
+                painter.drawText(QPointF(x + 4, 12), text)
             number += 1
 
     def _playhead(self) -> None:
