@@ -74,7 +74,7 @@ class PreferencesDialog(QDialog):
             widget.setAccessibleName(name)
         form = QFormLayout()
         form.setSpacing(10)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow(
             self.tr("Models folder"), _stretched(self.models, self.default_models, self.choose)
@@ -239,8 +239,8 @@ def help_page(parent: QWidget) -> TextDialog:
 
 def _keys() -> str:
     """All commands that have keys, as a page's two columns."""
-    groups = [_keys_of(group) for group in all_groups()]
-    left, right = groups[:2], groups[2:]
+    timeline, play, marks, views, dub, rest = map(_keys_of, all_groups())
+    left, right = (timeline, play, dub), (marks, views, rest)
     columns = "".join(f"<td width='50%'>{''.join(part)}</td>" for part in (left, right))
     return f"<table width='100%'><tr>{columns}</tr></table>"
 
@@ -281,4 +281,4 @@ def about_page(parent: QWidget) -> TextDialog:
         f"<p>{tr('Visual dubbing that keeps the way a person speaks.')}"
         f"</p><p class='m'>{mark}</p><h3>{tr('Licences')}</h3><table>{table}</table>"
     )
-    return TextDialog(tr("About StyleSync"), html, (460, 440), parent)
+    return TextDialog(tr("About StyleSync"), html, (460, 410), parent)

@@ -17,6 +17,7 @@ from stylesync_plugin.times import Span, time_code
 from stylesync_ui.batch_runner import EngineBridge, PlanCheck
 from stylesync_ui.document import ClipView, Document, in_our_words
 from stylesync_ui.dub_wish import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
+from stylesync_ui.engine_link import EngineLink, Event
 from stylesync_ui.media_desk import MediaDesk
 from stylesync_ui.problems import Findings, Problem, ShownClip, blocks, check
 
@@ -61,6 +62,17 @@ class Editing(QObject):
 
     def close(self) -> None:
         self._plan.stop()
+
+    def learn_models(self, link: EngineLink) -> None:
+        """Which models are here; long jobs go first, so nothing waits for the answer."""
+
+        def hear(event: Event) -> None:
+            if event["event"] == "result":
+                listed = event["models"]
+                self.models_here = {row["name"]: row.get("here") is not False for row in listed}
+                self.changed.emit()
+
+        link.ask("models", {}, hear)
 
     # Choosing
 

@@ -128,24 +128,10 @@ class Panel(PanelLayout):
 
     def _begin(self) -> None:
         self.link.start()
-        self._ask_models()
+        self.editing.learn_models(self.link)
         self.notice.offer_interrupted()
         limit = self.preferences.cache_mb * 1_000_000
         threading.Thread(target=self.desk.folder.trim, args=(limit,), daemon=True).start()
-
-    def _ask_models(self) -> None:
-        """Which models are here; long jobs go first, so nothing waits for the answer."""
-
-        def hear(event: dict[str, object]) -> None:
-            listed = event.get("models")
-            if event["event"] == "result" and isinstance(listed, list):
-                self.editing.models_here = {
-                    str(entry["name"]): entry.get("here") is not False for entry in listed
-                }
-                self.form.offer_models(list(self.editing.models_here))
-                self.editing.changed.emit()
-
-        self.link.ask("models", {}, hear)
 
     def do(self, action: str) -> None:
         """Every action that buttons, keys, menus and messages name."""
@@ -308,6 +294,7 @@ class Panel(PanelLayout):
         if self.document is None:
             return
         content, wish = self.document.content, self.editing.wish
+        self.form.offer_models(list(self.editing.models_here))
         self.form.show_wish(wish, content.rate, content.zero)
         self.form.show_problems(self.editing.problems(), self._summary())
         ranges: dict[str, tuple[Span, str | None]] = {}
@@ -397,7 +384,7 @@ class Panel(PanelLayout):
 
     def restart_engine(self) -> None:
         self.link.restart()
-        self._ask_models()
+        self.editing.learn_models(self.link)
 
     def shut(self) -> None:
         """End what runs beside; the queue stays for the next time."""

@@ -194,6 +194,13 @@ class Choice(QComboBox):
 class Check(QCheckBox):
     """A box to tick, drawn in the theme's colours."""
 
+    def sizeHint(self) -> QSize:
+        metrics = QFontMetrics(theme.ui_font())
+        return QSize(27 + metrics.horizontalAdvance(self.text()), max(20, metrics.height() + 4))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -169,15 +169,17 @@ def take_first_run(session: Session, asked: argparse.Namespace) -> None:
 def take_editing_states(session: Session, asked: argparse.Namespace) -> None:
     panel = session.panel
     before = panel.document
-    panel.open(session.timeline("interview.otio", (asked.clips * 4)[:4], missing=True))
+    panel.open(session.timeline("conform.otio", asked.clips, missing=True))
     session.wait(lambda: panel.document is not before)
-    session.settle()
-    session.take("opened")
     panel.player.go(panel.document.content.duration - 1)
     panel.do("this_shot")
     session.settle()
     session.take("missing_media")
-    panel.banner.hide()
+    before = panel.document
+    panel.open(session.timeline("interview.otio", (asked.clips * 4)[:4]))
+    session.wait(lambda: panel.document is not before)
+    session.settle()
+    session.take("opened")
     take_problems(session, asked)
     panel.marking.choose_shot("style", _shot(panel, 1))
     panel.set_option("models", asked.models)
@@ -254,6 +256,20 @@ def take_results(session: Session) -> None:
     session.take("on_a_new_track")
     panel.timeline.save(panel.document.target)
     session.take("saved")
+    take_showcase(session)
+
+
+def take_showcase(session: Session) -> None:
+    """The picture of the README: a dub on its track, before and after side by side."""
+    panel = session.panel
+    for job in list(panel.jobs.queue):
+        if job.state in ("failed", "cancelled"):
+            panel.results.act(job.id, "forget")
+    panel.banner.hide()
+    panel.player.go(Fraction(3, 5))
+    panel.set_mode("side")
+    session.settle()
+    session.take("showcase")
 
 
 def click_of(banner: Banner, action: str) -> None:

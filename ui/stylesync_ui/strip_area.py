@@ -59,7 +59,8 @@ class StripArea(QWidget):
         for widget in (self.zoom, self.scroller):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.hint.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        layout = row(self.kinds, 8, self.hint, self.snap, self.fit, self.zoom)
+        layout = row(self.kinds, 8, self.hint, None, self.snap, self.fit, self.zoom)
+        layout.setStretch(2, 1000)
         layout.setContentsMargins(8, 0, 12, 0)
         bar.setLayout(layout)
         return bar
