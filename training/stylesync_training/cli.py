@@ -252,6 +252,25 @@ def lip_motion(
     _train("lip-motion", work, preset, (steps, batch, seed, tensorboard), dry_run, as_json)
 
 
+@app.command("sync-expert", epilog=f"Example: {PROGRAM} sync-expert --work run")
+def sync_expert(
+    work: Work,
+    preset: PresetName = None,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    seed: Seed = None,
+    tensorboard: TensorBoard = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train the own sync expert on the prepared clips.
+
+    From then on `evaluate` gives its figures, and `prepare`, run again, drops clips whose sound is
+    early or late.
+    """
+    _train("sync-expert", work, preset, (steps, batch, seed, tensorboard), dry_run, as_json)
+
+
 @app.command(epilog=f"Example: {PROGRAM} renderer --work run --steps 4500")
 def renderer(
     work: Work,
@@ -335,6 +354,7 @@ def evaluate(
     """
     with reporting(as_json) as report, _Bars() as bars:
         from stylesync_training import evaluate as evaluation
+        from stylesync_training import steps
         from stylesync_training.corpora import pick_clips
         from stylesync_training.published import find_published
         from stylesync_training.workspace import open_workspace
@@ -351,8 +371,9 @@ def evaluate(
             return
         name = models or str(space.folder / "models")
         published = find_published(measures)
+        judge = steps.find_sync_judge(space)
         data = evaluation.evaluate_models(
-            name, clips, wanted, pairs, space.report, published, bars.say
+            name, clips, wanted, pairs, space.report, published, bars.say, judge
         )
         report.result(data, evaluation.describe(data))
 
@@ -559,6 +580,7 @@ def _train(
         runs: dict[str, Callable[[Workspace, Preset, Budget], None]] = {
             "autoencoder": steps.run_autoencoder,
             "lip-motion": steps.run_lip_motion,
+            "sync-expert": steps.run_sync_expert,
             "renderer": lambda s, p, b: steps.run_renderer(s, p, b, bars.say),
         }
         runs[step](space, chosen, wanted)

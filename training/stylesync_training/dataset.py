@@ -50,11 +50,12 @@ def load_clips(
     for path in sorted(folder.glob("*/*.safetensors")):
         if speakers is not None and path.parent.name not in speakers:
             continue
-        clips.append(_read_clip(path, pictures))
+        clips.append(read_clip(path, pictures))
     return clips
 
 
-def _read_clip(path: Path, pictures: bool) -> TrainingClip:
+def read_clip(path: Path, pictures: bool = True) -> TrainingClip:
+    """One prepared clip. Raises ModelError naming the file where it is damaged."""
     names = (*_PLAIN, "speech", *(("crops",) if pictures else ()))
     try:
         with safe_open(path, framework="np") as file:

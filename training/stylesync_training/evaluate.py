@@ -27,6 +27,7 @@ from stylesync_engine.request import DubOptions, DubRequest, FrameRange, Quality
 from stylesync_training.corpora import SourceClip
 from stylesync_training.measures import TRACKER, Judge, crop_matrix, mean_rows
 from stylesync_training.published import Published
+from stylesync_training.sync_expert import SyncJudge
 from stylesync_training.tables import markdown_table
 from stylesync_training.workspace import write_json
 
@@ -34,6 +35,7 @@ Say = Callable[[str, int, int], None]
 Row = dict[str, Any]
 
 _SHOWN = 8  # columns of the sheet
+_NO_OWN_SYNC = "OwnSync is left out: run stylesync-train sync-expert with the same --work."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,13 @@ def evaluate_models(
     folder: Path,
     published: Published,
     say: Say,
+    own_sync: SyncJudge | None = None,
 ) -> dict[str, Any]:
     """Dub and measure; writes `evaluation.json`, `.md`, `.png` and the contact sheet into
     `folder` and returns what the JSON holds."""
     check_qualities(qualities)
     models = load_models(models_name)
-    judge = Judge(published)
+    judge = Judge(published, own_sync)
     pairs = choose_pairs(clips, count)
     place = folder / "evaluation" / models.fingerprint[:12]
     rows: list[Row] = []
@@ -95,7 +98,7 @@ def evaluate_models(
         "models": models.name,
         "fingerprint": models.fingerprint,
         "faces_by": TRACKER,
-        "left_out": published.missing(),
+        "left_out": [*published.missing(), *([] if own_sync else [_NO_OWN_SYNC])],
         "means": summarise_rows(rows),
         "rows": rows,
     }

@@ -42,6 +42,14 @@ def noise_loss(predicted: Tensor, aim: Tensor, weight: Tensor | float = 1.0) -> 
     return ((predicted - aim).square() * weight).mean()
 
 
+def contrastive_loss(seen: Tensor, heard: Tensor, temperature: Tensor) -> Tensor:
+    """InfoNCE both ways: of all frames of a clip, the sound's `[B, T, E]` own frame of the lips
+    `[B, T, E]` has to be the most alike. Both are unit vectors."""
+    alike = seen @ heard.transpose(1, 2) / temperature.abs().clamp(min=0.01)  # [B, T, T]
+    own = torch.arange(alike.shape[1], device=alike.device).expand(len(alike), -1)
+    return (F.cross_entropy(alike.transpose(1, 2), own) + F.cross_entropy(alike, own)) / 2
+
+
 class PerceptualDistance(nn.Module):
     """L1 between normalised MobileNetV2 features (ImageNet weights) of two pictures.
 

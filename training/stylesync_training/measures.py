@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from stylesync_engine.face_model import LIPS
 from stylesync_engine.faces import ShotFaces, choose_speaker, follow_faces, lip_gap
-from stylesync_engine.media import read_frames
+from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.mouth import CROP, LOWER
 from stylesync_engine.request import ModelError, NoFaceError
 from stylesync_training.losses import PerceptualDistance
 from stylesync_training.published import Published
+from stylesync_training.sync_expert import SyncJudge
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -47,6 +48,7 @@ class Judge:
     """Measures videos; tracks of videos that are asked for again are kept."""
 
     published: Published = field(default_factory=Published)
+    own_sync: SyncJudge | None = None
     _seen: dict[Path, MeasuredVideo] = field(default_factory=dict)
     _perceptual: PerceptualDistance | None = None
 
@@ -94,7 +96,7 @@ class Judge:
         return {
             **figures,
             **self.published.pictures(a, b),
-            **self.published.sync(dub, made.landmarks),
+            **self.sync(dub, made.landmarks),
         }
 
     def follow(self, dub: Path, spoken: Path, original: Path) -> dict[str, float]:
@@ -105,7 +107,15 @@ class Judge:
             "with_new": correlation(made, self.look(spoken).gap, 3),
             "with_old": correlation(made, self.look(original).gap, 3),
         }
-        return {**figures, **self.published.sync(dub, self.look(dub).landmarks)}
+        return {**figures, **self.sync(dub, self.look(dub).landmarks)}
+
+    def sync(self, dub: Path, landmarks: Array) -> dict[str, float]:
+        """SyncNet's figures and the own sync expert's, each where there is one."""
+        figures = self.published.sync(dub, landmarks)
+        if self.own_sync is not None:
+            own = self.own_sync.judge(dub, landmarks, probe_video(dub).rate)
+            figures |= own.figures() if own else {}
+        return figures
 
     @torch.no_grad()
     def perceptual(self, a: Image, b: Image) -> float | None:

@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from stylesync_engine.face_model import FaceModel
+from stylesync_engine.face_model import MOUTH, FaceModel
 from stylesync_engine.faces import ShotFaces, choose_speaker, follow_faces, stretches
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.mouth import Alignment, cut_crop
 from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError, RequestError
 from stylesync_engine.speech import FEATURE_RATE, SAMPLE_RATE, SpeechFrontEnd, load_front_end
 from stylesync_training.corpora import SourceClip, find_clips
+from stylesync_training.dataset import read_clip
 from stylesync_training.face_model import learn_face_model
+from stylesync_training.sync_expert import SyncExpert, judge_sync
 
 __all__ = ["SourceClip", "cut_clips", "find_clips", "learn_from_tracks", "track_clips"]
 
@@ -92,6 +94,36 @@ def cut_clips(
     return _run_all(_cut, jobs, workers, folder, on_done)
 
 
+def drop_out_of_sync(
+    clips: Sequence[SourceClip], folder: Path, network: SyncExpert
+) -> dict[str, str]:
+    """Take out of `folder` the clips whose sound the sync expert places clearly elsewhere; returns
+    the reasons, which `dropped.json` keeps too."""
+    dropped: dict[str, str] = {}
+    for clip in clips:
+        first = clip.under(folder)
+        files = [
+            path for path in (first, *first.parent.glob(f"{first.stem}.shot*")) if path.exists()
+        ]
+        offsets = [_offset_of(path, network) for path in files]
+        wrong = [offset for offset in offsets if offset]
+        if wrong:
+            way = "late" if wrong[0] > 0 else "early"
+            frames = abs(wrong[0])
+            dropped[clip.label] = f"its sound is {frames} frames {way} (own sync expert)"
+            for path in files:
+                path.unlink()
+    _keep_dropped(folder, dropped)
+    return dropped
+
+
+def _offset_of(path: Path, network: SyncExpert) -> int:
+    """By how many frames the sound of a prepared clip is clearly late; 0 where it is not."""
+    clip = read_clip(path, pictures=False)
+    found = judge_sync(network, clip.speech, clip.beta[:, :MOUTH])
+    return found.offset if found.clearly_off else 0
+
+
 def read_dropped(folder: Path) -> dict[str, str]:
     """Reasons by clip of what a step left out."""
     report = folder / DROPPED
@@ -114,9 +146,12 @@ def _run_all(
                 dropped[getattr(job[0], "label", str(job[0]))] = why
             if on_done:
                 on_done(done, len(jobs))
-    report = folder / DROPPED
-    report.write_text(json.dumps({**read_dropped(folder), **dropped}, indent=2))
+    _keep_dropped(folder, dropped)
     return dropped
+
+
+def _keep_dropped(folder: Path, dropped: dict[str, str]) -> None:
+    (folder / DROPPED).write_text(json.dumps({**read_dropped(folder), **dropped}, indent=2))
 
 
 def _attempt(step: Callable[..., str | None], job: tuple[object, ...]) -> str | None:

@@ -19,6 +19,7 @@ from stylesync_training.autoencoder import AutoencoderTraining
 from stylesync_training.lip_motion import LipMotionTraining
 from stylesync_training.loop import Schedule
 from stylesync_training.renderer import RendererTraining
+from stylesync_training.sync_expert import SyncExpertTraining, SyncSizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Preset:
     autoencoder: AutoencoderTraining | None = field(default_factory=AutoencoderTraining)
     lip_motion: LipMotionTraining = field(default_factory=LipMotionTraining)
     renderer: RendererTraining = field(default_factory=RendererTraining)
+    sync_expert: SyncExpertTraining = field(default_factory=SyncExpertTraining)
     style_reading: StyleReading = "closed-form"
     closed_form: ClosedFormSettings = field(default_factory=ClosedFormSettings)
     samplings: Mapping[str, Sampling] = field(
@@ -111,6 +113,10 @@ _TINY = Preset(
         variants=1,
         references=60,
         perceptual_weight=0.0,
+    ),
+    sync_expert=SyncExpertTraining(
+        sizes=SyncSizes(width=48, embedding=32),
+        schedule=Schedule(steps=150, rate=1e-3, warm_up=10, ema=0.95),
     ),
 )
 PRESETS = {preset.name: preset for preset in (_TINY, _STARTER, _PAPER)}

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
 from stylesync_engine import manifest as tables
 from stylesync_engine import parts
 from stylesync_engine.face_model import FaceModel
+from stylesync_engine.media import read_audio
 from stylesync_engine.models.autoencoder import (
     AutoencoderSizes,
     PaperAutoencoder,
@@ -23,6 +26,7 @@ from stylesync_engine.models.autoencoder import (
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
+from stylesync_engine.speech import SAMPLE_RATE, load_front_end
 from stylesync_engine.style import ClosedFormSettings
 from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder
 from stylesync_training.corpora import SourceClip
@@ -31,13 +35,24 @@ from stylesync_training.dataset import TrainingClip, load_clips
 from stylesync_training.leave_one_out import LEAVE_ONE_OUT, VARIANTS, run_folds
 from stylesync_training.lip_motion import LipMotionTraining, train_lip_motion
 from stylesync_training.loop import Figures, channels_last, trained_steps
-from stylesync_training.prepare import cut_clips, learn_from_tracks, track_clips
+from stylesync_training.prepare import (
+    cut_clips,
+    drop_out_of_sync,
+    learn_from_tracks,
+    track_clips,
+)
 from stylesync_training.presets import Preset
 from stylesync_training.renderer import (
     RendererSamples,
     RendererTraining,
     SampleCache,
     train_renderer,
+)
+from stylesync_training.sync_expert import (
+    SyncExpertTraining,
+    SyncJudge,
+    read_sync_expert,
+    train_sync_expert,
 )
 from stylesync_training.tables import markdown_table
 from stylesync_training.workspace import Workspace, keep_config, read_sizes, write_json
@@ -46,6 +61,7 @@ Say = Callable[[str, int, int], None]
 M = TypeVar("M", bound=nn.Module)
 
 AUTOENCODER, LIP_MOTION, RENDERER = "autoencoder", "lip-motion", "renderer"
+SYNC_EXPERT = "sync-expert"
 TRAIN, CHECK = "train", "check"
 _CHECK_CLIPS, _CHECK_FRAMES = 4, 60
 
@@ -79,7 +95,8 @@ def prepare_data(
     workers: int,
     say: Say,
 ) -> None:
-    """Tracks, the face model (or the `given` one) and training clips of `clips`."""
+    """Tracks, the face model (or the `given` one) and training clips of `clips`; those whose sound
+    is early or late go where the work folder has a sync expert."""
     space.keep_sources(clips)
     track_clips(clips, space.tracks, workers, lambda done, total: say("track", done, total))
     learn_face(space, clips, preset, given)
@@ -94,6 +111,8 @@ def prepare_data(
         workers=workers,
         on_done=lambda done, total: say("cut", done, total),
     )
+    if trained_steps(space.run(SYNC_EXPERT)):
+        drop_out_of_sync(clips, space.clips, read_sync_expert(space.run(SYNC_EXPERT)))
 
 
 def learn_face(
@@ -141,6 +160,32 @@ def run_lip_motion(space: Workspace, preset: Preset, budget: Budget) -> None:
     face_model = parts.read_face_model(space.face_model)
     train_lip_motion(config, face_model, train, check, run, _listener(space, run, budget))
     draw_curves(run, space.report / f"{run.name}.png")
+
+
+def run_sync_expert(space: Workspace, preset: Preset, budget: Budget) -> None:
+    """Train the own sync expert; `prepare` and `evaluate` take it from then on."""
+    train = load_clips(space.clips, space.training_speakers(), pictures=False)
+    config: SyncExpertTraining = budget.apply(preset.sync_expert)
+    config = replace(config, sizes=replace(config.sizes, speech=train[0].speech.shape[1]))
+    run = space.run(SYNC_EXPERT)
+    keep_config(run, config)
+    check = _check_clips(space, pictures=False)
+    train_sync_expert(config, train, check, run, _listener(space, run, budget))
+    draw_curves(run, space.report / f"{run.name}.png")
+
+
+def find_sync_judge(space: Workspace) -> SyncJudge | None:
+    """The work folder's sync expert, ready for videos; None before it is trained."""
+    if not trained_steps(space.run(SYNC_EXPERT)):
+        return None
+    front_end = load_front_end(space.choices.front_end)
+
+    def features(video: Path) -> NDArray[np.float32]:
+        samples, _ = read_audio(str(video), sample_rate=SAMPLE_RATE, mono=True)
+        return front_end.features(samples[0])
+
+    network = read_sync_expert(space.run(SYNC_EXPERT))
+    return SyncJudge(network, parts.read_face_model(space.face_model), features)
 
 
 def run_renderer(space: Workspace, preset: Preset, budget: Budget, say: Say) -> None:
@@ -313,6 +358,7 @@ def describe_steps(space: Workspace, preset: Preset, budget: Budget, step: str) 
         AUTOENCODER: preset.autoencoder,
         LIP_MOTION: preset.lip_motion,
         RENDERER: preset.renderer,
+        SYNC_EXPERT: preset.sync_expert,
     }
     config = budget.apply(configs[step]) if configs[step] is not None else None
     speakers = space.training_speakers() if space.clips.exists() else []
