@@ -30,6 +30,7 @@ from timeline_material import (
     clip,
     dissolve,
     gap,
+    play,
     ranged,
     read_number,
     timeline,
@@ -85,16 +86,7 @@ def settings(media: Path, out: Path, **changes: Any) -> PlanSettings:
 def melted(cut: Any, folder: Path, name: str) -> list[np.ndarray]:
     """The luma of every frame as melt renders it."""
     write_timeline(cut, folder / f"{name}.mlt")
-    target = folder / f"{name}.mkv"
-    command = ["melt", str(folder / f"{name}.mlt"), "-consumer", f"avformat:{target}",
-               "vcodec=ffv1", "pix_fmt=yuv420p", "an=1", "real_time=-1"]  # fmt: skip
-    for _ in range(3):  # on a busy machine melt now and then ends before its first frame
-        subprocess.run(
-            command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120
-        )
-        if target.stat().st_size:
-            break
-    return [frame.image.planes[0].copy() for frame in read_frames(target)]
+    return play(folder / f"{name}.mlt")
 
 
 def as_melt_shows(path: str, folder: Path) -> list[np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -119,6 +120,19 @@ def read_number(luma: np.ndarray) -> tuple[int, int]:
         row, column = bit // 4 * 16 + 4, bit % 4 * 16 + 4
         word |= int(luma[row : row + 4, column : column + 4].mean() > 128) << bit
     return word >> 10, word & 1023
+
+
+def play(project: Path, length: int | None = None) -> list[np.ndarray]:
+    """The luma of every frame, or of the first `length`, as melt plays a project.
+
+    Without threads of its own (`real_time=0`) melt neither waits for ever nor ends too early.
+    """
+    target = project.with_suffix(".played.mkv")
+    cut = [] if length is None else ["in=0", f"out={length - 1}"]
+    wanted = ["vcodec=ffv1", "pix_fmt=yuv420p", "an=1", "real_time=0", "terminate_on_pause=1"]
+    command = ["melt", str(project), *cut, "-consumer", f"avformat:{target}", *wanted]
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+    return [frame.image.planes[0].copy() for frame in read_frames(target)]
 
 
 def write_speech(path: Path, seconds: float, rate: int = 48_000) -> Path:

@@ -46,7 +46,9 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
     with reporting(as_json) as report:
         work = prepare_work(asked)
         if not work.jobs:
-            raise RequestError("Nothing is selected; give --clip, --range, --jobs or --markers.")
+            raise RequestError(
+                "Nothing is selected; give --clip, --range, --marker, --jobs or --markers."
+            )
         with EngineProcess() as engine, Display(report, as_json) as display:
             batch = dub_timeline(
                 work.timeline, work.jobs, work.settings, engine, names, display.show
@@ -117,7 +119,8 @@ def prepare_work(asked: Asked) -> Work:
 def _jobs(asked: Asked, timeline: Any) -> JobsFile:
     options = {key: asked[key] for key in _OPTIONS if key in asked}
     selected = {key: asked[key] for key in _JOB if key in asked}
-    ways = sum((bool(selected or "speech" in asked), "jobs" in asked, bool(asked.get("markers"))))
+    single = bool(selected or {"speech", "marker"} & asked.keys())
+    ways = sum((single, "jobs" in asked, bool(asked.get("markers"))))
     if ways > 1:
         raise RequestError("Give one of --jobs, --markers, or a single selection.")
     if "jobs" in asked:
@@ -130,6 +133,9 @@ def _jobs(asked: Asked, timeline: Any) -> JobsFile:
     if "speech" not in asked:
         raise RequestError("A dub needs new speech; give a sound file with --speech.")
     data = {**selected, "speech": asked["speech"], "style": _style(asked.get("style"))}
+    if "marker" in asked:
+        marked = jobs_from_markers(timeline, asked["marker"], None, data)
+        return JobsFile(_overridden(marked, options))
     name = str(asked.get("clip") or asked.get("range") or f"clip {asked.get('index')}")
     return JobsFile((job_from({"name": name, **data}, name, options),))
 

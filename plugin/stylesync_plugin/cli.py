@@ -18,7 +18,8 @@ from stylesync_plugin.times import parse_rate
 PROGRAM = "stylesync"
 
 TimelineFile = Annotated[
-    Path, typer.Argument(metavar="TIMELINE", help="OTIO, FCP 7 XML, FCPXML, EDL or AAF.")
+    Path,
+    typer.Argument(metavar="TIMELINE", help="OTIO, FCP XML, EDL, AAF, Kdenlive or MLT."),
 ]
 Jobs = Annotated[
     Path | None, typer.Option("--jobs", metavar="JOBS.json", help="What to dub, as data.")
@@ -38,6 +39,14 @@ Range = Annotated[
     typer.Option(
         "--range", metavar="A-B",
         help="A range of the timeline: time codes, seconds (12.5s) or frames; B excluded.",
+    ),
+]  # fmt: skip
+Marker = Annotated[
+    str | None,
+    typer.Option(
+        "--marker", metavar="NAME",
+        help="What a marker or guide of that name marks: its range, or the clip under it."
+        " `zone` is the zone of a Kdenlive project.",
     ),
 ]  # fmt: skip
 Speech = Annotated[
@@ -134,6 +143,7 @@ def dub(
     track: Track = None,
     index: Index = None,
     range_: Range = None,
+    marker: Marker = None,
     speech: Speech = None,
     style: Style = None,
     speaker: Speaker = None,
@@ -161,8 +171,8 @@ def dub(
 ) -> None:
     """Dub clips and put them on a new track of a copy of the timeline.
 
-    One dub by --clip, --track and --index or --range; a whole list by --jobs or --markers. The
-    same command goes on where an earlier one stopped.
+    One dub by --clip, --track and --index, --range or --marker; a whole list by --jobs or
+    --markers. The same command goes on where an earlier one stopped.
     """
     asked = _asked(locals())
     from stylesync_plugin.batch_command import run_batch
@@ -181,6 +191,7 @@ def plan(
     track: Track = None,
     index: Index = None,
     range_: Range = None,
+    marker: Marker = None,
     speech: Speech = None,
     style: Style = None,
     speaker: Speaker = None,

@@ -16,13 +16,15 @@ from typing import Any, TypeAlias
 import opentimelineio as otio
 
 from stylesync_engine.request import DiskError, RequestError
-from stylesync_plugin import fcpxml, mlt
+from stylesync_plugin import fcpxml, mlt, mlt_editing, mlt_project, safe_xml
+from stylesync_plugin.placement import MLT
 from stylesync_plugin.times import RationalTime, exact_rate, seconds
 
 Timeline: TypeAlias = otio.schema.Timeline
 
-READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".edl", ".aaf")
-WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".mlt")
+PROJECTS = (".kdenlive", ".mlt")
+READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".edl", ".aaf", *PROJECTS)
+WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
 
 _PACKAGES = {
     ".xml": "otio-fcp-adapter",
@@ -70,7 +72,7 @@ def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         if suffix in (".otioz", ".otiod"):
             _write_bundle(timeline, target)
         else:
-            _replace(target, _to_text(timeline, suffix))
+            _replace(target, _to_text(timeline, target))
     except OSError as error:
         raise DiskError(
             f"'{target}' cannot be written ({error.strerror}); choose another place."
@@ -85,8 +87,12 @@ def snapped(content: Any) -> Any:
 
 
 def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | None) -> Any:
+    if suffix in (".xml", ".fcpxml"):
+        safe_xml.refuse_entities(source.read_bytes())
     if suffix == ".fcpxml":
         return _guarded(source, lambda: fcpxml.read_from_string(_text(source)))
+    if suffix in PROJECTS:
+        return _guarded(source, lambda: mlt_project.read_project(source))
     if suffix == ".edl":
         counted = float(rate or _edl_rate(source))
         return _guarded(source, lambda: otio.adapters.read_from_file(str(source), rate=counted))
@@ -238,11 +244,19 @@ def _lift_record_start(timeline: Timeline) -> None:
         )
 
 
-def _to_text(timeline: Timeline, suffix: str) -> str:
+def _to_text(timeline: Timeline, target: Path) -> str:
+    suffix = target.suffix.lower()
     if suffix == ".fcpxml":
         return fcpxml.write_to_string(timeline)
+    if suffix in PROJECTS and "project" in timeline.metadata.get(MLT, {}):
+        return mlt_editing.write_to_string(timeline, target)
     if suffix == ".mlt":
         return mlt.write_to_string(timeline)
+    if suffix == ".kdenlive":
+        raise RequestError(
+            "A Kdenlive project is written only where the timeline came from one;"
+            " write .otio, .fcpxml or .mlt, and import that."
+        )
     adapter = "otio_json" if suffix == ".otio" else "fcp_xml"
     try:
         return str(otio.adapters.write_to_string(timeline, adapter))

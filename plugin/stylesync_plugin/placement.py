@@ -24,6 +24,10 @@ Track = otio.schema.Track
 Transition = otio.schema.Transition
 
 METADATA = "stylesync"
+MLT = "mlt"
+OBSTACLE = "obstacle"
+"""`metadata["mlt"]["obstacle"]` says why a clip of an MLT project cannot be dubbed."""
+
 ZERO = Fraction(0)
 
 
@@ -253,6 +257,7 @@ def _in_item(
     speed, obstacle = speed_of(item)
     span = context.inner.inverse().span(Span(start, start + duration(item)))
     own = context.inner.then(Mapping(speed, _start(item) - speed * start))
+    obstacle = obstacle or str(item.metadata.get(MLT, {}).get(OBSTACLE, ""))
     reasons = context.obstacles + ((obstacle,) if obstacle else ())
     enabled = context.enabled and item.enabled
     if isinstance(item, Clip):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -55,20 +55,29 @@ def jobs_from_markers(
     clip, or the marked part of it; one on the timeline or a track selects its range there.
     """
     jobs: list[Job] = []
-    for owner in [timeline.tracks, *timeline.tracks.find_children()]:
-        for marker in getattr(owner, "markers", []):
-            if (name is not None and marker.name != name) or (
-                color is not None and str(marker.color).casefold() != color.casefold()
-            ):
-                continue
-            data = marker.metadata.get(METADATA) or template
-            if data:
-                jobs.append(_job_from_marker(owner, marker, data, len(jobs) + 1, timeline))
+    for owner, marker in _marked(timeline):
+        if (name is not None and marker.name != name) or (
+            color is not None and str(marker.color).casefold() != color.casefold()
+        ):
+            continue
+        data = marker.metadata.get(METADATA) or template
+        if data:
+            jobs.append(_job_from_marker(owner, marker, data, len(jobs) + 1, timeline))
+    if not jobs and template is not None:
+        names = ", ".join(f"'{marker.name}'" for _, marker in _marked(timeline)) or "none"
+        raise RequestError(f"There is no marker '{name}'; the timeline has: {names}.")
     if not jobs:
         raise RequestError(
             'No marker says what to dub; give one metadata["stylesync"] with at least "speech".'
         )
     return tuple(jobs)
+
+
+def _marked(timeline: Any) -> Iterator[tuple[Any, Any]]:
+    """Every marker with what it lies on."""
+    for owner in [timeline.tracks, *timeline.tracks.find_children()]:
+        for marker in getattr(owner, "markers", []):
+            yield owner, marker
 
 
 def _job_from_marker(owner: Any, marker: Any, data: Any, number: int, timeline: Any) -> Job:
@@ -95,12 +104,30 @@ def pick_marked(owner: Any, marker: Any, timeline: Any) -> Pick:
                 if placed.clip is owner:
                     return Pick(track=track.label, index=number, range=_marked_part(placed, marked))
         raise RequestError(f"The marker '{marker.name}' lies on a clip that is not seen.")
-    if not marked:
-        raise RequestError(
-            f"The marker '{marker.name}' marks no range; draw it out over the words."
-        )
     named = str(owner.name) if isinstance(owner, otio.schema.Track) else ""
-    return Pick(track=named or None, range=_seconds(marked))
+    if marked:
+        return Pick(track=named or None, range=_seconds(marked))
+    return _pick_at(layout, marker, marked.start, named)
+
+
+def _pick_at(layout: Layout, marker: Any, moment: Fraction, named: str) -> Pick:
+    """A marker without length means the clip that is seen there, on its track if it has one."""
+    frame = Span(moment, moment + 1 / layout.rate)
+    tracks = [t for t in layout.of_kind(VIDEO) if named in ("", t.name)]
+    for piece in _seen(tracks, frame)[:1]:
+        track = next(t for t in tracks if piece.placed in t.clips)
+        return Pick(track=track.label, index=track.clips.index(piece.placed) + 1)
+    raise RequestError(
+        f"There is no clip at the marker '{marker.name}'; move it over the clip, or draw it out."
+    )
+
+
+def pick_by_marker(timeline: Any, name: str) -> Pick:
+    """What the marker of that name selects, nothing where there is none."""
+    for owner, marker in _marked(timeline):
+        if marker.name == name:
+            return pick_marked(owner, marker, timeline)
+    return Pick()
 
 
 def _marked_part(placed: PlacedClip, marked: Span) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 import opentimelineio as otio
 
 from stylesync_engine.request import MediaError
+from stylesync_plugin.placement import MLT
 from stylesync_plugin.times import exact_rate, frame_at, parse_time, seconds, span_of
 
 ZERO = Fraction(0)
@@ -278,6 +279,8 @@ def _zero(clip: Any, facts: PictureFacts, place: str, name: str) -> Fraction:
     way) or start, one that lies inside the file's own numbering, and none at all (the file's time
     code counts, if the clip uses it). Anything else could show a wrong frame and is refused.
     """
+    if MLT in clip.media_reference.metadata:
+        return ZERO  # MLT counts every file from its first frame, whatever its time code says
     frame = 1 / facts.rate
     length = facts.frames * frame
     available = clip.media_reference.available_range
@@ -302,6 +305,8 @@ def _zero_without_range(clip: Any, own: Fraction, length: Fraction) -> Fraction:
 
 def _sound_zero(clip: Any, facts: SoundFacts, own: Fraction) -> Fraction:
     """Sound is numbered like the picture beside it, or from the available range's start."""
+    if MLT in clip.media_reference.metadata:
+        return ZERO
     available = clip.media_reference.available_range
     if available is None:
         return _zero_without_range(clip, own, facts.length)
