@@ -135,13 +135,16 @@ def contour_matte(before: Array, after: Array) -> Array:
 
     `before` and `after` are landmarks `[468, 2]` in crop px of the source and of the rendering: the
     matte covers both faces from the nose's base to below the chin, so that neither an old wide
-    mouth nor a new one is cut.
+    mouth nor a new one is cut. Where the jaw is raised it reaches below the old one by as much:
+    the shadow under an old chin would look like a second one.
     """
     fixed = np.zeros((CROP, CROP), np.uint8)
-    for points in (before, after):
-        jaw = points[list(JAW)]
+    old, new = before[list(JAW)], after[list(JAW)]
+    raised = np.clip(old[:, 1] - new[:, 1], 0, None)
+    for jaw, below in ((old, raised), (new, np.zeros_like(raised))):
         centre = jaw.mean(axis=0)
         grown = centre + (jaw - centre) * 1.03
+        grown[:, 1] += below
         cv2.fillConvexPoly(fixed, cv2.convexHull(np.round(grown).astype(np.int32)), 255)
     top = min(before[_NOSE_BASE, 1], after[_NOSE_BASE, 1])
     fixed[: max(LOWER + _MATTE_BLUR // 2, int(top))] = 0
