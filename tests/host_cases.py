@@ -12,6 +12,9 @@ from timeline_material import MarkingEngine, write_speech
 
 from stylesync_engine.request import DubOptions
 
+Placed = tuple[int, int, int]
+"""Start and end on the timeline, first frame of the media."""
+
 
 def dub_selection(host: Host, folder: Path, handles: int = 0, line: float = 0.4) -> MarkingEngine:
     """Read, dub what is selected with a line of so many seconds, write."""

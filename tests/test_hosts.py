@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import hiero_case
 import pytest
-from stylesync_plugin.dub_timeline import dub_timeline
+import resolve_case
+from blender_case import PYTHON, OpenBlender
+from host_cases import Placed, dub_selection
 from stylesync_plugin.formats import read_timeline, write_timeline
-from stylesync_plugin.hosts.base import Host, Selection
+from stylesync_plugin.host_command import in_panel
+from stylesync_plugin.hosts.base import Host, Selection, Wishes
 from stylesync_plugin.hosts.blender import BlenderStrips
 from stylesync_plugin.hosts.otio_file import TimelineFile
-from stylesync_plugin.jobs import Job, Pick, Speech
+from stylesync_plugin.hosts.resolve import ResolveTimeline
+from stylesync_plugin.jobs import Pick
 from stylesync_plugin.placement import lay_out
-from stylesync_plugin.plan import PlanSettings
-from timeline_material import MarkingEngine, clip, gap, timeline, track, write_clip, write_speech
+from timeline_material import MarkingEngine, clip, gap, timeline, track, write_clip
 
-from stylesync_engine.request import DubOptions, MediaError, RequestError
+from stylesync_engine.request import MediaError, RequestError
 
 RATE = Fraction(25)
-Placed = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -92,24 +95,45 @@ def _blender_case(folder: Path, shot: Path) -> Case:
     return Case(BlenderStrips(source, target), shown)
 
 
-@pytest.fixture(params=[_file_case, _blender_case], ids=["file", "blender"])
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
+def _bpy_case(folder: Path, shot: Path) -> Case:
+    host = OpenBlender(folder, shot)
+    return Case(host, host.shown)
+
+
+def _resolve_case(folder: Path, shot: Path) -> Case:
+    project = resolve_case.open_cut(folder)
+    host = ResolveTimeline(project)  # type: ignore[arg-type]
+    return Case(host, lambda: resolve_case.shown(project).get("StyleSync", []))
+
+
+def _hiero_case(folder: Path, shot: Path) -> Case:
+    host = hiero_case.open_sequence(folder)
+    return Case(host, lambda: hiero_case.shown(host).get("StyleSync", []))
+
+
+_WITH_BLENDER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PYTHON, reason="STYLESYNC_BLENDER_PYTHON names no Python with bpy"),
+]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(_file_case, id="file"),
+        pytest.param(_blender_case, id="blender"),
+        pytest.param(_bpy_case, id="bpy", marks=_WITH_BLENDER),
+        pytest.param(_resolve_case, id="resolve"),
+        pytest.param(_hiero_case, id="hiero"),
+    ]
+)
+def case(request: pytest.FixtureRequest, tmp_path: Path, qapp: Any) -> Iterator[Case]:
     shot = write_clip(tmp_path / "a.mkv", RATE, 40, 1)
-    made: Case = request.param(tmp_path, shot)
-    return made
+    yield request.param(tmp_path, shot)
+    hiero_case.forget()
 
 
 def _dub(case: Case, folder: Path, handles: int = 0) -> MarkingEngine:
-    content, selection = case.host.read()
-    line = write_speech(folder / "line.wav", 0.4)
-    options = DubOptions(codec="ffv1")
-    job = Job("dub", selection.dub, Speech(file=str(line)), options=options)
-    engine = MarkingEngine()
-    settings = PlanSettings(folder / "media", (folder,), handles)
-    batch = dub_timeline(content, (job,), settings, engine)
-    assert batch.failures == []
-    case.host.write(batch.timeline)
-    return engine
+    return dub_selection(case.host, folder, handles)
 
 
 @pytest.mark.parametrize("handles", [0, 3])
@@ -125,6 +149,24 @@ def test_reading_twice_gives_the_same(case: Case) -> None:
     (first, chosen), (second, again) = case.host.read(), case.host.read()
     assert first.is_equivalent_to(second)
     assert chosen == again
+
+
+def test_a_panel_that_saves_nothing_changes_nothing(case: Case, tmp_path: Path) -> None:
+    content, _ = case.host.read()
+    case.host.write(in_panel(content, Wishes(tmp_path / "panel"), lambda path: 0))
+    assert case.shown() == []
+
+
+def test_what_the_panel_saves_comes_back(case: Case, tmp_path: Path) -> None:
+    content, selection = case.host.read()
+
+    def panel(opened: Path) -> int:
+        file = TimelineFile(opened, opened.with_name("timeline.dubbed.otio"), selection)
+        dub_selection(file, tmp_path)
+        return 0
+
+    case.host.write(in_panel(content, Wishes(tmp_path / "panel"), panel))
+    assert case.shown() == [(8, 16, 0)]
 
 
 def test_blender_keeps_what_it_has(tmp_path: Path) -> None:

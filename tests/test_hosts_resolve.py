@@ -10,41 +10,17 @@ from typing import Any
 import pytest
 import resolve_fake as fake
 from host_cases import dub_selection
+from resolve_case import START, open_cut, shown
 from stylesync_plugin.formats import write_timeline
 from stylesync_plugin.hosts.resolve import ResolveTimeline, connect, open_project
 from timeline_material import clip, timeline, track, write_clip, write_speech
 
 from stylesync_engine.request import MediaError, RequestError
 
-START = 90_000
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> fake.Project:
     return open_cut(tmp_path)
-
-
-def open_cut(folder: Path, ends_count: bool = False) -> fake.Project:
-    """`a.mkv` from frame 5 at timeline frames 4..34, a title above, frames 8..16 marked."""
-    cut = fake.Timeline()
-    shot = fake.imported(str(write_clip(folder / "a.mkv", Fraction(25), 40, 1)))
-    item = fake.Item(shot, START + 4, 30, 5, ("video", 1))
-    title = fake.Item(None, START, 50, 0, ("video", 2))
-    cut._tracks["video"] = [fake.TrackOf("Video 1", [item]), fake.TrackOf("Titles", [title])]
-    cut._tracks["audio"] = [fake.TrackOf("Audio 1")]
-    cut._marks, cut._playhead = {"video": {"in": 8, "out": 15}}, item
-    return fake.Project(cut, ends_count)
-
-
-def shown(project: fake.Project, kind: str = "video") -> dict[str, list[tuple[int, int, int]]]:
-    timeline = project.GetCurrentTimeline()
-    assert timeline is not None
-    return {
-        track.name: [
-            (i._start - START, i._start - START + i._duration, i._first) for i in track.items
-        ]
-        for track in timeline._tracks[kind]
-    }
 
 
 def test_the_fake_has_published_names_alone(project: fake.Project) -> None:

@@ -8,7 +8,7 @@ the loader finds it by: its name, where names are unique.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -48,7 +48,7 @@ class StripsFile:
 
     def edit(self, scene: Scene) -> Edit:
         """An empty list of changes."""
-        return Edit(scene["strips"], origin_of(scene), rate_of(scene))
+        return Edit(scene["strips"], origin_of(scene), rate_of(scene), scene.get("channels", {}))
 
     def snapshot(self) -> Scene:
         """What the loader has written; raises MediaError where that is something else."""
@@ -210,11 +210,15 @@ def _channel_below(tracks: Sequence[Any]) -> int:
 
 @dataclass(slots=True)
 class Edit:
-    """Changes to a scene: new tracks of ours come to the top of their kind."""
+    """Changes to a scene: new tracks of ours come to the top of their kind.
+
+    `channels` counts those that a host has of each kind, empty ones among them.
+    """
 
     strips: list[Strip]
     origin: int
     rate: Fraction
+    channels: Mapping[str, int] = field(default_factory=dict)
     added: list[Strip] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
 
@@ -235,14 +239,12 @@ class Edit:
 
     def new_channel(self, kind: str, below: int) -> int:
         """Where a new track of ours goes that lies over the channel `below`."""
-        return max(self.used(kind), default=0) + 1
+        used = {s["channel"] for s in (*self.strips, *self.added) if s["type"] == kind}
+        return max(self.channels.get(kind, 0), *used, 0) + 1
 
     def moved(self, channel: int) -> int:
         """Where a channel is once room has been made."""
         return channel
-
-    def used(self, kind: str) -> set[int]:
-        return {s["channel"] for s in (*self.strips, *self.added) if s["type"] == kind}
 
     def to_dict(self) -> dict[str, Any]:
         ours = [_id_of(strip) for strip in self.strips if strip.get("record")]
