@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from panel_material import (
+    Heartbeat,
     add_marker,
     answer_file_dialog,
     click,
@@ -35,6 +36,7 @@ from PySide6.QtWidgets import (
 from stylesync_ui import docking, theme
 from stylesync_ui.commands import all_groups
 from stylesync_ui.dialogs import PreferencesDialog, about_page, help_page
+from stylesync_ui.job_record import JobRecord
 from stylesync_ui.preferences import Home, Preferences
 from stylesync_ui.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.window import Window, make_application
@@ -120,6 +122,23 @@ def test_a_focused_control_keeps_its_own_keys(panel: Any, tmp_path: Path) -> Non
     panel.viewer.canvas.setFocus()
     key(panel.viewer.canvas, Qt.Key.Key_Right)
     assert panel.position == 1 / panel.document.content.rate
+
+
+def test_after_typing_the_keys_belong_to_the_player_again(panel: Any, tmp_path: Path) -> None:
+    open_timeline(panel, make_timeline(tmp_path))
+    for field, ends in ((panel.viewer.position, "Return"), (panel.form.dub_in, "Escape")):
+        field.setFocus()
+        field.selectAll()
+        QTest.keyClicks(field, "100")
+        assert panel.position == (0 if field is panel.viewer.position else 1)
+        key(field, QKeySequence(ends)[0].key())
+        assert QApplication.focusWidget() is panel.viewer.canvas
+    assert panel.editing.wish.dub is None
+    panel.form.person.setFocus()
+    QTest.keyClicks(panel.form.person, "Ada")
+    key(panel.form.person, Qt.Key.Key_Return)
+    assert panel.editing.wish.person == "Ada"
+    assert QApplication.focusWidget() is panel.viewer.canvas
 
 
 def controls_of(widget: QWidget) -> list[QWidget]:
@@ -273,6 +292,25 @@ def test_markers_become_jobs_and_their_absence_is_said(panel: Any, tmp_path: Pat
     assert panel.side.currentWidget() is panel.queue_view
     click(panel.queue_view.cards[jobs[1].id].cancel)
     assert jobs[1].state == "cancelled"
+
+
+def test_taking_a_dub_off_a_long_timeline_leaves_the_window_alive(
+    panel: Any, tmp_path: Path
+) -> None:
+    open_timeline(panel, make_timeline(tmp_path, clips=500))
+    job = JobRecord("shot", str(panel.document.path.absolute()), {"name": "shot"})
+    job.state, job.placed = "done", True
+    panel.jobs.queue.add(job)
+    panel.jobs.listed.emit()
+    before = panel.document.content
+    beat = Heartbeat()
+    panel.jobs.act(job.id, "take")
+    wait(lambda: panel.document.content is not before, "it is off the track")
+    beat.stop()
+    assert max(beat.works) < 0.05
+    assert not job.placed
+    panel.do("undo")
+    assert panel.document.content is before
 
 
 # Comparing and hearing

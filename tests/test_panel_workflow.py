@@ -61,6 +61,8 @@ def open_window(folder: Path, command: list[str] | None = None) -> Window:
     window = Window(Home(folder / "config", folder / "previews"), command)
     window.show()
     QTest.qWaitForWindowExposed(window)
+    window.activateWindow()  # there may be no window manager to do it
+    wait(window.isActiveWindow, "the window is active", 10)
     wait(lambda: window.panel.link.state in ("ready", "gone"), "the engine starts")
     return window
 
@@ -71,8 +73,6 @@ def open_timeline(panel: Any, path: Path) -> None:
     key(panel, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
     wait(lambda: panel.document is not before, f"{path.name} is open")
     wait(lambda: panel.viewer.canvas.before is not None, "the first picture is shown")
-    panel.window().activateWindow()  # there may be no window manager to do it
-    wait(panel.isActiveWindow, "the window is active")
     panel.viewer.canvas.setFocus()
 
 
@@ -174,6 +174,7 @@ def test_the_whole_way_by_clicks_and_keys(window: Window, tmp_path: Path, models
     wait(lambda: job.placed, "the dub is on a track")
     assert [t.is_ours for t in panel.document.content.of_kind("Video")] == [True, False]
     click(card_of(panel, job).take)
+    wait(lambda: not job.placed, "the dub is off the track")
     assert not any(track.is_ours for track in panel.document.content.tracks)
     key(panel, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert any(track.is_ours for track in panel.document.content.tracks)

@@ -51,7 +51,7 @@ class PreferencesDialog(QDialog):
         self.limit = Choice()
         self.size_text = label("", "muted")
         self.clean = button(self.tr("Clean now"))
-        self.consent = Check(self.tr("Dub only with the person's consent on record"))
+        self.consent = Check(self.tr("Dub only with consent on record"))
         self._build()
         self._show()
         self._sized.connect(self._show_size)

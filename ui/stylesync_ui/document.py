@@ -227,9 +227,9 @@ class Document:
         self._before.append(self.content)
         self.content, self.is_changed = self._after.pop(), True
 
-    def without(self, ids: Collection[str]) -> Content:
-        """The content without these dubs."""
-        return view(remove(self.content.timeline, ids), self.folders)
+    def without(self, content: Content, ids: Collection[str]) -> Content:
+        """A content without these dubs. Slow: for a thread of its own."""
+        return view(remove(content.timeline, ids), self.folders)
 
     def save(self, path: Path) -> None:
         """Write the timeline; raises RequestError and DiskError."""

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from stylesync_plugin.plan import PlanSettings
 from stylesync_plugin.selecting import jobs_from_markers
 
 from stylesync_ui.batch_runner import DubRunner, EngineBridge, EngineLost
-from stylesync_ui.document import Document, in_our_words, view
+from stylesync_ui.document import Content, Document, in_our_words, view
 from stylesync_ui.dubbed_piece import DubbedPiece, piece_of
 from stylesync_ui.job_queue import JobQueue
 from stylesync_ui.job_record import JobRecord
@@ -30,6 +32,7 @@ class JobDesk(QObject):
     failed = Signal(str)
     engine_lost = Signal(object)
     finished = Signal(object)
+    _laid_out = Signal(object, bool, object, object)
 
     def __init__(self, bridge: EngineBridge, store: Path) -> None:
         super().__init__()
@@ -44,6 +47,7 @@ class JobDesk(QObject):
         self._runner.progressed.connect(self._progressed)
         self._runner.ended.connect(self._ended)
         self._placer.ended.connect(self._put_ended)
+        self._laid_out.connect(self._take_change)
 
     # Doing
 
@@ -206,17 +210,37 @@ class JobDesk(QObject):
             self.failed.emit(in_our_words(str(error)))
             return
         assert isinstance(outcome, Batch)
-        job.placed = True
-        self._tell(job)
-        self.placed.emit(job, view(outcome.timeline, self.document.folders))
+        timeline, folders = outcome.timeline, self.document.folders
+        self._change(job, True, lambda: view(timeline, folders))
 
     def _take(self, job: JobRecord) -> None:
+        if self.document is not None and self._is_mine(job):
+            ids, document = {data["id"] for data in job.pieces}, self.document
+            content = document.content
+            self._change(job, False, lambda: document.without(content, ids))
+
+    def _change(self, job: JobRecord, placed: bool, make: Callable[[], Content]) -> None:
+        """Lay the changed timeline out beside the GUI thread: a long one takes its time."""
+        base = self.document.content if self.document else None
+
+        def work() -> None:
+            try:
+                self._laid_out.emit(job, placed, base, make())
+            except DubError as error:
+                self.failed.emit(in_our_words(str(error)))
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def _take_change(self, job: JobRecord, placed: bool, base: Content, content: Content) -> None:
+        """Begin again where somebody has changed the timeline meanwhile."""
         if self.document is None or not self._is_mine(job):
             return
-        ids = {data["id"] for data in job.pieces}
-        job.placed = False
+        if self.document.content is not base:
+            self._put(job) if placed else self._take(job)
+            return
+        job.placed = placed
         self._tell(job)
-        self.placed.emit(job, self.document.without(ids))
+        self.placed.emit(job, content)
 
     def match_timeline(self) -> None:
         """Say of each job whether its dubs are on the timeline, after undo or another opening."""

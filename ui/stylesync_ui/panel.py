@@ -116,6 +116,9 @@ class Panel(PanelLayout):
         self.player.speed_changed.connect(self._show_speed)
         self.viewer.mode_chosen.connect(self.set_mode)
         self.viewer.position.entered.connect(self.player.go)
+        for field in (self.viewer.position, self.form.dub_in, self.form.dub_out):
+            field.left.connect(self.viewer.focus_canvas)
+        self.form.person.returnPressed.connect(self.viewer.focus_canvas)
         self.viewer.canvas.face_chosen.connect(self.marking.choose_face)
         self.viewer.tools["loop"].toggled.connect(lambda _: self._loop())
         self.viewer.tools["sound"].toggled.connect(self._set_sound)

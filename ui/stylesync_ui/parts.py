@@ -195,8 +195,8 @@ class Check(QCheckBox):
     """A box to tick, drawn in the theme's colours."""
 
     def sizeHint(self) -> QSize:
-        metrics = QFontMetrics(theme.ui_font())
-        return QSize(27 + metrics.horizontalAdvance(self.text()), max(20, metrics.height() + 4))
+        metrics = QFontMetrics(theme.ui_font(), self)
+        return QSize(32 + metrics.horizontalAdvance(self.text()), max(20, metrics.height() + 4))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -263,9 +263,13 @@ class Note(QWidget):
 
 
 class TimeField(QLineEdit):
-    """A time code that takes what editors type; Escape takes it back."""
+    """A time code that takes what editors type; Escape takes it back.
+
+    `left` says that the keys are free for the player again.
+    """
 
     entered = Signal(object)
+    left = Signal()
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -278,7 +282,7 @@ class TimeField(QLineEdit):
         self.moment: Fraction | None = None
         self._rate, self._zero = Fraction(25), Fraction(0)
         self._current = Fraction(0)
-        self.returnPressed.connect(self._enter)
+        self.returnPressed.connect(self._finish)
         self.editingFinished.connect(self._leave)
 
     def set_clock(self, rate: Fraction, zero: Fraction, current: Fraction) -> None:
@@ -309,6 +313,11 @@ class TimeField(QLineEdit):
         self.entered.emit(moment)
         self._write()
 
+    def _finish(self) -> None:
+        self._enter()
+        if not self.isModified():
+            self.left.emit()
+
     def _leave(self) -> None:
         if self.isModified() and self.text().strip():
             self._enter()
@@ -325,7 +334,7 @@ class TimeField(QLineEdit):
         if event.key() == Qt.Key.Key_Escape:
             self._write()
             self.setModified(False)
-            self.clearFocus()
+            self.left.emit()
             return
         super().keyPressEvent(event)
 

@@ -136,6 +136,8 @@ class Session:
             desk.picture(str(clip))
             self.wait(lambda c=str(clip): bool(desk.is_known(c)))  # type: ignore[misc]
         facts = [desk.picture(str(clip)) for clip in clips]
+        if None in facts:
+            raise SystemExit(next(filter(None, map(desk.trouble, map(str, clips)))))
         rate = float(facts[0].rate)
         entries = [
             _clip(path, round(found.frames * rate / float(found.rate)) - 1, rate)
@@ -219,7 +221,9 @@ def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
     jobs = panel.jobs
     span = panel.editing.wish.dub
     panel.submit()
+    panel.set_option("quality", "draft")
     _submit_shot(panel, 2)
+    panel.set_option("quality", asked.quality)
     jobs.act(_submit_shot(panel, 1), "cancel")
     _submit_broken(session, asked)
     panel.editing.set_wish(dub=span)
