@@ -239,7 +239,8 @@ class Edit:
 
     def new_channel(self, kind: str, below: int) -> int:
         """Where a new track of ours goes that lies over the channel `below`."""
-        used = {s["channel"] for s in (*self.strips, *self.added) if s["type"] == kind}
+        lying = (*self.strips, *self.added)
+        used: set[int] = {strip["channel"] for strip in lying if strip["type"] == kind}
         return max(self.channels.get(kind, 0), *used, 0) + 1
 
     def moved(self, channel: int) -> int:

@@ -1,0 +1,136 @@
+"""Loaders in and out of an editor's folder: nothing stays, nothing of others goes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stylesync_plugin import installing
+from stylesync_plugin.cli import main
+from stylesync_plugin.installing import HOSTS, LOADERS, find_folder, install_loader, loader_files
+
+from stylesync_engine.request import RequestError
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_nothing_stays_behind(host: str, tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text("x = 1\n")
+    before = tree(tmp_path)
+    assert main(["install", host, "--to", str(tmp_path / "new/deep")]) == 0
+    placed = tree(tmp_path)
+    assert main(["install", host, "--to", str(tmp_path / "new/deep")]) == 0  # once more is the same
+    assert tree(tmp_path).keys() == placed.keys()
+    folder = tmp_path / "new/deep" / HOSTS[host][1]
+    compiled = folder / "__pycache__"
+    compiled.mkdir()
+    for source in folder.glob("*.py"):
+        (compiled / f"{source.stem}.cpython-311.pyc").write_bytes(b"compiled by the host")
+    assert main(["uninstall", host, "--to", str(tmp_path / "new/deep")]) == 0
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_others_changed_is_not_deleted(host: str, tmp_path: Path) -> None:
+    first, *_ = install_loader(host, tmp_path)
+    first.write_text(first.read_text() + "# mine\n")
+    (first.parent / "theirs.txt").write_text("keep")
+    before = tree(tmp_path)
+    with pytest.raises(RequestError, match="theirs.txt"):
+        installing.uninstall_loader(host, tmp_path)
+    with pytest.raises(RequestError, match=first.name):
+        install_loader(host, tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "StyleSync").mkdir()
+    with pytest.raises(RequestError, match="not ours"):
+        install_loader("resolve", tmp_path)
+    with pytest.raises(RequestError, match="no loader of ours"):
+        installing.uninstall_loader("resolve", tmp_path)
+    link = tmp_path / "elsewhere"
+    link.write_text("keep")
+    (tmp_path / "StyleSync").rmdir()
+    install_loader("resolve", tmp_path)
+    (tmp_path / "StyleSync" / "link.py").symlink_to(link)
+    with pytest.raises(RequestError, match="link.py"):
+        installing.uninstall_loader("resolve", tmp_path)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_loaders_name_their_program_and_are_short(host: str, tmp_path: Path) -> None:
+    written = install_loader(host, tmp_path)
+    program = json.dumps(str(Path(sys.executable).with_name("stylesync")))
+    texts = [path.read_text() for path in written if path.suffix == ".py"]
+    assert sum(f"PROGRAM = {program}" in text for text in texts) >= 1
+    assert all(len(text.splitlines()) < 60 for text in texts)
+    assert b'PROGRAM = "stylesync"' in b"".join(loader_files(host).values())
+
+
+def test_nothing_can_shadow_a_studios_modules(tmp_path: Path) -> None:
+    """One folder goes into a host, of a name that is ours; no file touches the search path.
+
+    Scripts of DaVinci Resolve have names that cannot be imported.
+    """
+    for host, (_, folder) in HOSTS.items():
+        install_loader(host, tmp_path / host)
+        assert [path.name for path in (tmp_path / host).iterdir()] == [folder]
+        assert folder.lower().startswith("stylesync")
+        if host == "resolve":
+            names = [path.stem for path in (tmp_path / host / folder).glob("*.py")]
+            assert names
+            assert not any(name.isidentifier() for name in names)
+    for path in LOADERS.rglob("*.py"):
+        parsed = ast.parse(path.read_text())
+        touched = {
+            ast.unparse(node) for node in ast.walk(parsed) if isinstance(node, ast.Attribute)
+        }
+        assert not {"sys.path", "sys.modules", "site.addsitedir"} & touched
+
+
+def test_loading_leaves_the_search_path_and_modules_alone(tmp_path: Path, qapp: Any) -> None:
+    import hiero_case
+
+    before, known = list(sys.path), set(sys.modules)
+    hiero_case.open_sequence(tmp_path)
+    assert sys.path == before
+    fresh = {name.partition(".")[0] for name in set(sys.modules) - known}
+    hiero_case.forget()
+    assert fresh - {"av", "numpy", "stylesync_engine"} <= {"hiero", "stylesync_hiero", "PySide6"}
+
+
+def test_editors_are_found_where_they_keep_their_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("BLENDER_USER_RESOURCES", raising=False)
+    for host in HOSTS:
+        with pytest.raises(RequestError, match="start it once"):
+            find_folder(host)
+    for version in ("3.6", "4.4", "5.0", "5.0-old"):
+        (tmp_path / ".config/blender" / version).mkdir(parents=True)
+    (tmp_path / ".nuke").mkdir()
+    (tmp_path / ".local/share/DaVinciResolve/Fusion").mkdir(parents=True)
+    found = {host: str(find_folder(host).relative_to(tmp_path)) for host in HOSTS}
+    assert found == {
+        "blender": ".config/blender/5.0/extensions/user_default",
+        "nuke": ".nuke/Python/Startup",
+        "resolve": ".local/share/DaVinciResolve/Fusion/Scripts/Edit",
+    }
+
+
+def test_an_unknown_editor_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["install", "premiere", "--to", str(tmp_path)]) == 2
+    assert "choose one of blender, nuke, resolve" in capsys.readouterr().err
