@@ -12,7 +12,14 @@ from torch import Tensor
 from stylesync_engine.models.autoencoder import AutoencoderSizes, StarterAutoencoder, to_pictures
 from stylesync_engine.mouth import LOWER
 from stylesync_training.dataset import TrainingClip, draw_patches
-from stylesync_training.loop import Figures, Run, Schedule, channels_last
+from stylesync_training.loop import (
+    Figures,
+    Run,
+    Schedule,
+    channels_last,
+    frozen_on_device,
+    half_precision,
+)
 from stylesync_training.losses import PerceptualDistance
 
 
@@ -52,13 +59,15 @@ def train_autoencoder(
 class _AutoencoderLoss:
     def __init__(self, config: AutoencoderTraining) -> None:
         self.config = config
-        self.perceptual = channels_last(PerceptualDistance()) if config.perceptual else None
+        self.perceptual = (
+            frozen_on_device(channels_last(PerceptualDistance())) if config.perceptual else None
+        )
 
     def __call__(
         self, network: StarterAutoencoder, batch: Tensor, step: int
     ) -> tuple[Tensor, Figures]:
         pictures = batch.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             latents = network.encode(pictures)
             noise = self.config.latent_noise * torch.randn_like(latents)
             decoded = network.decode(latents + noise)

@@ -15,7 +15,7 @@ from stylesync_engine.face_model import LIPS, MOUTH, FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.style import StyleReference
 from stylesync_training.dataset import TrainingClip, clip_weights
-from stylesync_training.loop import Figures, Run, Schedule
+from stylesync_training.loop import Figures, Run, Schedule, half_precision
 from stylesync_training.losses import VERTEX_WEIGHT, lip_motion_loss
 
 Array = NDArray[np.float32]
@@ -55,6 +55,10 @@ class LipBatch:
     reference_speech: Tensor
     reference_motion: Tensor
 
+    def to(self, device: torch.device) -> LipBatch:
+        parts = (self.speech, self.motion, self.reference_speech, self.reference_motion)
+        return LipBatch(*(part.to(device) for part in parts))
+
 
 def train_lip_motion(
     config: LipMotionTraining,
@@ -73,11 +77,11 @@ def train_lip_motion(
 
     def loss_of(module: LipMotionNetwork, batch: LipBatch, step: int) -> tuple[Tensor, Figures]:
         decoded = slice(step % config.every, None, config.every)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             memory = module.remember(batch.reference_speech, batch.reference_motion)
             predicted = module(batch.speech, memory, decoded).float()
         true = batch.motion[:, decoded]
-        return lip_motion_loss(predicted, true, basis, config.vertex_weight), {}
+        return lip_motion_loss(predicted, true, basis.to(true), config.vertex_weight), {}
 
     def on_save(ema: LipMotionNetwork, step: int) -> Figures:
         return {"check": check_error(ema, basis, check)} if check else {}

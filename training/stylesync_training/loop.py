@@ -2,12 +2,14 @@
 
 Checkpoints are safetensors only, the optimiser's state included. The same command goes on where
 the last checkpoint stood, and ends where an uninterrupted run would: everything random in a step
-comes from the run's seed and the step's number.
+comes from the run's seed, the step's number and the process's. On several GPUs, started by
+`accelerate launch`, each process draws batches of its own and gradients are averaged.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import time
@@ -17,6 +19,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import send_to_device
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -29,7 +33,19 @@ B = TypeVar("B")
 
 CURVE = "curve.jsonl"
 _LOG_EVERY = 50  # steps
+_PROCESSOR = torch.device("cpu")
 _SEED_STRIDE = 1_000_003  # a prime: the steps of two seeds share no random numbers
+
+
+@functools.cache
+def accelerator() -> Accelerator:
+    """This process's GPU, or the processor, and the processes beside it."""
+    return Accelerator()
+
+
+def half_precision() -> torch.autocast:
+    """bf16 where it is safe, on the device that trains."""
+    return torch.autocast(accelerator().device.type, torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +125,13 @@ class Run:
         on_save: Callable[[N, int], Figures] | None = None,
         weight_decay: float = 0.0,
     ) -> N:
-        """Train to `schedule.steps` and return the EMA network.
+        """Train to `schedule.steps` and return the EMA network, on the processor.
 
-        `draw(step)` -> batch; `loss_of(network, batch, step)` -> loss and figures to log;
-        `on_save(ema, step)` -> figures.
+        `draw(number)` -> batch, a number for each step and process; `loss_of(network, batch,
+        step)` -> loss and figures to log; `on_save(ema, step)` -> figures, on the processor.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        network.to(accelerator().device)
         ema = Ema(network, schedule.ema)
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=schedule.rate, weight_decay=weight_decay, fused=True
@@ -129,12 +146,25 @@ class Run:
             if step % _LOG_EVERY == 0:
                 self._log({"step": step, **means.take()})
             if step == schedule.steps or time.monotonic() - saved > self.save_every:
-                self._save(network, ema, optimiser, step)
-                figures = on_save(ema.network, step) if on_save else {}
-                if figures:
-                    self._log({"step": step, **figures})
+                self._check_point(network, ema, optimiser, step, on_save)
                 saved, means = time.monotonic(), _Means()
-        return ema.network
+        accelerator().wait_for_everyone()
+        return ema.network.cpu()
+
+    def _check_point(
+        self,
+        network: N,
+        ema: Ema[N],
+        optimiser: torch.optim.Optimizer,
+        step: int,
+        on_save: Callable[[N, int], Figures] | None,
+    ) -> None:
+        if not accelerator().is_main_process:
+            return
+        self._save(network, ema, optimiser, step)
+        figures = on_save(_copy_to(_PROCESSOR, ema.network), step) if on_save else {}
+        if figures:
+            self._log({"step": step, **figures})
 
     def _step(
         self,
@@ -145,10 +175,14 @@ class Run:
         loss_of: Callable[[N, B, int], tuple[Tensor, Figures]],
         step: int,
     ) -> Figures:
-        torch.manual_seed(self.seed * _SEED_STRIDE + step)
-        loss, figures = loss_of(network, draw(step), step)
+        processes = accelerator()
+        number = step * processes.num_processes + processes.process_index
+        torch.manual_seed(self.seed * _SEED_STRIDE + number)
+        batch: B = send_to_device(draw(number), processes.device)
+        loss, figures = loss_of(network, batch, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        _average_gradients(network)
         norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         if torch.isfinite(norm):
             optimiser.step()
@@ -156,6 +190,8 @@ class Run:
         return {"loss": float(loss.detach()), **figures}
 
     def _log(self, figures: Figures) -> None:
+        if not accelerator().is_main_process:
+            return
         rounded = {name: round(value, 6) for name, value in figures.items()}
         line = json.dumps(rounded)
         with (self.folder / CURVE).open("a") as log:
@@ -204,6 +240,30 @@ class Run:
         optimiser.load_state_dict({"state": entries, "param_groups": groups})
         self._log({"resumed": step})
         return step
+
+
+def _average_gradients(network: nn.Module) -> None:
+    """The mean over all processes. By hand: a wrapper would hear of `forward` alone, and losses
+    ask networks for more than that."""
+    if accelerator().num_processes == 1:
+        return
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            # A parameter that this process's batch left out still takes part in the others' mean.
+            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator().reduce(own, reduction="mean")
+
+
+def frozen_on_device(network: N) -> N:
+    """A network that losses only look through, on the device that trains."""
+    return _copy_to(accelerator().device, network.eval().requires_grad_(False))
+
+
+def _copy_to(device: torch.device, network: N) -> N:
+    """A copy of the network on another device; the network itself where training needs no other."""
+    if accelerator().device == device == _PROCESSOR:
+        return network
+    return copy.deepcopy(network).to(device)
 
 
 def channels_last(network: N) -> N:

@@ -46,7 +46,14 @@ from stylesync_engine.mouth import CROP, LOWER, draw_lip_map, mask_lower, place_
 from stylesync_engine.previews import write_png
 from stylesync_engine.request import ModelError
 from stylesync_training.dataset import TrainingClip
-from stylesync_training.loop import Figures, Run, Schedule, channels_last
+from stylesync_training.loop import (
+    Figures,
+    Run,
+    Schedule,
+    channels_last,
+    frozen_on_device,
+    half_precision,
+)
 from stylesync_training.losses import PerceptualDistance, noise_loss
 
 Array = NDArray[np.float32]
@@ -395,21 +402,25 @@ def train_renderer(
 class _RendererLoss:
     def __init__(self, config: RendererTraining, autoencoder: nn.Module) -> None:
         self.config = config
-        self.autoencoder: Any = autoencoder.eval().requires_grad_(False)
+        self.autoencoder: Any = frozen_on_device(autoencoder)
         self.scheduler = training_scheduler(config.prediction)
-        self.perceptual = channels_last(PerceptualDistance()) if config.perceptual_weight else None
+        self.perceptual = (
+            frozen_on_device(channels_last(PerceptualDistance()))
+            if config.perceptual_weight
+            else None
+        )
 
     def __call__(self, network: Renderer, batch: Batch, step: int) -> tuple[Tensor, Figures]:
         config, sizes = self.config, self.config.sizes
         clean = batch["clean"][:, :, sizes.top + sizes.context :]
-        steps, repaired = self._draw_steps(len(clean))
+        steps, repaired = (drawn.to(clean.device) for drawn in self._draw_steps(len(clean)))
         noise = torch.randn_like(clean)
         start = clean
         if repaired.any():
             aligned = batch["aligned"][:, :, sizes.context :]
             start = torch.where(repaired[:, None, None, None], aligned, clean)
         noisy = add_noise(self.scheduler, start, noise, steps)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             predicted = network(noisy, steps, conditions_of(network, batch)).float()
             aim = clean if config.prediction == "sample" else noise
             error = noise_loss(predicted, aim, self._weight(batch))
