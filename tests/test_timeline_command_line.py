@@ -155,7 +155,8 @@ def test_wrong_words_get_one_sentence(
 def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) in (0, 5)
     findings = json.loads(capsys.readouterr().out.splitlines()[0])["findings"]
-    assert {"Python", "starter weights", "EDL"} <= {entry["what"] for entry in findings}
+    expected = {"Python", "device", "starter weights", "codec ffv1", "EDL", "Blender"}
+    assert expected <= {entry["what"] for entry in findings}
 
 
 def test_a_timeline_file_is_a_host(cut: Path) -> None:
