@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesync_engine.request import FrameRange
-from stylesync_plugin.plan import Conform, PlannedDub
+from stylesync_plugin.planned import Conform, PlannedDub
 from stylesync_plugin.speech import record
 
 if TYPE_CHECKING:

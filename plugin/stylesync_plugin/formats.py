@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -25,6 +26,9 @@ Timeline: TypeAlias = otio.schema.Timeline
 PROJECTS = (".kdenlive", ".mlt")
 READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".edl", ".aaf", *PROJECTS)
 WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
+
+_DEEPEST = 200
+"""Objects and lists inside one another; a nested sequence is four of them."""
 
 _PACKAGES = {
     ".xml": "otio-fcp-adapter",
@@ -51,7 +55,7 @@ def read_timeline(
     if not source.exists():
         raise RequestError(f"There is no timeline at '{source}'; check the path.")
     content = _chosen(_read(source, suffix, rate, extract_to), name, source)
-    timeline = _as_timeline(snapped(content), source.stem)
+    timeline = _as_timeline(_guarded(source, lambda: snapped(content)), source.stem)
     if suffix == ".xml":
         _honour_disabled(timeline)
     if suffix == ".edl":
@@ -96,6 +100,7 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
     if suffix == ".edl":
         counted = float(rate or _edl_rate(source))
         return _guarded(source, lambda: otio.adapters.read_from_file(str(source), rate=counted))
+    _refuse_depth(_json_of(source, suffix), source)
     if suffix == ".otioz":
         return _guarded(source, lambda: _read_otioz(source, extract_to))
     if suffix == ".otiod":
@@ -104,6 +109,39 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
             lambda: otio.adapters.read_from_file(str(source), absolute_media_reference_paths=True),
         )
     return _guarded(source, lambda: otio.adapters.read_from_file(str(source)))
+
+
+def _json_of(source: Path, suffix: str) -> bytes:
+    """The OTIO text of a file or bundle; empty for other formats and where it cannot be read."""
+    try:
+        if suffix == ".otioz":
+            with zipfile.ZipFile(source) as bundle:
+                return bundle.read("content.otio")
+        if suffix in (".otio", ".otiod"):
+            return (source / "content.otio" if suffix == ".otiod" else source).read_bytes()
+    except (OSError, KeyError, zipfile.BadZipFile):
+        pass  # the reader says what is wrong
+    return b""
+
+
+def _refuse_depth(text: bytes, source: Path) -> None:
+    """Raise RequestError for nesting so deep that OpenTimelineIO would crash on it."""
+    try:
+        too_deep = _is_deeper(json.loads(text), _DEEPEST)
+    except ValueError:
+        return  # the reader says what is wrong
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise RequestError(f"'{source.name}' is nested more deeply than any cut; export it again.")
+
+
+def _is_deeper(data: Any, depth: int) -> bool:
+    level = [data] if isinstance(data, (dict, list)) else []
+    for _ in range(depth):
+        inner = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [entry for node in inner for entry in node if isinstance(entry, (dict, list))]
+    return bool(level)
 
 
 def _guarded(source: Path, read: Callable[[], Any]) -> Any:

@@ -229,7 +229,7 @@ class _Edit:
         told = {
             "length": str(length), "eof": "pause", "resource": path_of(_url(clip)),
             # The dub's own sound is that of the speech track: one of them is enough.
-            "video_index" if is_sound else "audio_index": "-1",
+            "video_index": "-1" if is_sound else "0", "audio_index": "0" if is_sound else "-1",
             "mlt_service": "avformat-novalidate", "seekable": "1",
             RECORD: otio.core.serialize_json_to_string(clip.metadata[METADATA], indent=-1),
         }  # fmt: skip

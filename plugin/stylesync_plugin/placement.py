@@ -7,6 +7,7 @@ mapping from host time to media time, and the reasons why it could not be dubbed
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -214,6 +215,8 @@ def speed_of(item: Any) -> tuple[Fraction, str]:
         if isinstance(effect, otio.schema.FreezeFrame):
             return ZERO, ""
         if isinstance(effect, otio.schema.LinearTimeWarp):
+            if not math.isfinite(effect.time_scalar):
+                return Fraction(1), f"has the speed {effect.time_scalar}"
             speed *= Fraction(effect.time_scalar).limit_denominator(10_000)
         elif isinstance(effect, otio.schema.TimeEffect) or _is_fcp_retime(effect):
             name = effect.name or effect.effect_name or "time effect"

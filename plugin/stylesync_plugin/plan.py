@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,19 +27,24 @@ from stylesync_engine.request import (
     MediaError,
     RequestError,
     SpeakerPoint,
-    to_dict,
 )
-from stylesync_plugin.jobs import Job
-from stylesync_plugin.placement import ZERO, Layout, Overlap, PlacedClip, is_picture, lay_out
-from stylesync_plugin.selecting import VIDEO, Piece, select
+from stylesync_plugin.coverage import (
+    Coverage,
+    Frames,
+    check,
+    frames_between,
+    whole_transitions,
+    with_overlaps,
+)
+from stylesync_plugin.jobs import Job, Pick, Speech
+from stylesync_plugin.placement import Layout, lay_out
+from stylesync_plugin.planned import Conform, Place, Plan, PlannedDub, Refusal
+from stylesync_plugin.selecting import VIDEO, Piece, select, with_range
 from stylesync_plugin.sources import EngineProbe, Library, Probe, Source
-from stylesync_plugin.speech import Recording, SoundPart, Track, find_speech, shifted, spans_of
-from stylesync_plugin.times import EDGE, Span, frame_at, frame_from, time_code
+from stylesync_plugin.speech import Recording, SoundPart, find_speech, shifted, spans_of
+from stylesync_plugin.times import Span
 
 SUFFIXES = {"ffv1": ".mkv", "h264": ".mp4", "png": ".%06d.png", "exr": ".%06d.exr"}
-
-_FURTHEST_ALIGNMENT = 32
-"""Source frames that a dub may begin earlier so that its first frame lies on a timeline frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,108 +56,6 @@ class PlanSettings:
     handles: int = 0
     rate: Fraction | None = None
     probe: Probe = field(default_factory=EngineProbe)
-
-
-@dataclass(frozen=True, slots=True)
-class Conform:
-    """A clip to be made: these frames of `video`, one for each frame of the timeline."""
-
-    video: str
-    frames: tuple[int, ...]
-    rate: Fraction
-    output: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "video": self.video, "frames": list(self.frames), "rate": str(self.rate),
-            "output": self.output,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a dub goes: over which clip of which stack, and what its media look like in time.
-
-    `span` is in the host stack's time and `seen` on the timeline, in seconds. The dubbed media run
-    at `rate` from `first` s for `frames`; its source range starts at `start` s.
-    """
-
-    path: tuple[int, ...]
-    layer: int
-    clip: str
-    label: str
-    span: Span
-    seen: Span
-    rate: Fraction
-    first: Fraction
-    frames: int
-    start: Fraction
-    conformed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedDub:
-    """One dub, ready for the engine once its `recordings` and `conform` are made."""
-
-    id: str
-    job: str
-    place: Place
-    request: DubRequest
-    sounds: tuple[tuple[SoundPart, Span], ...] = ()
-    recordings: tuple[Recording, ...] = ()
-    conform: Conform | None = None
-    second: DubRequest | None = None
-    warnings: tuple[str, ...] = ()
-    consent: dict[str, Any] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        data: dict[str, Any] = {
-            "id": self.id, "job": self.job, "clip": self.place.clip, "track": self.place.label,
-            "range": [str(self.place.seen.start), str(self.place.seen.end)],
-            "rate": str(self.place.rate), "request": to_dict(self.request),
-            "recordings": [recording.to_dict() for recording in self.recordings],
-            "warnings": list(self.warnings),
-        }  # fmt: skip
-        if self.conform is not None:
-            data["conform"] = self.conform.to_dict()
-        if self.second is not None:
-            data["second"] = to_dict(self.second)
-        if self.consent is not None:
-            data["consent"] = self.consent
-        return data
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A job, or a clip of it, that cannot be dubbed, and why."""
-
-    job: str
-    error: DubError
-
-    def to_dict(self) -> dict[str, str]:
-        return {"job": self.job, **self.error.to_dict()}
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All dubs of a timeline in time order, and what was refused."""
-
-    dubs: tuple[PlannedDub, ...]
-    refused: tuple[Refusal, ...]
-    rate: Fraction
-    zero: Fraction
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "rate": str(self.rate),
-            "dubs": [dub.to_dict() for dub in self.dubs],
-            "refused": [refusal.to_dict() for refusal in self.refused],
-        }
-
-    def where(self, dub: PlannedDub) -> str:
-        """Time codes of a dub, for people: `01:00:02:00-01:00:04:12`."""
-        ends = (dub.place.seen.start, dub.place.seen.end)
-        return "-".join(time_code(moment, self.rate, self.zero) for moment in ends)
 
 
 def plan(timeline: Any, jobs: Sequence[Job], settings: PlanSettings) -> Plan:
@@ -182,19 +84,6 @@ def plan(timeline: Any, jobs: Sequence[Job], settings: PlanSettings) -> Plan:
     return Plan(tuple(dubs), tuple(refused), layout.rate, layout.zero)
 
 
-@dataclass(frozen=True, slots=True)
-class _Frames:
-    """What is dubbed of a clip: `time` (s on the timeline) is when the first frame is shown."""
-
-    count: int
-    time: Fraction
-    first: Fraction
-    start: Fraction
-    rate: Fraction
-    frames: FrameRange | None = None
-    conform: tuple[int, ...] = ()
-
-
 class _Planner:
     """Plans the pieces of one job."""
 
@@ -207,6 +96,7 @@ class _Planner:
         pieces: Sequence[Piece],
     ) -> None:
         self.layout, self.library, self.settings, self.job = layout, library, settings, job
+        self.coverage = Coverage(layout.rate, settings.handles)
         self.start, self.end = pieces[0].span.start, pieces[-1].span.end
         self.speech = find_speech(layout, library, job.speech, self.start, job.name)
         self.style = self._find_style()
@@ -215,11 +105,11 @@ class _Planner:
         """The dub of one piece; its part of the speech ends where the `following` one begins."""
         placed = piece.placed
         where = self.layout.where(placed)
-        _check(placed, where)
+        check(placed, where)
         source = self.library.source_of(placed.clip, where)
-        span, warnings = _whole_transitions(placed, piece, where)
-        covered = _with_overlaps(placed, span)
-        frames = self._frames(placed, source, span, covered, where)
+        span, warnings = whole_transitions(placed, piece, where)
+        covered = with_overlaps(placed, span)
+        frames = self.coverage.frames(placed, source, span, covered, where)
         speech, recording = self._speech(piece, frames, following is None)
         request = self._request(source, frames, speech, recording)
         consent = check_consent(request)
@@ -256,71 +146,8 @@ class _Planner:
             consent.to_dict() if consent is not None else None,
         )
 
-    def _frames(
-        self, placed: PlacedClip, source: Source, span: Span, covered: Span, where: str
-    ) -> _Frames:
-        if placed.media.scale != 1:
-            return self._shown_frames(placed, source, span, covered, where)
-        return self._source_frames(placed, source, span, covered, where)
-
-    def _source_frames(
-        self, placed: PlacedClip, source: Source, span: Span, covered: Span, where: str
-    ) -> _Frames:
-        """Source frames as they are, for clips at their own speed."""
-        facts, media = source.facts, placed.media
-        if facts.variable:
-            first, end = 0, facts.frames
-        else:
-            core = _frames_between(source, media.span(span))
-            _check_bounds(core, source, where)
-            first, end = self._with_handles(source, media.span(covered), media.span(span))
-        time = placed.to_root(media.inverse()(source.time_of(first)))
-        # The dub carries the source's time code on; without one its own time begins at 0.
-        counted = facts.start_frame is not None
-        first_time = facts.start + first / facts.rate if counted else ZERO
-        start = first_time + media(span.start) - source.time_of(first)
-        return _Frames(end - first, time, first_time, start, facts.rate, FrameRange(first, end))
-
-    def _with_handles(self, source: Source, covered: Span, core: Span) -> tuple[int, int]:
-        """The frames of a media span with handles, starting on a timeline frame where that is near.
-
-        Where source and timeline count differently, hosts round to either neighbour: one frame
-        more at both ends belongs to the dub.
-        """
-        rate = self.layout.rate
-        more = self.settings.handles + (source.facts.rate != rate)
-        first, end = _frames_between(source, covered)
-        first, end = max(0, first - more), min(source.facts.frames, end + more)
-        step = rate / source.facts.rate
-        whole = (core.start - source.zero) * rate * step.denominator
-        if whole.denominator == 1:
-            for earlier in range(first, max(-1, first - _FURTHEST_ALIGNMENT), -1):
-                if (whole.numerator - earlier * step.numerator) % step.denominator == 0:
-                    return earlier, end
-        return first, end
-
-    def _shown_frames(
-        self, placed: PlacedClip, source: Source, span: Span, covered: Span, where: str
-    ) -> _Frames:
-        """One source frame for each timeline frame, for retimed clips and stills."""
-        if source.facts.variable:
-            raise RequestError(
-                f"The {where} is retimed and its media have a variable frame rate;"
-                " convert them to a constant rate first."
-            )
-        rate = self.layout.rate
-        core = _shown(placed, source, placed.to_root.span(span), rate)
-        if not core:
-            raise RequestError(f"The {where} is shorter than a frame; there is nothing to dub.")
-        _check_bounds((min(core.values()), max(core.values()) + 1), source, where)
-        seen = _shown(placed, source, placed.to_root.span(covered), rate)
-        seen = {k: frame for k, frame in seen.items() if 0 <= frame < source.facts.frames}
-        time = min(seen) / rate
-        start = placed.to_root(span.start) - time
-        return _Frames(len(seen), time, ZERO, start, rate, None, tuple(seen.values()))
-
     def _speech(
-        self, piece: Piece, frames: _Frames, last: bool
+        self, piece: Piece, frames: Frames, last: bool
     ) -> tuple[SoundPart, Recording | None]:
         """The speech from the dub's first frame on: samples of a file, or a recording to make."""
         length = frames.count / frames.rate
@@ -344,7 +171,7 @@ class _Planner:
     def _request(
         self,
         source: Source,
-        frames: _Frames,
+        frames: Frames,
         speech: SoundPart,
         recording: Recording | None,
         delivery: str | None = None,
@@ -373,12 +200,12 @@ class _Planner:
             **asked, options=options, output=str(media / name), work=str(media / "work" / key)
         )
 
-    def _conformed(self, source: Source, frames: _Frames) -> Conform:
+    def _conformed(self, source: Source, frames: Frames) -> Conform:
         plain = Conform(source.path, frames.conform, frames.rate, "")
         name = f"{_slug(source.path)}_{_digest(plain.to_dict())}.mkv"
         return dataclasses.replace(plain, output=str(self.settings.media / "conformed" / name))
 
-    def _speaker(self, frames: _Frames) -> SpeakerPoint | None:
+    def _speaker(self, frames: Frames) -> SpeakerPoint | None:
         """The click on the speaker, by source frame or by frame of the conformed clip."""
         if self.job.speaker is None:
             return None
@@ -418,7 +245,7 @@ class _Planner:
         where = self.layout.where(piece.placed)
         source = self.library.source_of(piece.placed.clip, where)
         media = piece.placed.media.span(piece.placed.to_root.inverse().span(piece.span))
-        first, end = _frames_between(source, media)
+        first, end = frames_between(source, media)
         frames = FrameRange(max(0, first), min(max(end, first + 1), source.facts.frames))
         if sound is not None or self._has_sound(source):
             return source.path, frames, sound, None
@@ -433,9 +260,6 @@ class _Planner:
 
     def _linked_sound(self, piece: Piece, source: Source, frames: FrameRange) -> Recording:
         """The timeline's sound under a silent style clip, laid along its file from frame 0."""
-        from stylesync_plugin.jobs import Pick, Speech
-        from stylesync_plugin.selecting import with_range
-
         where = self.layout.where(piece.placed)
         try:
             pick = with_range(Pick(), piece.span)
@@ -452,93 +276,6 @@ class _Planner:
         recording = Recording("", parts, later + track.length)
         path = self.settings.media / "sound" / f"style_{_digest(recording.to_dict())}.wav"
         return dataclasses.replace(recording, path=str(path))
-
-
-def _check(placed: PlacedClip, where: str) -> None:
-    if placed.obstacles:
-        raise RequestError(
-            f"The {where} {placed.obstacles[0]}; render it to a file and dub that in its place."
-        )
-    if not placed.enabled:
-        raise RequestError(f"The {where} is disabled; enable it or choose another clip.")
-    if not placed.has_picture:
-        raise RequestError(f"The {where} is a title or generator; choose a clip with a person.")
-
-
-def _whole_transitions(
-    placed: PlacedClip, piece: Piece, where: str
-) -> tuple[Span, tuple[str, ...]]:
-    """The piece in host time, never ending in the middle of a dissolve.
-
-    Towards another clip the whole dissolve belongs to the dub. A fade from or to nothing cannot
-    be rebuilt on a track above, where it would reveal the original: the dub leaves it alone.
-    """
-    span = placed.to_root.inverse().span(piece.span)
-    start = placed.reach.start if span.start == placed.shown.start else span.start
-    end = placed.reach.end if span.end == placed.shown.end else span.end
-    warnings = []
-    head, tail = placed.head, placed.tail
-    if head is not None and start < head.span.end:
-        start = placed.span.start if _joins(head) else head.span.end
-        if not _joins(head):
-            warnings.append(f"The {where} fades in from nothing; the fade itself is not dubbed.")
-    if tail is not None and end > tail.span.start:
-        end = placed.span.end if _joins(tail) else tail.span.start
-        if not _joins(tail):
-            warnings.append(f"The {where} fades out to nothing; the fade itself is not dubbed.")
-    if not Span(start, end):
-        raise RequestError(f"The {where} consists of a fade only; there is nothing to dub.")
-    return Span(start, end), tuple(warnings)
-
-
-def _joins(overlap: Overlap) -> bool:
-    """Whether the transition leads to another picture."""
-    return is_picture(overlap.neighbour)
-
-
-def _with_overlaps(placed: PlacedClip, span: Span) -> Span:
-    """The span with what dissolves show beyond the cuts."""
-    start, end = span.start, span.end
-    if placed.head is not None and start == placed.span.start:
-        start = min(start, placed.head.span.start)
-    if placed.tail is not None and end == placed.span.end:
-        end = max(end, placed.tail.span.end)
-    return Span(start, end)
-
-
-def _frames_between(source: Source, media: Span) -> tuple[int, int]:
-    """The frames shown in a span of media time: first, and one past the last."""
-    first = source.frame_at(media.start)
-    return first, max(first + 1, frame_from(media.end - source.zero, source.facts.rate))
-
-
-def _shown(placed: PlacedClip, source: Source, seen: Span, rate: Fraction) -> dict[int, int]:
-    """Timeline frames of a span of the timeline, each with the source frame that it shows.
-
-    floor((scale * k / rate + offset - zero) * source rate + EDGE), in whole numbers. A span that
-    begins within a timeline frame takes that frame too, so that media begin no later than it.
-    """
-    media = placed.to_root.inverse().then(placed.media)
-    slope = media.scale / rate * source.facts.rate
-    offset = (media.offset - source.zero) * source.facts.rate + EDGE
-    common = math.lcm(slope.denominator, offset.denominator)
-    step, base = int(slope * common), int(offset * common)
-    numbers = range(frame_from(seen.start, rate), frame_from(seen.end, rate))
-    shown = {k: (step * k + base) // common for k in numbers}
-    begun = frame_at(seen.start, rate)
-    if shown and begun not in shown:
-        return {begun: source.frame_at(media(seen.start)), **shown}
-    return shown
-
-
-def _check_bounds(frames: tuple[int, int], source: Source, where: str) -> None:
-    """One frame too many at the end is a host's rounding; more is another file."""
-    first, end = frames
-    if first < 0 or end > source.facts.frames + 1 or first >= source.facts.frames:
-        raise MediaError(
-            f"The {where} needs source frames {first}:{end}, but '{Path(source.path).name}' has"
-            f" {source.facts.frames}; relink the clip or trim it."
-        )
 
 
 def _place_id(place: Place, source: Source) -> str:
@@ -558,6 +295,4 @@ def _slug(path: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name)[:60] or "clip"
 
 
-__all__ = [
-    "Conform", "Place", "Plan", "PlanSettings", "PlannedDub", "Refusal", "Track", "plan",
-]  # fmt: skip
+__all__ = ["Conform", "Place", "Plan", "PlanSettings", "PlannedDub", "Refusal", "plan"]
