@@ -14,6 +14,7 @@ import typer
 
 from stylesync_engine import __version__
 from stylesync_engine.compare_command import compare
+from stylesync_engine.doctor_command import doctor
 from stylesync_engine.reporting import format_rows, reporting, run_app
 from stylesync_engine.request import (
     DubOptions,
@@ -387,6 +388,7 @@ def serve() -> None:
 
 
 app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
+app.command(epilog=f"Example: {PROGRAM} doctor --report report.json")(doctor)
 app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
 
 

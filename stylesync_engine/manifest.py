@@ -6,6 +6,7 @@ differ. Nothing here needs torch.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -112,13 +113,14 @@ def find_folder(name: str) -> Path:
 
     Raises ModelError where there is none.
     """
-    if (SHIPPED / name / MANIFEST).is_file() and _NAME.fullmatch(name):
+    if _NAME.fullmatch(name) and _is_file(SHIPPED / name / MANIFEST):
         return SHIPPED / name
     own = models_directory() / name
-    for folder in (own, Path(name).expanduser()):
-        if (folder / MANIFEST).is_file():
+    named = _expanded(name)
+    for folder in (own, named):
+        if _is_file(folder / MANIFEST):
             return folder
-    pickles = sorted(p.name for p in _files_of(Path(name).expanduser()) if p.suffix in _PICKLES)
+    pickles = sorted(p.name for p in _files_of(named) if p.suffix in _PICKLES)
     if pickles:
         raise ModelError(
             f"{name} holds {pickles[0]}, a pickle that could run code when loaded, and no"
@@ -202,7 +204,7 @@ def check_file(folder: Path, name: str, sha256: str) -> Path:
         raise ModelError(f"{path} is no kind of file that models hold; use safetensors and JSON.")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ModelError(f"{folder / MANIFEST} names {name} outside its folder; mend or fetch it.")
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelError(f"{path} is missing; fetch or train the models again.")
     if hash_file(path) != sha256:
         raise ModelError(f"{path} is not the file that {MANIFEST} lists; fetch the models again.")
@@ -231,7 +233,7 @@ def refuse_pickles(folder: Path) -> None:
 def _base_folder(folder: Path, models: str) -> Path:
     """A base is a name as the user would give it, or a folder relative to the adapted one's."""
     beside = folder / models
-    return beside if (beside / MANIFEST).is_file() else find_folder(models)
+    return beside if _is_file(beside / MANIFEST) else find_folder(models)
 
 
 def _parse_manifest(folder: Path, data: Any) -> Manifest:
@@ -269,6 +271,24 @@ def _digest(value: Any) -> str:
     return value
 
 
+def _is_file(path: Path) -> bool:
+    """False, too, for a name that is longer than names can be."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _expanded(name: str) -> Path:
+    """With the home folder in the place of ~, where there is one."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def _files_of(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
+    with contextlib.suppress(OSError):
+        if not folder.is_dir():
+            return
         yield from (path for path in folder.rglob("*") if path.is_file())

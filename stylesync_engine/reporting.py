@@ -29,6 +29,7 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBars
 from rich.text import Text
 
+from stylesync_engine.error_log import keep_error
 from stylesync_engine.request import (
     Cancelled,
     DiskError,
@@ -172,6 +173,7 @@ def report_error(error: BaseException, as_json: bool) -> int:
     """Say the error on the stream that belongs to it; returns the exit code."""
     named = named_error(error)
     print_trace(error)
+    keep_error(error)
     try:
         if as_json:
             JsonReport(sys.stdout).write(named.to_dict())

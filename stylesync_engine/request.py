@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os.path
+import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -176,8 +176,8 @@ class DubOptions:
             raise RequestError(f"device is '{self.device}'; choose auto, cpu, mps, cuda or cuda:N.")
         if not self.appearance:
             raise RequestError("appearance is empty; give auto, shot, style or FILE[:A:B].")
-        if "\0" in self.models + self.appearance:
-            raise RequestError("models or appearance holds a NUL character; mend the path.")
+        _check_path("models", self.models)
+        _check_path("appearance", self.appearance)
         if self.delivery == "overlay" and self.codec in ("prores422hq", "dnxhr", "h264"):
             raise RequestError(
                 f"The codec {self.codec} has no alpha for an overlay;"
@@ -232,8 +232,7 @@ class DubRequest:
             if not getattr(self, name):
                 raise RequestError(f"The request has no {name}; give its path.")
         for name in _PATHS:
-            if "\0" in (getattr(self, name) or ""):
-                raise RequestError(f"The {name} path holds a NUL character; mend the path.")
+            _check_path(name, getattr(self, name) or "")
         if self.style is None and (self.style_frames or self.style_speech):
             raise RequestError(
                 "style_frames and style_speech belong to a style clip; give the clip as style."
@@ -360,6 +359,16 @@ _TYPE_NAMES = {
     list: "a list",
     bool: "true or false",
 }
+
+
+def _check_path(name: str, path: str) -> None:
+    """Refuse what no file system can hold."""
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise RequestError(f"The {name} path holds half a character; mend the path.") from error
+    if b"\0" in encoded:
+        raise RequestError(f"The {name} path holds a NUL character; mend the path.")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

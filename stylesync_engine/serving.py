@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from stylesync_engine import __version__
+from stylesync_engine.error_log import keep_error
 from stylesync_engine.reporting import named_error, print_trace, terminate_as_interrupt
 from stylesync_engine.request import (
     Cancelled,
@@ -73,6 +74,7 @@ class Job:
             return {"event": "cancelled", "message": str(error)}
         except BaseException as error:
             print_trace(error)
+            keep_error(error)
             return named_error(error).to_dict()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.pop("STYLESYNC_DEBUG", None)
+# Errors that tests make on purpose are not the user's.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="stylesync-tests-")
 
 # A busy machine is no fault of the code, and a test that passed once passes again.
 hypothesis.settings.register_profile(

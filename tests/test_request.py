@@ -128,6 +128,8 @@ def test_wrong_speaker_points_are_refused(text: str) -> None:
         ({"output": "shot.mov"}, "overwrite the video"),
         ({"output": "sub/../line.wav"}, "overwrite the speech"),
         ({"video": "a\0b"}, "NUL"),
+        ({"output": "a\ud800"}, "half a character"),
+        ({"options": {"models": "\ud800"}}, "half a character"),
         ({"video": 5}, "video must be text"),
         ({"vidoe": "x"}, "unknown field 'vidoe'"),
         ({"frames": [1]}, "start, end"),

@@ -24,7 +24,7 @@ def refuse_entities(data: bytes) -> None:
     scanner.EntityDeclHandler = _refuse
     try:
         scanner.Parse(data, True)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):
         return
 
 
