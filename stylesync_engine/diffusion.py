@@ -26,11 +26,14 @@ _BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_lin
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to sample: `sampler`, `steps`, and `strength`, the share of the schedule to start from
-    (1.0 is pure noise, less starts from the noised aligned reference)."""
+    (1.0 is pure noise, less starts from the noised aligned reference). `change` is the share kept
+    of what the model changes about the aligned reference: few training speakers make it too sure
+    of people it has never seen."""
 
     sampler: Literal["ddim", "dpmpp"] = "ddim"
     steps: int = 200
     strength: float = 1.0
+    change: float = 1.0
 
 
 PAPER_SAMPLING = Sampling()
