@@ -120,15 +120,15 @@ Delivery = Annotated[
     str | None,
     typer.Option(
         "--delivery",
-        metavar="composite|overlay",
-        help="Full frames (default), or the change alone.",
+        metavar="composite|overlay|vfx",
+        help="Full frames (default), the change alone, or layers for compositing.",
     ),
 ]
 Codec = Annotated[
     str | None,
     typer.Option(
         "--codec",
-        metavar="prores4444|prores422hq|dnxhr|ffv1|h264|exr|png",
+        metavar="prores4444|prores422hq|dnxhr|ffv1|h264|h265|exr|png",
         help="How OUT is encoded (default: prores4444).",
     ),
 ]
@@ -167,6 +167,23 @@ Mark = Annotated[
         metavar="none|metadata",
         help="Say in the file's metadata that a model took part (default: none).",
     ),
+]
+
+Rate = Annotated[
+    str | None,
+    typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
+]
+ColourSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--colour-space",
+        metavar="NAME",
+        help="The shot's: bt709, pq, hlg, linear, acescg, or a camera log (default: by its tags).",
+    ),
+]
+Deinterlace = Annotated[
+    bool | None,
+    typer.Option("--deinterlace", help="Make frames of an interlaced clip's fields."),
 ]
 
 app = typer.Typer(
@@ -238,6 +255,9 @@ def dub(
     consent: Consent = None,
     credentials: Credentials = None,
     mark: Mark = None,
+    rate: Rate = None,
+    colour_space: ColourSpace = None,
+    deinterlace: Deinterlace = None,
     as_json: Json = False,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""

@@ -178,7 +178,8 @@ class Diffusion:
             # What the model changes is added to the reference's own pixels, so that the fine
             # texture that the autoencoder cannot hold stays.
             known = self._pictures(aligned)[:, :, LOWER:]
-            pictures = pictures - autoencoder.decode(reference)[:, :, rows].float() + known
+            change = pictures - autoencoder.decode(reference)[:, :, rows].float()
+            pictures = known + self.sampling.change * change
         return np.asarray(to_crops(pictures).cpu().numpy(), np.float32)
 
     def _pictures(self, crops: Image) -> Tensor:

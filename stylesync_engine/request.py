@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 Quality = Literal["draft", "good", "best"]
 Delivery = Literal["composite", "overlay", "vfx"]
-Codec = Literal["prores4444", "prores422hq", "dnxhr", "ffv1", "h264", "exr", "png"]
+Codec = Literal["prores4444", "prores422hq", "dnxhr", "ffv1", "h264", "h265", "exr", "png"]
 Length = Literal["trim", "hold", "silence"]
 Sampler = Literal["dpmpp", "ddim"]
 StyleReading = Literal["network", "closed-form", "none"]
@@ -26,6 +26,7 @@ Mark = Literal["none", "metadata"]
 Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 
 _A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
+_RATE = re.compile(r"[1-9]\d{0,5}(\.\d{1,12}|/[1-9]\d{0,5})?", re.ASCII)
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
 
 
@@ -150,7 +151,8 @@ class DubOptions:
 
     `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default.
     `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
-    `credentials` `auto` signs where a certificate is configured.
+    `credentials` `auto` signs where a certificate is configured. `rate` is that of image
+    sequences whose files do not say it, such as `24000/1001`; `colour_space` that of the shot.
     """
 
     models: str = "starter"
@@ -168,6 +170,9 @@ class DubOptions:
     landmarks: Landmarks = "mediapipe"
     credentials: Credentials = "auto"
     mark: Mark = "none"
+    rate: str | None = None
+    colour_space: str | None = None
+    deinterlace: bool = False
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -178,11 +183,15 @@ class DubOptions:
             raise RequestError("appearance is empty; give auto, shot, style or FILE[:A:B].")
         _check_path("models", self.models)
         _check_path("appearance", self.appearance)
-        if self.delivery == "overlay" and self.codec in ("prores422hq", "dnxhr", "h264"):
+        if self.delivery == "overlay" and self.codec in _WITHOUT_ALPHA:
             raise RequestError(
                 f"The codec {self.codec} has no alpha for an overlay;"
                 " choose prores4444, ffv1, png or exr."
             )
+        if self.delivery == "vfx" and self.codec != "exr":
+            raise RequestError("The delivery vfx is written as layers of EXR; choose codec exr.")
+        if self.rate is not None and not _RATE.fullmatch(self.rate):
+            raise RequestError(f"rate is '{self.rate}'; write 24, 29.97 or 24000/1001.")
         _check_choice("quality", self.quality, get_args(Quality))
         _check_choice("delivery", self.delivery, get_args(Delivery))
         _check_choice("codec", self.codec, get_args(Codec))
@@ -345,11 +354,13 @@ _REQUEST_TYPES: dict[str, tuple[type, ...]] = {
     "speech_samples": (dict, list),
     "options": (dict,),
 }
+_WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     **{entry.name: (str,) for entry in dataclasses.fields(DubOptions)},
     "steps": (int,),
     "seed": (int,),
     "strength": (int, float),
+    "deinterlace": (bool,),
 }
 _TYPE_NAMES = {
     str: "text",
@@ -390,8 +401,9 @@ def _fields_of(what: str, record: type, data: Any) -> dict[str, Any]:
 
 def _check_types(what: str, fields: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
     for name, value in fields.items():
-        if isinstance(value, bool) or not isinstance(value, types[name]):
-            expected = " or ".join(_TYPE_NAMES[kind] for kind in types[name])
+        kinds = types[name]
+        if isinstance(value, bool) != (kinds == (bool,)) or not isinstance(value, kinds):
+            expected = " or ".join(_TYPE_NAMES[kind] for kind in kinds)
             found = _TYPE_NAMES.get(type(value), type(value).__name__)
             raise RequestError(f"The {what}'s {name} must be {expected}, not {found}.")
 
