@@ -265,8 +265,7 @@ class _Worker:
 
 def _entry(number: int, request: DubRequest, folder: Path) -> Entry:
     """The request with absolute paths: a worker's own folder is another."""
-    from stylesync_engine.inputs import check_request, resolve_range
-    from stylesync_engine.media import probe_video
+    from stylesync_engine.inputs import check_request, probe_clip, resolve_range
 
     places: dict[str, Any] = {
         name: str(Path(path).absolute())
@@ -277,7 +276,7 @@ def _entry(number: int, request: DubRequest, folder: Path) -> Entry:
     places["work"] = str(Path(request.work or folder / "work" / f"{number:04d}").absolute())
     request = dataclasses.replace(request, **places)
     check_request(request)
-    return Entry(number, request, resolve_range(request, probe_video(request.video)))
+    return Entry(number, request, resolve_range(request, probe_clip(request, request.video)))
 
 
 def _parts(entries: Sequence[Entry], first: int, last: int) -> Iterator[tuple[Entry, FrameRange]]:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +21,17 @@ CONTAINERS: Final[dict[Codec, dict[str, str]]] = {
     "dnxhr": {".mov": "mov", ".mxf": "mxf"},
     "ffv1": {".mkv": "matroska"},
     "h264": {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"},
+    "h265": {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"},
 }
 """The suffixes that a codec may have, and the name of each one's container format."""
+
+IMAGES: Final[dict[Codec, str]] = {"png": ".png", "exr": ".exr"}
+"""The codecs that are written as numbered images, and the suffix of each."""
 
 NUMBERED: Final = re.compile(r"%0?(\d*)d")
 """The frame number in the name of an image sequence."""
 
-_WITHOUT_ALPHA: Final[frozenset[Codec]] = frozenset({"prores422hq", "dnxhr", "h264"})
+_WITHOUT_ALPHA: Final[frozenset[Codec]] = frozenset({"prores422hq", "dnxhr", "h264", "h265"})
 _FFV1_REORDERED: Final[dict[str, str]] = {
     **dict.fromkeys(("rgb24", "bgr24", "rgb0", "0rgb", "0bgr", "gbrp"), "bgr0"),
     **dict.fromkeys(("rgba", "argb", "abgr", "gbrap"), "bgra"),
@@ -44,12 +49,16 @@ def check_output(path: str | Path, codec: Codec) -> None:
     that this installation cannot write, DiskError for a place that cannot be written to.
     """
     path = Path(path)
-    if codec == "exr":
-        raise MediaError("EXR cannot be written by this version; choose png or prores4444.")
-    if codec == "png":
-        if path.suffix and not (path.suffix.lower() == ".png" and NUMBERED.search(path.name)):
+    if codec == "exr" and find_spec("OpenImageIO") is None:
+        raise MediaError(
+            "EXR needs OpenImageIO; pip install 'stylesync[exr]', or choose png or prores4444."
+        )
+    if codec in IMAGES:
+        suffix = IMAGES[codec]
+        if path.suffix and not (path.suffix.lower() == suffix and NUMBERED.search(path.name)):
             raise RequestError(
-                f"'{path.name}' is no image sequence; give a folder or a name like shot.%06d.png."
+                f"'{path.name}' is no image sequence; give a folder or a name like"
+                f" shot.%06d{suffix}."
             )
     elif path.suffix.lower() not in CONTAINERS[codec]:
         allowed = " or ".join(CONTAINERS[codec])
@@ -77,6 +86,8 @@ def delivered_format(codec: Codec, source: PixelLayout, width: int, height: int)
         )
     if codec == "ffv1":
         return _FFV1_REORDERED.get(source.format, source.format)
+    if codec == "exr":
+        return "gbrapf32le" if source.has_alpha else "gbrpf32le"
     if codec == "png":
         deep = source.depth > 8
         return ("rgba64le" if source.has_alpha else "rgb48le") if deep else (
@@ -89,10 +100,10 @@ def delivered_format(codec: Codec, source: PixelLayout, width: int, height: int)
     full_chroma = source.kind == "rgb" or (source.kind == "yuv" and source.chroma_x == 0)
     if codec == "dnxhr":
         return "yuv444p10le" if full_chroma else "yuv422p10le" if source.depth > 8 else "yuv422p"
-    return _h264_format(source, full_chroma or source.kind == "gray", width, height)
+    return _review_format(source, full_chroma or source.kind == "gray", width, height)
 
 
-def _h264_format(source: PixelLayout, full_chroma: bool, width: int, height: int) -> str:
+def _review_format(source: PixelLayout, full_chroma: bool, width: int, height: int) -> str:
     """4:2:0 needs even sizes: an odd picture gets more chroma rather than another size."""
     deep = "10le" if source.depth > 8 else ""
     if source.kind == "gray" and width % 2 == 0 and height % 2 == 0:
@@ -104,7 +115,7 @@ def _h264_format(source: PixelLayout, full_chroma: bool, width: int, height: int
 
 def keeps_full_range(codec: Codec) -> bool:
     """Whether the container says that YUV spans all code values (a .mov of ProRes does not)."""
-    return codec in ("ffv1", "h264", "png")
+    return codec in ("ffv1", "h264", "h265", "png")
 
 
 @contextmanager
@@ -144,19 +155,24 @@ def appearing_sequence(path: Path) -> Iterator[Path]:
 def sequence_folder(path: Path) -> Path:
     """The folder in which the images of a sequence lie."""
     path = path.absolute()
-    return path.parent if path.suffix.lower() == ".png" else path
+    return path.parent if is_pattern(path) else path
 
 
-def image_name(path: Path, number: int) -> str:
+def is_pattern(path: Path) -> bool:
+    """Whether a sequence's path names its images; else it names their folder."""
+    return path.suffix.lower() in IMAGES.values()
+
+
+def image_name(path: Path, number: int, codec: Codec) -> str:
     """The file name of one image of a sequence: the pattern filled in, or `000123.png`."""
-    if path.suffix.lower() != ".png":
-        return f"{number:06d}.png"
+    if not is_pattern(path):
+        return f"{number:06d}{IMAGES[codec]}"
     return NUMBERED.sub(lambda match: f"{number:0{int(match[1] or 1)}d}", path.name, count=1)
 
 
 def sound_name(path: Path) -> str:
     """The file name of the sound beside an image sequence."""
-    if path.suffix.lower() != ".png":
+    if not is_pattern(path):
         return "sound.wav"
     return (NUMBERED.split(path.name, maxsplit=1)[0].rstrip("._- ") or "sound") + ".wav"
 

@@ -27,7 +27,13 @@ from stylesync_engine.compositing import place_crop
 from stylesync_engine.consent import check_consent
 from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
-from stylesync_engine.inputs import check_request, fingerprint, identify_files
+from stylesync_engine.inputs import (
+    check_request,
+    fingerprint,
+    identify_files,
+    probe_clip,
+    reading_of,
+)
 from stylesync_engine.media import (
     Frame,
     VideoInfo,
@@ -129,9 +135,9 @@ def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
             f"{missing} of {len(plan.shown)} frames are not rendered yet;"
             f" run stylesync-engine render --work '{work}'."
         )
-    info = probe_video(request.video)
+    info = probe_clip(request, request.video)
     clock = _Clock(on_progress)
-    sound = cut_sound_track(request, duration_of(info.path, plan.frames))
+    sound = cut_sound_track(request, duration_of(info.path, plan.frames, info.reading))
     like = excerpt_info(info, plan.frames)
     overlay = request.options.delivery == "overlay"
     if overlay:
@@ -158,7 +164,8 @@ def composited_frames(
     rendered = _rendered_frames(plan, work)
     position = {int(frame): i for i, frame in enumerate(plan.shown)}
     first: Fraction | None = None
-    for frame in read_frames(plan.request.video, plan.frames):
+    video = plan.request.video
+    for frame in read_frames(video, plan.frames, reading_of(plan.request, video)):
         first = frame.time if first is None else first
         index = frame.index - plan.frames.start
         image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
@@ -247,8 +254,11 @@ def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
 def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
     """The description of a range of a clip, its time code moved to the range's first frame."""
     timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
-    duration = duration_of(info.path, frames)
-    return replace(info, frames=len(frames), timecode=timecode, duration=duration)
+    duration = duration_of(info.path, frames, info.reading)
+    number = info.first_number + frames.start if info.first_number else 0
+    return replace(
+        info, frames=len(frames), timecode=timecode, duration=duration, first_number=number
+    )
 
 
 def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from fractions import Fraction
 
 from stylesync_engine import __version__
 from stylesync_engine.checkpoints import Models
+from stylesync_engine.colour import check_space, is_ambiguous
 from stylesync_engine.consent import check_consent
 from stylesync_engine.delivery import check_output
 from stylesync_engine.marking import check_mark
-from stylesync_engine.media import VideoInfo, probe_sound, probe_video
+from stylesync_engine.media import Reading, VideoInfo, files_of, probe_sound, probe_video
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
 from stylesync_engine.shots import check_range
 from stylesync_engine.studio import choose_signer
@@ -30,17 +31,32 @@ def check_request(request: DubRequest) -> None:
     choose_signer(request)
     check_mark(request)
     check_output(request.output, options.codec)
-    if options.delivery == "vfx":
-        raise RequestError("delivery 'vfx' is not available yet; choose composite or overlay.")
-    resolve_range(request, _progressive(request.video))
+    if options.colour_space is not None:
+        check_space(options.colour_space)
+    resolve_range(request, _usable(request, request.video))
     probe_sound(request.speech)
     if request.style:
-        check_range(request.style, request.style_frames, _progressive(request.style))
+        check_range(request.style, request.style_frames, _usable(request, request.style))
     elif options.appearance == "style":
         raise RequestError("--appearance style needs a style clip; give one with --style.")
     appearance, frames = appearance_clip(options.appearance)
     if appearance:
-        check_range(appearance, frames, _progressive(appearance))
+        check_range(appearance, frames, _usable(request, appearance))
+
+
+def reading_of(request: DubRequest, path: str) -> Reading:
+    """How a clip of the request is to be read; the colour space is that of the shot alone."""
+    options = request.options
+    return Reading(
+        rate=Fraction(options.rate) if options.rate else None,
+        colour_space=options.colour_space if path == request.video else None,
+        deinterlace=options.deinterlace,
+    )
+
+
+def probe_clip(request: DubRequest, path: str) -> VideoInfo:
+    """What a clip of the request is, read as the request wants it."""
+    return probe_video(path, reading_of(request, path))
 
 
 def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:
@@ -85,23 +101,32 @@ def identify_files(request: DubRequest) -> dict[str, str]:
     return {path: _identity(path) for path in paths if path}
 
 
-def _progressive(path: str) -> VideoInfo:
-    info = probe_video(path)
+def _usable(request: DubRequest, path: str) -> VideoInfo:
+    """Raises MediaError for fields, which would tear the mouth, and for unclear colours."""
+    info = probe_clip(request, path)
     if info.interlaced:
+        raise MediaError(f"'{path}' is interlaced; give --deinterlace to make its fields frames.")
+    tags = info.colour
+    if not info.reading.colour_space and is_ambiguous(tags.primaries, tags.transfer, tags.matrix):
         raise MediaError(
-            f"'{path}' is interlaced; deinterlace it first, dubbing fields would tear the mouth."
+            f"'{path}' is BT.2020 and does not say whether it is PQ, HLG or SDR; tag it, or give"
+            " --colour-space pq, hlg or bt709 (SDR) with the shot."
         )
     return info
 
 
 def _identity(path: str) -> str:
-    """A file by size and by its first and last MiB: enough to see that it was exchanged."""
-    digest = hashlib.sha256()
+    """A file by size and by its first and last MiB, an image sequence by its images' sizes and its
+    ends: enough to see that it was exchanged."""
+    digest, size = hashlib.sha256(), 0
     try:
-        with Path(path).open("rb") as file:
-            size = file.seek(0, 2)
-            for start in (0, max(0, size - 2**20)):
-                file.seek(start)
+        files = files_of(path)
+        for image in files:
+            size += image.stat().st_size
+            digest.update(b"" if len(files) == 1 else f"{image.stat().st_size} ".encode())
+        for image, end in ((files[0], 0), (files[-1], 2)):
+            with image.open("rb") as file:
+                file.seek(max(0, file.seek(0, end) - 2**20) if end else 0)
                 digest.update(file.read(2**20))
     except OSError as error:
         raise MediaError(f"'{path}' cannot be read ({error.strerror}); check the path.") from error

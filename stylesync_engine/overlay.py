@@ -40,7 +40,7 @@ def overlay_layout(source: PixelLayout, height: int) -> PixelLayout:
         name = f"{'gbra' if source.kind == 'rgb' else 'yuva444'}p{depth}le"
     full = source.full_range if source.kind != "rgb" else None
     layout = layout_of(name, height, full_range=full, matrix=source.matrix)
-    return replace(layout, siting=source.siting)
+    return replace(layout, siting=source.siting, colour=source.colour)
 
 
 def lift_changes(

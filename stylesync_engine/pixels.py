@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stylesync_engine.colour import DISPLAY, find_space
 from stylesync_engine.request import MediaError
 
 Kind = Literal["yuv", "rgb", "gray"]
@@ -40,6 +41,9 @@ LUMA_WEIGHTS: Final[dict[str, tuple[float, float]]] = {
 
 SD_HEIGHT: Final = 576
 """Pictures up to this height are BT.601 when the file does not say."""
+
+_VIEW_ROWS: Final = 128
+"""Rows of a picture that are shown at a time."""
 
 _CHROMA_SHIFTS = {
     "444": (0, 0), "422": (1, 0), "420": (1, 1), "440": (0, 1), "411": (2, 0), "410": (2, 2)
@@ -69,6 +73,7 @@ class PixelLayout:
     `components` names plane and channel of Y, U, V or R, G, B or Y alone, and alpha last.
     `siting` is where a chroma sample lies within its cell, (0, 0.5) for left, (0.5, 0.5) for
     centre; it matters only on a subsampled grid. `chroma_x`, `chroma_y` are powers of two.
+    `colour` is the space of RGB, by its name in `colour.find_space`.
     """
 
     format: str
@@ -82,6 +87,7 @@ class PixelLayout:
     floating: bool
     siting: tuple[float, float]
     components: tuple[tuple[int, int], ...]
+    colour: str = DISPLAY
 
     @property
     def peak(self) -> float:
@@ -195,7 +201,9 @@ class PixelImage:
         return array if array.ndim == 2 else array[:, :, channel]
 
     def to_rgb8(self) -> npt.NDArray[np.uint8]:
-        """The whole picture as uint8 `[H, W, 3]` in its own matrix and transfer."""
+        """The whole picture as a display shows it, uint8 `[H, W, 3]`."""
+        if self.layout.colour != DISPLAY:
+            return self._view_rgb8()
         if self.layout.depth == 8 and self.layout.kind == "yuv":
             whole = (0, 0, self.width, self.height)
             yuv = cv2.merge([self._samples(number, whole) for number in range(3)])
@@ -203,9 +211,17 @@ class PixelImage:
             return cv2.transform(yuv, matrix)  # type: ignore[return-value]
         if self.layout.depth == 8 and self.layout.kind == "rgb":
             return np.stack([self.component(number) for number in range(3)], axis=2)
-        rgb = self.region_to_rgb((0, 0, self.width, self.height))
-        np.clip(rgb, 0.0, 1.0, out=rgb)
-        return (rgb * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        return _to_bytes(self.region_to_rgb((0, 0, self.width, self.height)))
+
+    def _view_rgb8(self) -> npt.NDArray[np.uint8]:
+        """The display-referred view, in bands of rows: light takes more room than the picture."""
+        space = find_space(self.layout.colour)
+        view = np.empty((self.height, self.width, 3), np.uint8)
+        for top in range(0, self.height, _VIEW_ROWS):
+            bottom = min(top + _VIEW_ROWS, self.height)
+            rgb = self.region_to_rgb((0, top, self.width, bottom))
+            view[top:bottom] = _to_bytes(space.to_view(rgb))
+        return view
 
     def region_to_rgb(self, box: Box) -> FloatImage:
         """The box, clipped to the picture, as float32 `[h, w, 3]`.
@@ -228,8 +244,8 @@ class PixelImage:
     def blend_region(self, box: Box, rgb: FloatImage, matte: FloatImage) -> PixelImage:
         """A copy in which `rgb` shows through `matte` inside the box.
 
-        `rgb` is `[h, w, 3]`, 0..1, in the picture's own matrix and transfer; `matte` is `[h, w]`,
-        0..1; both have the size of the box, which may reach beyond the picture. Every sample of
+        `rgb` is `[h, w, 3]`, 0..1, as `to_rgb8` shows the picture; `matte` is `[h, w]`, 0..1; both
+        have the size of the box, which may reach beyond the picture. Every sample of
         a pixel whose matte is 0, and all of alpha, stays bit for bit; a chroma sample changes
         only when every pixel that it covers has a matte above 0.
         """
@@ -239,7 +255,10 @@ class PixelImage:
         rows = slice(inner[1] - box[1], inner[3] - box[1])
         columns = slice(inner[0] - box[0], inner[2] - box[0])
         matte = np.asarray(matte, np.float32)[rows, columns]
-        change = np.asarray(rgb, np.float32)[rows, columns] - self.region_to_rgb(inner)
+        rgb = np.asarray(rgb, np.float32)[rows, columns]
+        if self.layout.colour != DISPLAY:
+            rgb = find_space(self.layout.colour).from_view(rgb)
+        change = rgb - self.region_to_rgb(inner)
         change = np.where(matte[:, :, None] > 0, change * matte[:, :, None], np.float32(0))
         copy = PixelImage(tuple(plane.copy() for plane in self.planes), self.layout)
         if self.layout.kind == "yuv":
@@ -337,6 +356,11 @@ class PixelImage:
         target[:] = value
 
 
+def _to_bytes(rgb: FloatImage) -> npt.NDArray[np.uint8]:
+    """0..1 -> 0..255, rounded; what lies beyond is cut."""
+    return (np.clip(rgb, 0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
 def _enlarge_rows(plane: AnyPlane, start: int, end: int, shift: int, siting: float) -> AnyPlane:
     """Rows `start..end` of the picture out of a plane with one row for every `2**shift`."""
     if shift == 0:
@@ -399,14 +423,16 @@ def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
     """
     if image.layout == layout:
         return image
-    same_colour = image.layout.kind == layout.kind and (
-        layout.kind == "rgb" or image.layout.matrix == layout.matrix
+    same_space = image.layout.colour == layout.colour
+    same_colour = same_space and (
+        image.layout.kind == layout.kind
+        and (layout.kind == "rgb" or image.layout.matrix == layout.matrix)
     )
     if same_colour:
         colours = [
             _regrid(image, number, layout) for number in range(3 if layout.kind != "gray" else 1)
         ]
-    elif image.layout.kind == "gray" and layout.kind == "yuv":
+    elif same_space and image.layout.kind == "gray" and layout.kind == "yuv":
         colours = [_rescale(image.component(0), image, layout, 0), *_neutral_chroma(image, layout)]
     else:
         colours = _through_rgb(image, layout)
@@ -457,8 +483,11 @@ def _neutral_chroma(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
 
 
 def _through_rgb(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
-    """The colours by way of RGB, for another kind of picture or another matrix."""
+    """The colours by way of RGB, for another kind of picture, another matrix or space."""
     rgb = image.region_to_rgb((0, 0, image.width, image.height))
+    if image.layout.colour != layout.colour:
+        light = find_space(image.layout.colour).to_linear(rgb)
+        rgb = find_space(layout.colour).from_linear(light)
     target = PixelImage((), layout)
     scale, offset = target._luma_scale
     if layout.kind == "rgb":

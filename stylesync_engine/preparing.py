@@ -22,8 +22,14 @@ from stylesync_engine.appearance import (
 )
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.dialogue import first_samples, read_speech
-from stylesync_engine.inputs import appearance_clip, fingerprint, identify_files, resolve_range
-from stylesync_engine.media import VideoInfo, probe_video, read_audio_blocks, read_frames
+from stylesync_engine.inputs import (
+    appearance_clip,
+    fingerprint,
+    identify_files,
+    probe_clip,
+    resolve_range,
+)
+from stylesync_engine.media import VideoInfo, read_audio_blocks, read_frames
 from stylesync_engine.models.renderer import motion_rows
 from stylesync_engine.mouth import CROP, cut_crop, place_in_crop
 from stylesync_engine.plan import Plan
@@ -64,7 +70,7 @@ class _Job:
         within: FrameRange | None = None,
     ) -> FollowedShot:
         """Follow a clip's speaker, `within` given the one who was clicked."""
-        info = probe_video(path)
+        info = probe_clip(self.request, path)
         frames = check_range(path, frames, info)
         point = self.request.speaker if within else None
         model = self.models.face_model
@@ -85,7 +91,7 @@ def prepare_plan(
 ) -> tuple[Plan, ReferenceBank]:
     """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
     job = _Job(request, models, on_progress)
-    info = probe_video(request.video)
+    info = probe_clip(request, request.video)
     frames = resolve_range(request, info)
     around = frames if request.style else _with_surroundings(frames, info)
     followed, style = _follow_both(job, around, frames)
@@ -122,7 +128,7 @@ def cut_references(shot: FollowedShot) -> ReferenceBank:
     kept = seen[choose_coverage(points[seen], angles[seen])]
     place = {int(index): i for i, index in enumerate(kept)}
     crops = np.empty((len(kept), CROP, CROP, 3), np.uint8)
-    for index, frame in enumerate(read_frames(shot.info.path, shot.frames)):
+    for index, frame in enumerate(read_frames(shot.info.path, shot.frames, shot.info.reading)):
         if index in place:
             crops[place[index]] = cut_crop(frame.to_rgb(), shot.alignment.matrices[index])
     return ReferenceBank(crops, points[kept], angles[kept], kept)

@@ -20,6 +20,7 @@ from stylesync_engine.appearance import match_colour, triangulate, warp_referenc
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.compositing import match_seam
 from stylesync_engine.diffusion import Sampling, sample, shared_noise
+from stylesync_engine.inputs import reading_of
 from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops, to_pictures
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
@@ -208,7 +209,8 @@ def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Ima
         crops: list[Image] = []
         waiting = iter(run)
         window = next(waiting)
-        for frame in read_frames(plan.request.video, _source_range(plan, run)):
+        video, reading = plan.request.video, reading_of(plan.request, plan.request.video)
+        for frame in read_frames(video, _source_range(plan, run), reading):
             position = window.start + len(crops)
             if frame.index - plan.frames.start != plan.shown[position]:
                 continue

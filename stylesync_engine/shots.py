@@ -111,7 +111,7 @@ def follow_shot(
     spans: list[tuple[Fraction, Fraction]] = []
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
-        for frame in read_frames(info.path, frames):
+        for frame in read_frames(info.path, frames, info.reading):
             spans.append((frame.time, frame.duration))
             yield frame.to_rgb()
 

@@ -428,7 +428,7 @@ except DiskError as error:
     ("codec", "name", "kind"),
     [
         ("prores4444", "a.mp4", RequestError), ("ffv1", "a.mov", RequestError),
-        ("h264", "a", RequestError), ("png", "a.png", RequestError), ("exr", "a", MediaError),
+        ("h264", "a", RequestError), ("png", "a.png", RequestError), ("exr", "a.png", RequestError),
         ("h264", "file/b.mp4", DiskError),
     ],
 )  # fmt: skip

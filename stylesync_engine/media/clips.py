@@ -39,12 +39,29 @@ class ColourTags:
     matrix: int = UNSPECIFIED
 
 
+UNTAGGED: Final = ColourTags()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a clip is read where its file does not say so: the `rate` of an image sequence, the
+    space of its colours (see `colour.find_space`), and whether fields become frames."""
+
+    rate: Fraction | None = None
+    colour_space: str | None = None
+    deinterlace: bool = False
+
+
+PLAIN: Final = Reading()
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What a clip is. `width`, `height` and `sample_aspect` are those of the upright picture.
 
     `frames` is counted, not believed; `missing_frames` are those that the container promises
     beyond. `rotation` is how far the stored picture is turned clockwise to stand upright.
+    `interlaced` is how the frames come out of `reading`; `first_number` is an image sequence's.
     """
 
     path: str
@@ -65,6 +82,8 @@ class VideoInfo:
     reel: str | None = None
     audio: tuple[AudioTrack, ...] = ()
     missing_frames: int = 0
+    reading: Reading = PLAIN
+    first_number: int = 0
 
     @property
     def pixel_format(self) -> str:

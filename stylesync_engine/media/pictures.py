@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
+from stylesync_engine.colour import space_of_tags
 from stylesync_engine.media.clips import MATRICES
 from stylesync_engine.pixels import PixelImage, PixelLayout, is_supported, layout_of
 
@@ -29,7 +31,9 @@ _EQUIVALENT: Final = {
 }  # fmt: skip
 
 
-def image_of(frame: VideoFrame, codec: str, turned: Turn | None = None) -> PixelImage:
+def image_of(
+    frame: VideoFrame, codec: str, turned: Turn | None = None, colour_space: str | None = None
+) -> PixelImage:
     """The frame's own code values, upright, sharing the decoder's memory."""
     frame = _supported(frame)
     layout = layout_of(
@@ -39,6 +43,8 @@ def image_of(frame: VideoFrame, codec: str, turned: Turn | None = None) -> Pixel
         matrix=MATRICES.get(frame.colorspace),
         centred_chroma=codec in _CENTRED_CHROMA,
     )
+    tags = frame.color_primaries, frame.color_trc, frame.colorspace
+    layout = replace(layout, colour=colour_space or space_of_tags(*map(int, tags)))
     planes = tuple(_plane(plane, layout) for plane in frame.planes)
     image = PixelImage(planes, layout)
     return _upright(image, turned) if turned else image
@@ -100,10 +106,7 @@ def _upright(image: PixelImage, matrix: Turn) -> PixelImage:
         name = name.replace(
             "422" if shifts == (0, 1) else "440", "440" if shifts == (0, 1) else "422"
         )
-    turned = PixelLayout(
-        name, layout.kind, layout.depth, *shifts, layout.full_range, layout.matrix,
-        layout.has_alpha, layout.floating, siting, layout.components,
-    )  # fmt: skip
+    turned = replace(layout, format=name, chroma_x=shifts[0], chroma_y=shifts[1], siting=siting)
     return PixelImage(tuple(np.ascontiguousarray(plane) for plane in planes), turned)
 
 

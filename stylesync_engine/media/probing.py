@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -12,9 +12,10 @@ from typing import Any, Final
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from stylesync_engine.media.clips import AudioTrack, ColourTags, VideoInfo
+from stylesync_engine.media.clips import PLAIN, AudioTrack, ColourTags, Reading, VideoInfo
 from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
 from stylesync_engine.media.pictures import Turn, image_of, matrix_of
+from stylesync_engine.media.sequences import ImageSequence, find_sequence
 from stylesync_engine.request import FrameRange, MediaError
 
 _SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})
@@ -40,28 +41,63 @@ class Clip:
         return after - self.time(index)
 
 
-def probe_video(path: str | Path) -> VideoInfo:
-    """What the clip is; its frames are counted.
+def probe_video(path: str | Path, reading: Reading = PLAIN) -> VideoInfo:
+    """What the clip, or the image sequence such as `shot.%04d.exr`, is; its frames are counted.
 
     Raises MediaError, one sentence, for anything that is not a readable clip.
     """
-    return load_clip(path).info
+    return load_clip(path, reading).info
 
 
-def duration_of(path: str | Path, frames: FrameRange) -> Fraction:
+def duration_of(path: str | Path, frames: FrameRange, reading: Reading = PLAIN) -> Fraction:
     """Seconds from the appearance of a range's first frame to the end of its last one."""
-    clip = load_clip(path)
+    clip = load_clip(path, reading)
     last = frames.end - 1
     return clip.time(last) + clip.duration(last) - clip.time(frames.start)
 
 
-def load_clip(path: str | Path) -> Clip:
+def load_clip(path: str | Path, reading: Reading = PLAIN) -> Clip:
     absolute = Path(path).absolute()
+    sequence = find_sequence(absolute)
     try:
-        status = absolute.stat()
+        status = (sequence.file(0) if sequence else absolute).stat()
     except OSError as error:
         raise MediaError(f"'{path}' does not exist; check the path.") from error
-    return _scan(str(absolute), status.st_mtime_ns, status.st_size)
+    if sequence:
+        return _scan_sequence(sequence, status.st_mtime_ns, reading)
+    clip = _scan(str(absolute), status.st_mtime_ns, status.st_size)
+    return clip if reading == PLAIN else replace(clip, info=_as_read(clip.info, reading))
+
+
+def _as_read(info: VideoInfo, reading: Reading) -> VideoInfo:
+    layout = replace(info.layout, colour=reading.colour_space or info.layout.colour)
+    interlaced = info.interlaced and not reading.deinterlace
+    return replace(info, layout=layout, interlaced=interlaced, reading=reading)
+
+
+@lru_cache(maxsize=32)
+def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> Clip:
+    first = sequence.read(0)
+    rate = reading.rate or first.rate
+    if rate is None:
+        raise MediaError(f"'{sequence.path}' does not say its rate; give it with --rate.")
+    info = VideoInfo(
+        path=str(sequence.path),
+        rate=snap_rate(rate),
+        frames=sequence.count,
+        width=first.image.width,
+        height=first.image.height,
+        layout=first.image.layout,
+        codec=first.codec,
+        duration=sequence.count / snap_rate(rate),
+        time_base=1 / snap_rate(rate),
+        sample_aspect=first.sample_aspect,
+        colour=first.colour,
+        timecode=first.timecode,
+        reel=first.reel,
+        first_number=sequence.first,
+    )
+    return Clip(_as_read(info, reading), None, (), None)
 
 
 @lru_cache(maxsize=32)

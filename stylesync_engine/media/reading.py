@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from stylesync_engine.media.clips import Frame
+from stylesync_engine.media.clips import PLAIN, Frame, Reading
 from stylesync_engine.media.containers import decode, open_file
+from stylesync_engine.media.fields import deinterlace
 from stylesync_engine.media.pictures import image_of
 from stylesync_engine.media.probing import Clip, load_clip
+from stylesync_engine.media.sequences import ImageSequence, find_sequence
+from stylesync_engine.pixels import PixelImage
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 
-def read_frames(path: str | Path, frames: FrameRange | None = None) -> Iterator[Frame]:
+def read_frames(
+    path: str | Path, frames: FrameRange | None = None, reading: Reading = PLAIN
+) -> Iterator[Frame]:
     """Stream frames in the order in which they are shown.
 
     A range gives exactly the frames that reading from the start would give. Raises RequestError
     for a range beyond the clip; MediaError, after the frames that could be read, for damage.
     """
-    clip = load_clip(path)
+    clip = load_clip(path, reading)
     count = clip.info.frames
     if frames is not None and frames.end > count:
         raise RequestError(
@@ -31,7 +37,24 @@ def read_frames(path: str | Path, frames: FrameRange | None = None) -> Iterator[
             f" give a range within 0:{count}."
         )
     wanted = frames or FrameRange(0, count)
+    sequence = find_sequence(Path(clip.info.path))
+    if sequence:
+        return _deliver_images(clip, sequence, wanted)
     return _deliver(clip, wanted, whole=frames is None)
+
+
+def _deliver_images(clip: Clip, sequence: ImageSequence, wanted: FrameRange) -> Iterator[Frame]:
+    size = (clip.info.width, clip.info.height)
+    for index in range(wanted.start, wanted.end):
+        image = sequence.read(index).image
+        if image.size != size:
+            raise MediaError(
+                f"'{sequence.file(index)}' is {image.width}x{image.height}, not"
+                f" {size[0]}x{size[1]} as the first image; a sequence has one size."
+            )
+        layout = replace(image.layout, colour=clip.info.layout.colour)
+        image = PixelImage(image.planes, layout)
+        yield Frame(index, clip.time(index), clip.duration(index), image)
 
 
 def _deliver(clip: Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
@@ -44,7 +67,7 @@ def _deliver(clip: Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
                 break
             if index > expected:
                 raise _damaged(clip, expected)
-            image = image_of(frame, clip.info.codec, clip.turned)
+            image = image_of(frame, clip.info.codec, clip.turned, clip.info.reading.colour_space)
             yield Frame(index, clip.time(index), clip.duration(index), image)
             expected += 1
             if expected == wanted.end:
@@ -66,17 +89,17 @@ def _decode_from(
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Frames with their numbers, from `start` or somewhat before it."""
     if clip.stamps is None:
-        yield from enumerate(decode(container))
+        yield from enumerate(_progressive(decode(container), clip))
         return
     numbers: dict[int | None, int] = {stamp: index for index, stamp in enumerate(clip.stamps)}
     key = _key_before(clip, start)
     if key is not None:
         container.seek(key, stream=container.streams.video[0])
-    frames = decode(container)
+    frames = _progressive(decode(container), clip)
     first = next(frames, None)
     if key is not None and (first is None or numbers.get(first.pts, start + 1) > start):
         with open_file(clip.info.path) as again:
-            yield from _numbered(decode(again), numbers)
+            yield from _numbered(_progressive(decode(again), clip), numbers)
         return
     if first is not None:
         yield from _numbered(chain([first], frames), numbers)
@@ -88,11 +111,15 @@ def _numbered(
     return ((numbers[frame.pts], frame) for frame in frames if frame.pts in numbers)
 
 
+def _progressive(frames: Iterator[VideoFrame], clip: Clip) -> Iterator[VideoFrame]:
+    return deinterlace(frames) if clip.info.reading.deinterlace else frames
+
+
 def _key_before(clip: Clip, start: int) -> int | None:
     """The stamp of the key frame to seek to; None to read from the beginning.
 
     One key frame more than needed: after a seek to an open or gradually refreshed group the
-    first frames may refer to what was not read.
+    first frames may refer to what was not read, and deinterlacing looks at the frame before.
     """
     if clip.stamps is None or not clip.keys:
         return None

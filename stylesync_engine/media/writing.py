@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +16,10 @@ from av.codec.context import Flags as CodecFlags
 from av.container import Flags as ContainerFlags
 from av.container import OutputContainer
 
+from stylesync_engine.colour import DISPLAY, linear_of
 from stylesync_engine.delivery import (
     CONTAINERS,
+    IMAGES,
     appearing,
     appearing_sequence,
     check_output,
@@ -26,11 +30,13 @@ from stylesync_engine.delivery import (
     sound_name,
 )
 from stylesync_engine.media.clips import MATRICES, ColourTags, Frame, VideoInfo
+from stylesync_engine.media.exr import ExrPart, write_exr
 from stylesync_engine.media.hearing import MOST_PLANES, with_format
 from stylesync_engine.media.pictures import video_frame
 from stylesync_engine.pixels import PixelImage, PixelLayout, convert, layout_of
 from stylesync_engine.request import Codec, MediaError
 from stylesync_engine.sound import Sound, resample_blocks, to_24_bit, write_audio
+from stylesync_engine.timecode import advance_timecode
 
 _FINEST_PRORES: Final = {"vendor": "apl0", "quant_mat": "5", "bits_per_mb": "8000"}
 """The quantiser of 4444 XQ, which FFmpeg knows by number alone, never raised to save room: what a
@@ -42,7 +48,7 @@ _ENCODERS: Final[dict[Codec, tuple[str, dict[str, str]]]] = {
     "dnxhr": ("dnxhd", {}),
     "ffv1": ("ffv1", {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}),
     "h264": ("libx264", {"crf": "15", "preset": "medium"}),
-    "png": ("png", {}),
+    "h265": ("libx265", {"crf": "16", "preset": "medium", "x265-params": "log-level=error"}),
 }
 _DNXHR_PROFILES: Final = {
     "yuv422p": "dnxhr_hq",
@@ -87,7 +93,7 @@ class VideoWriter:
         self._path, self._like, self._codec, self._audio = Path(path), like, codec, audio
         self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
-        self._sink: _Sequence | _Movie | None = None
+        self._sink: _PngImages | _ExrImages | _Movie | None = None
 
     @property
     def layout(self) -> PixelLayout:
@@ -96,17 +102,19 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            if self._codec == "png":
+            if self._codec in IMAGES:
                 folder = stack.enter_context(appearing_sequence(self._path))
-                self._sink = _Sequence(folder, self._path, self._layout, self._audio)
+                kind = _ExrImages if self._codec == "exr" else _PngImages
+                self._sink = kind(folder, self._path, self._like, self._layout, self._audio)
             else:
                 draft = stack.enter_context(appearing(self._path))
                 self._sink = _Movie(draft, self._like, self._codec, self._layout, self._audio)
             self._cleanup = stack.pop_all()
         return self
 
-    def write(self, frame: Frame) -> None:
-        """Append a frame. Raises MediaError for another size than the clip's."""
+    def write(self, frame: Frame, parts: Sequence[ExrPart] = ()) -> None:
+        """Append a frame, in EXR with further parts. Raises MediaError for another size than the
+        clip's."""
         if self._sink is None:
             raise RuntimeError("VideoWriter is used in a with block")
         size = (frame.image.width, frame.image.height)
@@ -117,7 +125,11 @@ class VideoWriter:
             )
         try:
             with disk_errors(self._path):
-                self._sink.write(frame, convert(frame.image, self._layout))
+                image = convert(frame.image, self._layout)
+                if isinstance(self._sink, _ExrImages):
+                    self._sink.write(frame, image, parts)
+                else:
+                    self._sink.write(frame, image)
         except av.error.FFmpegError as error:
             raise MediaError(
                 f"{self._codec} cannot store this clip ({error}); choose another codec."
@@ -153,19 +165,61 @@ def _delivered_layout(codec: Codec, like: VideoInfo) -> PixelLayout:
     if codec == "dnxhr" and matrix != "bt2020nc":
         matrix = "bt709"  # DNxHR's header knows no other; readers ignore the container's tag
     centred = source.siting[0] == 0.5
+    colour = source.colour
+    if codec == "exr":
+        colour = linear_of(colour)
+    elif colour == linear_of(colour) and not name.endswith("f32le"):
+        colour = DISPLAY  # whole numbers have no room for light
     try:
-        return layout_of(name, like.height, full_range=full, matrix=matrix, centred_chroma=centred)
+        layout = layout_of(
+            name, like.height, full_range=full, matrix=matrix, centred_chroma=centred
+        )
+        return replace(layout, colour=colour)
     except MediaError as error:
         raise MediaError(f"{codec} cannot store '{source.format}'; choose prores4444.") from error
 
 
-class _Sequence:
+class _Images:
     """Numbered images in a folder, and the sound beside them."""
 
-    def __init__(self, folder: Path, path: Path, layout: PixelLayout, audio: Any) -> None:
-        self._folder, self._path, self._layout = folder, path, layout
+    def __init__(
+        self, folder: Path, path: Path, like: VideoInfo, layout: PixelLayout, audio: Any
+    ) -> None:
+        self._folder, self._path, self._like, self._layout = folder, path, like, layout
         if audio is not None:
             write_audio(folder / sound_name(path), *audio)
+
+    def file(self, frame: Frame, codec: Codec) -> Path:
+        number = self._like.first_number + frame.index
+        return self._folder / image_name(self._path, number, codec)
+
+    def finish(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+
+class _ExrImages(_Images):
+    """Linear light in OpenEXR, half where the source is no finer."""
+
+    def write(self, frame: Frame, image: PixelImage, parts: Sequence[ExrPart]) -> None:
+        like = self._like
+        names = ("R", "G", "B", "A")[: len(image.layout.components)]
+        pixels = np.stack([image.component(number) for number in range(len(names))], axis=2)
+        facts = {
+            "colour": image.layout.colour, "rate": like.rate, "reel": like.reel,
+            "sample_aspect": like.sample_aspect,
+        }  # fmt: skip
+        if like.timecode:
+            facts["timecode"] = advance_timecode(like.timecode, frame.index, like.rate)
+        half = like.codec == "exr-half" or like.bit_depth <= 10
+        picture = ExrPart("rgba", names, pixels)
+        write_exr(self.file(frame, "exr"), [picture, *parts], image.size, half, facts)
+
+
+class _PngImages(_Images):
+    """PNG of 8 or 16 bit."""
 
     def write(self, frame: Frame, image: PixelImage) -> None:
         big_endian = self._layout.format.replace("le", "be")
@@ -176,13 +230,7 @@ class _Sequence:
         if big_endian != self._layout.format:
             picture = picture.reformat(format=big_endian)
         data = b"".join(bytes(p) for p in [*encoder.encode(picture), *encoder.encode(None)])
-        (self._folder / image_name(self._path, frame.index)).write_bytes(data)
-
-    def finish(self) -> None:
-        pass
-
-    def abandon(self) -> None:
-        pass
+        self.file(frame, "png").write_bytes(data)
 
 
 class _Movie:
@@ -191,7 +239,7 @@ class _Movie:
     def __init__(
         self, draft: Path, like: VideoInfo, codec: Codec, layout: PixelLayout, audio: Any
     ) -> None:
-        suffix = draft.suffix.lower()
+        self._suffix = suffix = draft.suffix.lower()
         self._like, self._layout = like, layout
         self._container: OutputContainer = av.open(
             f"file:{draft}", "w", format=CONTAINERS[codec][suffix], options=_muxer_options(suffix)
@@ -223,6 +271,8 @@ class _Movie:
         context.time_base = self._time_base
         context.sample_aspect_ratio = like.sample_aspect
         context.thread_count = ENCODER_THREADS
+        if encoder == "libx265" and self._suffix != ".mkv":
+            context.codec_tag = "hvc1"  # what players of .mov and .mp4 look for
         if encoder == "prores_ks":
             context.thread_type = "AUTO"  # frames side by side: half the time, the same bytes
         context.flags |= CodecFlags.bitexact
@@ -320,6 +370,8 @@ def _muxer_options(suffix: str) -> dict[str, str]:
 def _written_tags(like: VideoInfo, layout: PixelLayout) -> ColourTags:
     """The source's tags; where RGB became YUV, the matrix and range that this took."""
     tags = like.colour
+    if layout.colour == DISPLAY != like.layout.colour:
+        tags = ColourTags(tags.range, 1, 1, 1)
     matrix = tags.matrix
     if layout.kind == "yuv" and (like.layout.kind, like.layout.matrix) != ("yuv", layout.matrix):
         matrix = {name: code for code, name in MATRICES.items()}[layout.matrix]

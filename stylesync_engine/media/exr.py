@@ -1,0 +1,186 @@
+"""OpenEXR images: float pictures, their windows, layers and what VFX pipelines write into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesync_engine.colour import linear_space_of, primaries_of
+from stylesync_engine.pixels import PixelImage, layout_of
+from stylesync_engine.request import MediaError
+
+Layer = npt.NDArray[np.float32]
+_COLOURS: Final = ("R", "G", "B")
+
+
+@dataclass(frozen=True, slots=True)
+class ExrImage:
+    """A picture and what its file says; `codec` is `exr-half` or `exr-float`."""
+
+    image: PixelImage
+    codec: str
+    rate: Fraction | None
+    timecode: str | None
+    reel: str | None
+    sample_aspect: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class ExrPart:
+    """Channels `[h, w, C]` with their names; `corner` is the data window's left and top px."""
+
+    name: str
+    channels: tuple[str, ...]
+    pixels: Layer
+    corner: tuple[int, int] = (0, 0)
+
+
+def require_openimageio() -> Any:
+    """The library. Raises MediaError, saying how to get it, where it is not installed."""
+    try:
+        import OpenImageIO
+    except ImportError as error:
+        raise MediaError(
+            "EXR needs OpenImageIO, which is not installed; pip install 'stylesync[exr]'."
+        ) from error
+    return OpenImageIO
+
+
+def read_exr(path: Path) -> ExrImage:
+    """The first part's picture, in its display window; what lies around the data window is 0."""
+    oiio = require_openimageio()
+    file = oiio.ImageInput.open(str(path))
+    if file is None:
+        oiio.geterror()
+        raise MediaError(f"'{path}' is no EXR image or is damaged; export it again.")
+    try:
+        spec = file.spec()
+        numbers = _picture_channels(list(spec.channelnames), path)
+        pixels = file.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+    finally:
+        file.close()
+    if pixels is None:
+        raise MediaError(f"'{path}' is damaged; export it again.")
+    planes = [_in_display_window(pixels[:, :, number], spec) for number in numbers]
+    name = "gbrapf32le" if len(planes) == 4 else "gbrpf32le"
+    layout = layout_of(name, spec.full_height)
+    points = spec.getattribute("chromaticities")
+    layout = replace(layout, colour=linear_space_of(tuple(points) if points else None))
+    ordered = (planes[1], planes[2], planes[0], *planes[3:])
+    half = str(spec.format) == "half"
+    return ExrImage(
+        PixelImage(ordered, layout),
+        "exr-half" if half else "exr-float",
+        _rate_of(spec),
+        _timecode_of(spec),
+        spec.getattribute("reelName"),
+        Fraction(spec.getattribute("PixelAspectRatio") or 1).limit_denominator(1000),
+    )
+
+
+def write_exr(
+    path: Path, parts: Sequence[ExrPart], size: tuple[int, int], half: bool, facts: dict[str, Any]
+) -> None:
+    """Write parts that share a display window of `size`, width and height in px.
+
+    `facts` may hold colour, rate, timecode, reel and sample_aspect. Losslessly compressed (ZIP by
+    sixteen lines). Raises MediaError for what cannot be written.
+    """
+    oiio = require_openimageio()
+    specs = [_spec_of(oiio, part, size, half, facts, len(parts) > 1) for part in parts]
+    file = oiio.ImageOutput.create(str(path))
+    try:
+        opened = file.open(str(path), specs) if len(specs) > 1 else file.open(str(path), specs[0])
+        for number, (part, spec) in enumerate(zip(parts, specs, strict=True)):
+            if number:
+                opened = opened and file.open(str(path), spec, "AppendSubimage")
+            opened = opened and file.write_image(np.ascontiguousarray(part.pixels, np.float32))
+        if not opened:
+            raise OSError(f"{path}: {file.geterror()}")
+    finally:
+        file.close()
+
+
+def _picture_channels(names: list[str], path: Path) -> list[int]:
+    """Where R, G, B and A lie, of the picture itself or else of its first layer; Y is gray."""
+    for prefix in dict.fromkeys(["", *(name.rpartition(".")[0] + "." for name in names)]):
+        wanted = [f"{prefix}{colour}" for colour in (*_COLOURS, "A")]
+        if all(name in names for name in wanted[:3]):
+            return [names.index(name) for name in wanted if name in names]
+    if "Y" in names:
+        return [names.index("Y")] * 3
+    raise MediaError(f"'{path}' has no channels R, G and B; export the picture's layer.")
+
+
+def _in_display_window(plane: Layer, spec: Any) -> Layer:
+    """A channel of the data window as the display window shows it."""
+    shown = (spec.full_x, spec.full_y, spec.full_width, spec.full_height)
+    if shown == (spec.x, spec.y, spec.width, spec.height):
+        return np.ascontiguousarray(plane)
+    whole = np.zeros((spec.full_height, spec.full_width), np.float32)
+    left, top = spec.x - spec.full_x, spec.y - spec.full_y
+    inner = plane[max(-top, 0) : spec.full_height - top, max(-left, 0) : spec.full_width - left]
+    rows, columns = inner.shape
+    whole[max(top, 0) : max(top, 0) + rows, max(left, 0) : max(left, 0) + columns] = inner
+    return whole
+
+
+def _spec_of(
+    oiio: Any, part: ExrPart, size: tuple[int, int], half: bool, facts: dict[str, Any], named: bool
+) -> Any:
+    rows, columns = part.pixels.shape[:2]
+    spec = oiio.ImageSpec(columns, rows, len(part.channels), oiio.HALF if half else oiio.FLOAT)
+    spec.channelnames = part.channels
+    spec.x, spec.y = part.corner
+    spec.full_width, spec.full_height = size
+    spec.attribute("compression", "zip")
+    if named:
+        spec.attribute("oiio:subimagename", part.name)
+    spec.attribute(
+        "chromaticities", oiio.TypeDesc("float[8]"), primaries_of(facts.get("colour", "linear"))
+    )
+    if rate := facts.get("rate"):
+        kind = oiio.TypeDesc("rational")
+        spec.attribute("FramesPerSecond", kind, (rate.numerator, rate.denominator))
+        if timecode := facts.get("timecode"):
+            spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), _packed(timecode))
+    if reel := facts.get("reel"):
+        spec.attribute("reelName", reel)
+    spec.attribute("PixelAspectRatio", float(facts.get("sample_aspect", 1)))
+    return spec
+
+
+def _rate_of(spec: Any) -> Fraction | None:
+    rate = spec.getattribute("FramesPerSecond")
+    return Fraction(*rate) if isinstance(rate, tuple) and rate[1] else None
+
+
+def _timecode_of(spec: Any) -> str | None:
+    """SMPTE ST 12-1 as text, from its packed bits."""
+    packed = spec.getattribute("smpte:TimeCode")
+    if isinstance(packed, str):
+        return packed
+    if not isinstance(packed, tuple):
+        return None
+    digits = [packed[0] >> shift & 0xFF for shift in (24, 16, 8, 0)]
+    masks = (0x3F, 0x7F, 0x7F, 0x3F)
+    hours, minutes, seconds, frames = (
+        (value & mask) // 16 * 10 + (value & mask) % 16
+        for value, mask in zip(digits, masks, strict=True)
+    )
+    mark = ";" if packed[0] & 0x40 else ":"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{frames:02d}"
+
+
+def _packed(timecode: str) -> tuple[int, int]:
+    values = [int(timecode[at : at + 2]) for at in (0, 3, 6, 9)]
+    bits = 0
+    for value in values:
+        bits = bits << 8 | value // 10 << 4 | value % 10
+    return bits | (0x40 if timecode[8] == ";" else 0), 0
