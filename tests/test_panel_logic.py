@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -204,8 +205,6 @@ GOOD = Findings(
 
 
 def found(wish: DubWish = WISH, **changes: Any) -> list[tuple[str, str]]:
-    import dataclasses
-
     return [(p.field, p.level) for p in check(wish, dataclasses.replace(GOOD, **changes))]
 
 
@@ -232,12 +231,33 @@ def test_a_good_wish_has_only_the_hint_about_consent() -> None:
         ({"consent_required": True}, ("consent", "error")),
         ({"plan_error": "The speech of x ends too soon."}, ("speech", "error")),
         ({"plan_error": "The clip is disabled."}, ("dub", "error")),
+        ({"plan_error": "Ada's consent ended on 2020-01-01."}, ("consent", "error")),
+        ({"plan_error": "The codec h264 has no alpha."}, ("delivery", "error")),
     ],
 )
 def test_each_problem_stands_beside_its_field(
     changes: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     assert expected in found(**changes)
+
+
+@pytest.mark.parametrize(
+    ("length", "seconds", "said"),
+    [
+        ("trim", 2, "1.0 s shorter than the range; the frames after it stay as they were."),
+        ("hold", 2, "1.0 s shorter than the range; the mouth holds its last shape."),
+        ("silence", 2, "1.0 s shorter than the range; the mouth rests after it."),
+        ("trim", 5, "2.0 s longer than the range; its end is cut off."),
+        ("silence", 5, "2.0 s longer than the range; its end is cut off."),
+    ],
+)
+def test_what_happens_to_speech_of_another_length_is_said(
+    length: Any, seconds: int, said: str
+) -> None:
+    wish = dataclasses.replace(WISH, options=DubOptions(length=length))
+    known = dataclasses.replace(GOOD, speech_seconds=Fraction(seconds))
+    texts = [problem.text for problem in check(wish, known) if problem.field == "speech"]
+    assert texts == [f"The speech is {said}"]
 
 
 def test_what_is_still_to_do_and_short_styles_are_said() -> None:
@@ -252,12 +272,13 @@ def test_a_wish_becomes_the_plugins_job() -> None:
     wish = DubWish(
         dub=span, speech=SpeechChoice(track="A2", span=span),
         style=StyleChoice(track="V1", span=span), speaker=SpeakerChoice("a.mov", 7, 12.5, 30.0),
-        options=DubOptions(quality="draft"), consent="consent.pdf",
+        options=DubOptions(quality="draft"), consent="consent.json", person="Ada",
     )  # fmt: skip
     job = job_from(wish.to_job("line 1", "a.mov"), "x")
     assert job.selection.range == ("1/25s", "76/25s")
     assert (job.speech.pick.track, job.style.pick.track) == ("A2", "V1")
-    assert (job.speaker, job.consent, job.options.quality) == ("7:12.5,30", "consent.pdf", "draft")
+    assert (job.speaker, job.consent, job.options.quality) == ("7:12.5,30", "consent.json", "draft")
+    assert job.person == "Ada"
     assert "speaker" not in wish.to_job("line 1", "other.mov")
     assert job_from(job_data(job), "x") == job
 

@@ -269,6 +269,29 @@ def test_dropped_files_are_speech_and_dropped_timelines_open(panel: Any, tmp_pat
     assert panel.document.path.name == "other.otio"
 
 
+def choose(box: QComboBox, name: str) -> None:
+    """From the list, by keys."""
+    box.setFocus(Qt.FocusReason.TabFocusReason)
+    key(box, Qt.Key.Key_Home)
+    while box.currentData() != name:
+        key(box, Qt.Key.Key_Down)
+
+
+def test_a_delivery_takes_a_codec_that_can_hold_it(panel: Any, tmp_path: Path) -> None:
+    open_timeline(panel, make_timeline(tmp_path))
+    form, wish = panel.form, panel.editing
+    choose(form.codec, "h264")
+    assert wish.wish.options.codec == "h264"
+    choose(form.delivery, "overlay")
+    assert (wish.wish.options.delivery, wish.wish.options.codec) == ("overlay", "prores4444")
+    choose(form.delivery, "vfx")
+    assert (wish.wish.options.delivery, form.codec.currentData()) == ("vfx", "exr")
+    panel.set_option("delivery", "overlay")
+    panel.set_option("codec", "dnxhr")
+    assert "has no alpha" in panel.banner.text.text()
+    assert form.codec.currentData() == "exr"
+
+
 # Markers
 
 

@@ -83,10 +83,12 @@ class DubForm(QWidget):
             ("prores4444", "ProRes 4444"), ("prores422hq", "ProRes 422 HQ"), ("dnxhr", "DNxHR"),
             ("ffv1", self.tr("FFV1, lossless")), ("h264", "H.264"),
             ("png", self.tr("PNG sequence")),
+            ("exr", self.tr("EXR sequence")),
         ):  # fmt: skip
             self.codec.addItem(name, key)
         self.delivery.addItem(self.tr("Full frames"), "composite")
         self.delivery.addItem(self.tr("Only what changes, with alpha"), "overlay")
+        self.delivery.addItem(self.tr("Layers for compositing, EXR"), "vfx")
         for key, name in (
             ("trim", self.tr("Leave the rest as it was")),
             ("hold", self.tr("Hold the last mouth shape")),

@@ -83,7 +83,9 @@ class Editing(QObject):
     def set_option(self, name: str, value: Any) -> str:
         """Change an option; returns the sentence of a combination that cannot be."""
         changes = {name: value}
-        if name == "delivery" and value == "overlay" and self._codec_without_alpha():
+        if name == "delivery" and value == "vfx":
+            changes["codec"] = "exr"
+        elif name == "delivery" and value == "overlay" and self._codec_without_alpha():
             changes["codec"] = "prores4444"
         try:
             options = dataclasses.replace(self.wish.options, **changes)
