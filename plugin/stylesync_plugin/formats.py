@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,7 +19,7 @@ import opentimelineio as otio
 
 from stylesync_engine.request import DiskError, RequestError
 from stylesync_plugin import fcpxml, mlt, mlt_editing, mlt_project, safe_xml
-from stylesync_plugin.placement import MLT
+from stylesync_plugin.placement import MLT, remembered
 from stylesync_plugin.times import RationalTime, exact_rate, seconds
 
 Timeline: TypeAlias = otio.schema.Timeline
@@ -119,7 +120,7 @@ def _json_of(source: Path, suffix: str) -> bytes:
                 return bundle.read("content.otio")
         if suffix in (".otio", ".otiod"):
             return (source / "content.otio" if suffix == ".otiod" else source).read_bytes()
-    except (OSError, KeyError, zipfile.BadZipFile):
+    except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         pass  # the reader says what is wrong
     return b""
 
@@ -260,7 +261,7 @@ def _snapped_rate(rate: Any) -> Any:
 def _honour_disabled(timeline: Timeline) -> None:
     """The FCP 7 XML adapter keeps `enabled` as metadata only."""
     for item in timeline.find_children(descended_from_type=otio.core.Item):
-        if str(item.metadata.get("fcp_xml", {}).get("enabled", "TRUE")).upper() == "FALSE":
+        if str(remembered(item, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE":
             item.enabled = False
 
 
@@ -286,7 +287,7 @@ def _to_text(timeline: Timeline, target: Path) -> str:
     suffix = target.suffix.lower()
     if suffix == ".fcpxml":
         return fcpxml.write_to_string(timeline)
-    if suffix in PROJECTS and "project" in timeline.metadata.get(MLT, {}):
+    if suffix in PROJECTS and "project" in remembered(timeline, MLT):
         return mlt_editing.write_to_string(timeline, target)
     if suffix == ".mlt":
         return mlt.write_to_string(timeline)

@@ -16,6 +16,7 @@ from stylesync_plugin.placement import (
     duration,
     is_picture,
     own_start,
+    remembered,
     speed_of,
 )
 from stylesync_plugin.times import RationalTime, Span, TimeRange, exact_rate, rational_time, seconds
@@ -39,7 +40,7 @@ def is_ours(item: Any) -> bool:
 
 
 def role(item: Any) -> str:
-    return str(item.metadata.get(METADATA, {}).get("role", ""))
+    return str(remembered(item, METADATA).get("role", ""))
 
 
 def is_mixed(track: Any) -> bool:

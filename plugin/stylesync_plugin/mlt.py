@@ -23,6 +23,7 @@ from stylesync_plugin.placement import (
     duration,
     lay_out,
     own_start,
+    remembered,
     speed_of,
     timeline_rate,
 )
@@ -319,5 +320,5 @@ def _transition(
 
 
 def _is_overlay(clip: Any) -> bool:
-    request = clip.metadata.get(METADATA, {}).get("request", {})
+    request = remembered(clip, METADATA).get("request", {})
     return str(request.get("options", {}).get("delivery", "composite")) == "overlay"

@@ -173,6 +173,12 @@ def timeline_rate(timeline: Any) -> Fraction:
     raise RequestError("The timeline is empty and has no frame rate; give one with --rate.")
 
 
+def remembered(item: Any, key: str) -> Any:
+    """An item's metadata under a key, empty where anything else than an object lies there."""
+    found = item.metadata.get(key)
+    return found if hasattr(found, "items") else {}
+
+
 def duration(item: Any) -> Fraction:
     """An item's length in its parent, in seconds."""
     if item.source_range is not None:
@@ -229,7 +235,7 @@ def speed_of(item: Any) -> tuple[Fraction, str]:
 
 
 def _is_fcp_retime(effect: Any) -> bool:
-    data = effect.metadata.get("fcp_xml", {})
+    data = remembered(effect, "fcp_xml")
     return str(data.get("effectid", "")).lower() == "timeremap"
 
 
@@ -260,7 +266,7 @@ def _in_item(
     speed, obstacle = speed_of(item)
     span = context.inner.inverse().span(Span(start, start + duration(item)))
     own = context.inner.then(Mapping(speed, _start(item) - speed * start))
-    obstacle = obstacle or str(item.metadata.get(MLT, {}).get(OBSTACLE, ""))
+    obstacle = obstacle or str(remembered(item, MLT).get(OBSTACLE, ""))
     reasons = context.obstacles + ((obstacle,) if obstacle else ())
     enabled = context.enabled and item.enabled
     if isinstance(item, Clip):

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 import opentimelineio as otio
 
 from stylesync_engine.request import MediaError
-from stylesync_plugin.placement import MLT
+from stylesync_plugin.placement import MLT, remembered
 from stylesync_plugin.times import exact_rate, frame_at, parse_time, seconds, span_of
 
 ZERO = Fraction(0)
@@ -173,7 +173,7 @@ class Library:
             PurePosixPath(name.replace("\\", "/")) if _DRIVE.match(name) else PurePosixPath(name)
         )
         for candidate in self._candidates(plain):
-            if candidate.is_file():
+            if _is_file(candidate):
                 return str(candidate)
         raise MediaError(
             f"The media '{name}' of {place} is missing;"
@@ -190,7 +190,7 @@ class Library:
 
     def _find_by_name(self, clip: Any, place: str) -> str:
         """EDLs name reels and clips instead of files."""
-        reel = clip.metadata.get("cmx_3600", {}).get("reel")
+        reel = remembered(clip, "cmx_3600").get("reel")
         for name in (clip.name, reel):
             for folder in self.folders:
                 for found in _files_called(folder, str(name or "")):
@@ -214,12 +214,20 @@ class Library:
             )
         plain = PurePosixPath(base.replace("\\", "/")) / first
         for candidate in self._candidates(plain):
-            if candidate.is_file():
+            if _is_file(candidate):
                 return str(candidate.parent / pattern)
         raise MediaError(
             f"The image sequence '{plain}' of {place} is missing;"
             " bring it back or name its folder with --search."
         )
+
+
+def _is_file(path: Path) -> bool:
+    """Also for names that no file system takes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def path_of(url: str) -> str:
@@ -252,7 +260,7 @@ def _files_called(folder: Path, name: str) -> list[Path]:
     if not name or "/" in name or "\\" in name or not folder.is_dir():
         return []
     exact = folder / name
-    if exact.is_file():
+    if _is_file(exact):
         return [exact]
     stem = name.casefold()
     return sorted(
@@ -264,7 +272,7 @@ def _sequence_source(reference: Any, pattern: str) -> Source:
     """Frame 0 is the first image; those that lie in the folder without a hole count."""
     rate = exact_rate(reference.rate)
     number = reference.start_frame
-    while Path(pattern % number).is_file():
+    while _is_file(Path(pattern % number)):
         number += 1
     available = reference.available_range
     zero = seconds(available.start_time) if available is not None else ZERO
