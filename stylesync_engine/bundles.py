@@ -10,21 +10,29 @@ Tasks are counted over the whole job, so that a chunk loads the engine once, whe
 part of a long dub or many short ones: `prepare` and `assemble` count dubs, `render` counts parts
 of `PART` frames. A task that runs again finds what is finished; two workers on the same task write
 the same bytes.
+
+A worker keeps one engine warm for its whole session (`warm_engine`): starting Python, torch and the
+models takes as long as rendering dozens of frames, and each of the three steps would pay it for
+each chunk. So chunks can be short, which is what keeps many workers busy to the end.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from stylesync_engine.costs import Costs, Line, chunk_size
+from stylesync_engine.path_mapping import PathMapping
 from stylesync_engine.plan import WINDOW, Plan, file_hash, has_window, write_text
+from stylesync_engine.reporting import error_from, is_out_of_memory
 from stylesync_engine.request import (
-    DubError,
     DubRequest,
     DubResult,
     FrameRange,
@@ -33,8 +41,9 @@ from stylesync_engine.request import (
     Progress,
     RequestError,
 )
+from stylesync_engine.warm_models import WarmModels
 
-FORMAT = 1
+FORMAT = 2
 PART = WINDOW
 """Frames that one task renders: no two tasks share a window where the face is always seen."""
 
@@ -42,38 +51,42 @@ Stage = Literal["prepare", "render", "assemble"]
 Say = Callable[[Progress], None]
 
 _CHUNK = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
-_TARGET_SECONDS = 300
-_START_UP_SHARE = 0.02
+_TARGET_SECONDS = 60
+PATIENCE = 60.0
+"""Seconds after which a file that another machine has written is visible on every file server."""
+
 _OWN_FAULTS = (NoFaceError, MediaError, RequestError)
 _SOURCES = ("video", "speech", "style", "style_speech", "consent")
+_PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True, slots=True)
 class FarmOptions:
     """How a farm should run the job.
 
-    `frames_per_second` and `start_up` (s) are what `bench` measured on such a worker; `gpus` is
-    what a rendering worker must have, `retries` how often a failed task is tried again.
+    `costs` are what a dub costs on such a worker, `workers` how many there may be; `gpus` is what
+    a worker that prepares or renders must have, `retries` how often a failed task is tried again.
     """
 
     gpus: int = 0
     retries: int = 3
-    frames_per_second: float = 6.0
-    start_up: float = 10.0
+    workers: int = 16
+    costs: Costs = field(default_factory=Costs)
 
-    def parts_per_chunk(self) -> int:
-        """Parts that take some minutes, or longer where loading would cost over 2 % of them."""
-        seconds = max(_TARGET_SECONDS, self.start_up / _START_UP_SHARE)
-        return max(1, round(seconds * self.frames_per_second / PART))
+    def chunk(self, tasks: int, task_seconds: float) -> int:
+        """Tasks that a worker is given at a time."""
+        return chunk_size(tasks, task_seconds, self.costs.task, self.workers)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One dub of a bundle and the source frames that it covers."""
+    """One dub of a bundle and the source frames that it covers; `output` is where its submitter
+    will find the result, which on a worker may lie elsewhere."""
 
     number: int
     request: DubRequest
     frames: FrameRange
+    output: str
 
     @property
     def work(self) -> Path:
@@ -108,22 +121,28 @@ def write_bundle(
     _write(folder / "bundle.json", {
         "format": FORMAT,
         "dubs": [
-            {"request": json.loads(e.request.to_json()), "frames": [e.frames.start, e.frames.end]}
+            {
+                "request": json.loads(_within_bundle(e.request, folder).to_json()),
+                "frames": [e.frames.start, e.frames.end],
+            }
             for e in entries
         ],
     })  # fmt: skip
     return entries
 
 
-def read_bundle(folder: Path) -> tuple[Entry, ...]:
-    """The dubs of a bundle; raises RequestError where there is none or it is damaged."""
+def read_bundle(folder: Path, mapping: PathMapping | None = None) -> tuple[Entry, ...]:
+    """The dubs of a bundle, their files where this machine sees them.
+
+    Raises RequestError where there is no bundle or it is damaged.
+    """
+    mapping = mapping or PathMapping()
     try:
         data = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise RequestError(f"The bundle in '{folder}' is of another version; submit again.")
         return tuple(
-            Entry(i, DubRequest.from_dict(entry["request"]), FrameRange(*entry["frames"]))
-            for i, entry in enumerate(data["dubs"], 1)
+            _read_entry(i, entry, folder, mapping) for i, entry in enumerate(data["dubs"], 1)
         )
     except OSError as error:
         raise RequestError(f"There is no bundle in '{folder}'; submit one first.") from error
@@ -131,18 +150,25 @@ def read_bundle(folder: Path) -> tuple[Entry, ...]:
         raise RequestError(f"The bundle in '{folder}' is damaged; submit again.") from error
 
 
-def run_task(folder: Path, stage: Stage, chunk: str, say: Say = lambda _: None) -> list[str]:
+def run_task(
+    folder: Path,
+    stage: Stage,
+    chunk: str,
+    say: Say = lambda _: None,
+    mapping: PathMapping | None = None,
+    models: WarmModels | None = None,
+) -> list[str]:
     """Run a chunk of tasks, `A-B` or `A`, both ends included; returns what to tell a person.
 
     A dub that cannot be made for its own reasons (no face, a wrong range) is noted for `collect`
     and does not stop the others. What another worker or another moment may mend is raised.
     """
-    entries = read_bundle(folder)
+    entries = read_bundle(folder, mapping)
     first, last = _parse_chunk(chunk)
     total = sum(e.parts for e in entries) if stage == "render" else len(entries)
     if not 1 <= first <= last <= total:
         raise RequestError(f"The tasks {chunk} lie outside of the job's 1-{total}; submit again.")
-    worker = _Worker(folder, say)
+    worker = _Worker(folder, say, models or WarmModels())
     if stage == "render":
         for entry, frames in _parts(entries, first, last):
             worker.render(entry, frames)
@@ -162,7 +188,8 @@ def as_stage(text: str) -> Stage:
 
 def keep_outcome(folder: Path, entry: Entry, result: DubResult) -> None:
     """Note a finished dub and the sha256 of its files."""
-    data = {"result": result.to_dict(), "files": hash_files(result.output)}
+    named = dataclasses.replace(result, output=entry.output).to_dict()
+    data = {"result": named, "files": hash_files(result.output)}
     _write(_outcome_path(folder, entry), data)
 
 
@@ -175,18 +202,18 @@ def read_outcome(folder: Path, entry: Entry) -> DubResult:
     try:
         data = json.loads(_outcome_path(folder, entry).read_text(encoding="utf-8"))
         if "error" in data:
-            raise _named(data["error"])
+            raise error_from(data["error"])
         result = DubResult.from_dict(data["result"])
         wanted: dict[str, str] = data["files"]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RequestError(
             f"'{name}' has not been assembled; run the farm's job again from where it stopped."
         ) from error
-    if result.output != entry.request.output or not wanted:
+    if result.output != entry.output or not wanted:
         raise RequestError(
             f"The result of '{name}' is of another dub; run its assemble task again."
         )
-    if hash_files(result.output) != wanted:
+    if hash_files(entry.request.output) != wanted:
         raise MediaError(
             f"'{name}' is not the file that was assembled; run its assemble task again."
         )
@@ -207,53 +234,80 @@ def hash_files(output: str) -> dict[str, str]:
 class _Worker:
     """Runs tasks one after the other on models that are loaded once."""
 
-    def __init__(self, folder: Path, say: Say) -> None:
-        self.folder, self.say = folder, say
+    def __init__(self, folder: Path, say: Say, models: WarmModels) -> None:
+        self.folder, self.say, self.models = folder, say, models
         self.notes: list[str] = []
-        self._models: dict[tuple[str, str], Any] = {}
 
     def prepare(self, entry: Entry) -> None:
         """Make the plan, or note why this dub cannot be made."""
         from stylesync_engine import dubbing
 
         _check_sources(entry)
+        models = self.models(entry.request.options)
         outcome = _outcome_path(self.folder, entry)
         if self._has_failed(entry):
-            outcome.unlink()
+            outcome.unlink(missing_ok=True)
         try:
-            dubbing.prepare(entry.request, entry.work, self._loaded(entry), self.say)
+            dubbing.prepare(entry.request, entry.work, models, self.say)
         except _OWN_FAULTS as error:
+            if _may_pass(error):
+                raise
             self.notes.append(f"Dub {entry.number}: {error}")
             _write(outcome, {"error": error.to_dict()})
 
     def render(self, entry: Entry, frames: FrameRange) -> None:
         from stylesync_engine import dubbing
 
-        if self._has_failed(entry):
-            return
-        _check_sources(entry)
-        dubbing.render(entry.work, frames, self._loaded(entry), self.say)
+        plan = self._plan(entry)
+        if plan is not None:
+            models = self.models(entry.request.options)
+            dubbing.render_plan(plan, entry.work, frames, models, self.say)
 
     def assemble(self, entry: Entry) -> None:
-        """Join the windows; those that were lost or cut short are rendered again first."""
+        """Join the windows; those that were lost or damaged are rendered again first."""
         from stylesync_engine import dubbing
 
-        if self._has_failed(entry):
+        plan = self._plan(entry)
+        if plan is None:
             return
+        seen = _wait_for(entry.work / "windows", lambda: _all_windows(plan, entry.work))
+        for complete in (seen, False):
+            if not complete:
+                models = self.models(entry.request.options)
+                dubbing.render_plan(plan, entry.work, None, models, self.say)
+            try:
+                result = dubbing.assemble_plan(plan, entry.work, self.say)
+            except RequestError:
+                if _all_windows(plan, entry.work):
+                    raise  # nothing that rendering would mend
+                continue
+            keep_outcome(self.folder, entry, result)
+            return
+        raise RequestError(
+            f"Frames in '{entry.work}' are damaged again and again; check that disk."
+        )
+
+    def _plan(self, entry: Entry) -> Plan | None:
+        """The plan that another worker may have made a moment ago; one that was lost or damaged
+        is made again. None where the dub cannot be made."""
+        from stylesync_engine import dubbing
+
         _check_sources(entry)
-        plan = Plan.load(entry.work)
-        if not all(has_window(entry.work, w, plan.fingerprint) for w in plan.windows):
-            dubbing.render(entry.work, None, self._loaded(entry), self.say)
-        result = dubbing.assemble(entry.work, self.say)
-        keep_outcome(self.folder, entry, result)
+        found: list[Plan] = []
 
-    def _loaded(self, entry: Entry) -> Any:
-        from stylesync_engine.checkpoints import load_models
+        def look() -> bool:
+            if self._has_failed(entry):
+                return True
+            try:
+                found.append(dubbing.read_plan(entry.work, entry.request))
+            except RequestError:
+                return False
+            return True
 
-        key = (entry.request.options.models, entry.request.options.device)
-        if key not in self._models:
-            self._models = {key: load_models(*key)}
-        return self._models[key]
+        if not _wait_for(entry.work, look):
+            self.prepare(entry)
+            look()
+        return found[0] if found else None
 
     def _has_failed(self, entry: Entry) -> bool:
         try:
@@ -261,6 +315,46 @@ class _Worker:
         except (OSError, ValueError):
             return False
         return isinstance(data, dict) and "error" in data
+
+
+def _wait_for(folder: Path, is_there: Callable[[], bool]) -> bool:
+    """Whether it is there, after a minute at most: file servers show each other's files late."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_there():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(min(0.5, PATIENCE / 10))
+        if folder.is_dir():
+            list(folder.iterdir())  # what was asked for in vain is remembered until a new listing
+    return True
+
+
+def _all_windows(plan: Plan, work: Path) -> bool:
+    return all(has_window(work, window, plan.identity) for window in plan.windows)
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether the machine, not the media, is to blame: another worker may fare better."""
+    while error is not None:
+        if is_out_of_memory(error) or getattr(error, "errno", None) in _PASSING:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _within_bundle(request: DubRequest, folder: Path) -> DubRequest:
+    """The work folder as the bundle names it, wherever the bundle itself will lie."""
+    work, home = Path(request.work or ""), folder.absolute()
+    if not work.is_relative_to(home):
+        return request
+    return dataclasses.replace(request, work=work.relative_to(home).as_posix())
+
+
+def _read_entry(number: int, data: Any, folder: Path, mapping: PathMapping) -> Entry:
+    asked = DubRequest.from_dict(data["request"])
+    here = mapping.map_request(asked)
+    here = dataclasses.replace(here, work=str(folder.absolute() / (here.work or "")))
+    return Entry(number, here, FrameRange(*data["frames"]), asked.output)
 
 
 def _entry(number: int, request: DubRequest, folder: Path) -> Entry:
@@ -276,7 +370,8 @@ def _entry(number: int, request: DubRequest, folder: Path) -> Entry:
     places["work"] = str(Path(request.work or folder / "work" / f"{number:04d}").absolute())
     request = dataclasses.replace(request, **places)
     check_request(request)
-    return Entry(number, request, resolve_range(request, probe_clip(request, request.video)))
+    frames = resolve_range(request, probe_clip(request, request.video))
+    return Entry(number, request, frames, request.output)
 
 
 def _parts(entries: Sequence[Entry], first: int, last: int) -> Iterator[tuple[Entry, FrameRange]]:
@@ -302,10 +397,16 @@ def _template(
     entries: Sequence[Entry], folder: Path, options: FarmOptions, last_step: dict[str, Any] | None
 ) -> dict[str, Any]:
     parts = sum(entry.parts for entry in entries)
+    frames, costs = sum(len(entry.frames) for entry in entries), options.costs
+    sizes = {
+        step: options.chunk(len(entries), _mean(line, frames, len(entries)))
+        for step, line in (("prepare", costs.prepare), ("assemble", costs.assemble))
+    }
+    parts_size = options.chunk(parts, PART * costs.render.per_frame)
     steps = [
-        _step("prepare", len(entries), 8, options.gpus),
-        _step("render", parts, options.parts_per_chunk(), options.gpus, after="prepare"),
-        _step("assemble", len(entries), 8, 0, after="render"),
+        _step("prepare", len(entries), sizes["prepare"], options.gpus),
+        _step("render", parts, "{{Param.PartsPerChunk}}", options.gpus, after="prepare"),
+        _step("assemble", len(entries), sizes["assemble"], 0, after="render"),
     ]
     if last_step is not None:
         steps.append({**last_step, "dependencies": [{"dependsOn": "assemble"}]})
@@ -324,28 +425,49 @@ def _template(
             },
             {
                 "name": "PartsPerChunk", "type": "INT", "minValue": 1,
-                "default": min(options.parts_per_chunk(), parts),
+                "default": parts_size,
                 "description": f"Parts of {PART} frames that a worker renders at a time.",
             },
         ],
+        "jobEnvironments": [_warm_engine()],
         "steps": steps,
     }  # fmt: skip
 
 
-def _step(name: Stage, tasks: int, chunk: int, gpus: int, after: str = "") -> dict[str, Any]:
-    count = "{{Param.PartsPerChunk}}" if name == "render" else min(chunk, tasks)
+def _warm_engine() -> dict[str, Any]:
+    """An environment of the job, not of a step: the models stay loaded from step to step."""
+    actions = {
+        event: {
+            "command": "{{Param.Engine}}",
+            "args": ["warm", word, "{{Session.WorkingDirectory}}"],
+        }
+        for event, word in (("onEnter", "start"), ("onExit", "stop"))
+    }
+    return {"name": "warm engine", "script": {"actions": actions}}
+
+
+def _mean(line: Line, frames: int, dubs: int) -> float:
+    """Seconds of the mean dub."""
+    return line.fixed + line.per_frame * frames / dubs
+
+
+def _step(name: Stage, tasks: int, chunk: int | str, gpus: int, after: str = "") -> dict[str, Any]:
     step: dict[str, Any] = {
         "name": name,
         "parameterSpace": {"taskParameterDefinitions": [{
             "name": "Task", "type": "CHUNK[INT]", "range": f"1-{tasks}",
             "chunks": {
-                "defaultTaskCount": count, "targetRuntimeSeconds": _TARGET_SECONDS,
+                "defaultTaskCount": chunk, "targetRuntimeSeconds": _TARGET_SECONDS,
                 "rangeConstraint": "CONTIGUOUS",
             },
         }]},
         "script": {"actions": {"onRun": {
             "command": "{{Param.Engine}}",
-            "args": ["task", name, "{{Param.Bundle}}", "--of", "{{Task.Param.Task}}", "--farm"],
+            "args": [
+                "task", name, "{{Param.Bundle}}", "--of", "{{Task.Param.Task}}", "--farm",
+                "--warm", "{{Session.WorkingDirectory}}",
+                "--path-rules", "{{Session.PathMappingRulesFile}}",
+            ],
             "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": 15},
         }}},
     }  # fmt: skip
@@ -384,11 +506,6 @@ def _check_sources(entry: Entry) -> None:
 
 def _outcome_path(folder: Path, entry: Entry) -> Path:
     return folder / "results" / f"{entry.number:04d}.json"
-
-
-def _named(data: dict[str, Any]) -> DubError:
-    kinds = {kind.__name__: kind for kind in _OWN_FAULTS}
-    return kinds.get(str(data["kind"]), DubError)(str(data["message"]))
 
 
 def _write(path: Path, data: Any) -> None:

@@ -25,7 +25,9 @@ from stylesync_engine.request import (
     Progress,
     RequestError,
 )
+from stylesync_engine.simulate_command import simulate
 from stylesync_engine.verify_command import verify
+from stylesync_engine.warm_command import warm
 
 PROGRAM = "stylesync-engine"
 REQUEST_BYTES = 16 * 2**20
@@ -322,13 +324,19 @@ def bundle(
     request: RequestFile,
     to: Annotated[str, typer.Option("--to", metavar="DIR", help="The job bundle's folder.")],
     gpus: Annotated[int, typer.Option("--gpus", min=0, help="GPUs that a worker must have.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="How many there may be.")] = 16,
+    bench: Annotated[
+        str | None,
+        typer.Option("--bench", metavar="FILE", help="What bench --json printed on a worker."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write an Open Job Description bundle of one dub, for a render farm."""
     with reporting(as_json) as report:
-        from stylesync_engine import bundles
+        from stylesync_engine import bundles, costs
 
-        options = bundles.FarmOptions(gpus=gpus)
+        figures = costs.read_costs(Path(bench)) if bench else costs.Costs()
+        options = bundles.FarmOptions(gpus=gpus, workers=workers, costs=figures)
         entries = bundles.write_bundle([read_request(request)], Path(to), options)
         frames = len(entries[0].frames)
         report.result({"bundle": to, "frames": frames}, f"A job of {frames} frames lies in {to}")
@@ -340,14 +348,23 @@ def task(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The job bundle's folder.")],
     of: Annotated[str, typer.Option("--of", metavar="A-B", help="Tasks, both ends included.")],
     farm: Annotated[bool, typer.Option("--farm", help="Speak to the farm's log.")] = False,
+    warm: Annotated[
+        str | None,
+        typer.Option("--warm", metavar="DIR", help="The folder that warm start was given."),
+    ] = None,
+    path_rules: Annotated[
+        str | None,
+        typer.Option("--path-rules", metavar="FILE", help="Where files lie on this worker."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a chunk of a job bundle's tasks, as the bundle's template asks a worker to."""
     with reporting(as_json) as report:
-        from stylesync_engine import bundles
+        from stylesync_engine import bundles, warm_engine
 
+        asked = warm_engine.Task(folder, bundles.as_stage(step), of, path_rules)
         say = describe_to_farm if farm else report.progress
-        notes = bundles.run_task(Path(folder), bundles.as_stage(step), of, say)
+        notes = warm_engine.run_task(asked, Path(warm) if warm else None, say)
         done = f"{step} {of} of {folder} is done"
         report.result({"step": step, "tasks": of, "warnings": notes}, done)
 
@@ -410,6 +427,8 @@ def serve() -> None:
 app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
 app.command(epilog=f"Example: {PROGRAM} doctor --report report.json")(doctor)
 app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
+app.command(epilog=f"Example: {PROGRAM} warm start session")(warm)
+app.command(epilog=f"Example: {PROGRAM} simulate --dubs 800 --workers 1,10,100")(simulate)
 
 
 @models_app.callback(invoke_without_command=True)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from stylesync_engine.drafts import draft_of
 from stylesync_engine.pixels import PixelLayout
 from stylesync_engine.request import Codec, DiskError, DubError, MediaError, RequestError
 
@@ -126,7 +127,7 @@ def appearing(path: Path) -> Iterator[Path]:
     Raises DiskError for a full disk or a place that cannot be written to.
     """
     path = path.absolute()
-    draft = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part{path.suffix}")
+    draft = draft_of(path)
     try:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,7 @@ def appearing(path: Path) -> Iterator[Path]:
 def appearing_sequence(path: Path) -> Iterator[Path]:
     """A hidden folder whose files move to the folder of the sequence when the block ends well."""
     folder = sequence_folder(path)
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    draft = draft_of(folder)
     try:
         with disk_errors(folder):
             draft.mkdir(parents=True)

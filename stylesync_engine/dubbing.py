@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -29,8 +29,10 @@ from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.inputs import (
     check_request,
+    describe_inputs,
+    describe_surroundings,
     fingerprint,
-    identify_files,
+    name_difference,
     probe_clip,
     reading_of,
 )
@@ -44,7 +46,14 @@ from stylesync_engine.media import (
 )
 from stylesync_engine.overlay import lift_changes, overlay_layout
 from stylesync_engine.pixels import PixelLayout, black_picture
-from stylesync_engine.plan import Plan, has_window, load_window, note_request, write_text
+from stylesync_engine.plan import (
+    Plan,
+    load_window,
+    note_request,
+    remove_other_windows,
+    window_device,
+    write_text,
+)
 from stylesync_engine.preparing import prepare_plan
 from stylesync_engine.provenance import delivering
 from stylesync_engine.rendering import render_windows
@@ -86,13 +95,15 @@ def prepare(
     """Write the plan into `work`; a plan of the same inputs, options and models is kept."""
     check_request(request)
     models = models or load_models(request.options.models, request.options.device)
-    if _keeps_plan(work, request, fingerprint(request, models)):
+    if _keeps_plan(work, request, fingerprint(describe_inputs(request, models))):
         return work
     clock = _Clock(on_progress)
     plan, bank = prepare_plan(request, models, clock)
-    shutil.rmtree(work / "windows", ignore_errors=True)
-    plan.save(work, bank)
-    clock.keep(work, models)
+    # Another worker may have come first: its plan stays, and what was rendered for it.
+    if not _keeps_plan(work, request, plan.fingerprint):
+        plan.save(work, bank)
+        remove_other_windows(work, Plan.load(work).identity)
+    clock.keep(work)
     return work
 
 
@@ -103,33 +114,45 @@ def render(
     on_progress: OnProgress | None = None,
 ) -> None:
     """Render the missing windows that touch `frames`, counted in source frames as `--frames` is."""
-    plan = Plan.load(work)
-    check_consent(plan.request)
-    options = plan.request.options
-    models = models or load_models(options.models, options.device)
-    if fingerprint(plan.request, models) != plan.fingerprint:
-        raise RequestError(
-            f"The plan in '{work}' was made with other models, options or media;"
-            " run stylesync-engine prepare again."
-        )
-    wanted = None if frames is None else _within(frames, plan.frames)
-    clock = _Clock(on_progress)
-    for done, total in render_windows(plan, work, models, wanted):
-        clock(Progress("render", done, total))
-    clock.keep(work, models)
+    render_plan(Plan.load(work), work, frames, models, on_progress)
 
 
 def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
     """Join what was rendered into the output. Raises RequestError where windows are missing."""
-    plan = Plan.load(work)
+    return assemble_plan(Plan.load(work), work, on_progress)
+
+
+def read_plan(work: Path, request: DubRequest) -> Plan:
+    """The plan in `work` for a machine that finds its files where `request` names them."""
+    return replace(Plan.load(work), request=request)
+
+
+def render_plan(
+    plan: Plan,
+    work: Path,
+    frames: FrameRange | None = None,
+    models: Models | None = None,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """`render`, of a plan that was read."""
+    check_consent(plan.request)
+    options = plan.request.options
+    models = models or load_models(options.models, options.device)
+    _check_inputs(plan, work, describe_inputs(plan.request, models))
+    wanted = None if frames is None else _within(frames, plan.frames)
+    clock = _Clock(on_progress)
+    for done, total in render_windows(plan, work, models, wanted):
+        clock(Progress("render", done, total))
+    clock.keep(work)
+
+
+def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None) -> DubResult:
+    """`assemble`, of a plan that was read."""
     request = plan.request
     check_request(request)
-    if identify_files(request) != plan.facts.get("files"):
-        raise RequestError(
-            f"The media have changed since the plan in '{work}' was made;"
-            " run stylesync-engine prepare again."
-        )
-    missing = sum(len(w) for w in plan.windows if not has_window(work, w, plan.fingerprint))
+    _check_inputs(plan, work, describe_surroundings(request))
+    devices = [window_device(work, window, plan.identity) for window in plan.windows]
+    missing = sum(len(w) for w, by in zip(plan.windows, devices, strict=True) if by is None)
     if missing:
         raise RequestError(
             f"{missing} of {len(plan.shown)} frames are not rendered yet;"
@@ -150,7 +173,9 @@ def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
         for done, frame in enumerate(frames, start=1):
             writer.write(frame)
             clock(Progress("assemble", done, len(plan.frames)))
-    result = _result(plan, work, info, {**_kept_seconds(work), **clock.seconds})
+        _check_inputs(plan, work, describe_surroundings(request))
+    made_on = tuple(sorted({device for device in devices if device}))
+    result = _result(plan, info, made_on, {**_kept_seconds(work), **clock.seconds})
     return replace(result, signed_by=delivery.signed_by)
 
 
@@ -210,23 +235,16 @@ class _Clock:
         if self._on_progress:
             self._on_progress(progress)
 
-    def keep(self, work: Path, models: Models) -> None:
-        seconds = {**_kept_seconds(work), **self.seconds}
-        write_text(
-            work / "seconds.json", json.dumps({"device": str(models.device), "seconds": seconds})
-        )
+    def keep(self, work: Path) -> None:
+        write_text(work / "seconds.json", json.dumps({**_kept_seconds(work), **self.seconds}))
 
 
 def _kept_seconds(work: Path) -> dict[str, float]:
-    return dict(_kept(work).get("seconds", {}))
-
-
-def _kept(work: Path) -> dict[str, Any]:
     try:
         data = json.loads((work / "seconds.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return {str(stage): float(seconds) for stage, seconds in data.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
@@ -241,6 +259,15 @@ def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
     if plan.request != request:
         note_request(work, request)
     return True
+
+
+def _check_inputs(plan: Plan, work: Path, here: Mapping[str, Any]) -> None:
+    """Raises RequestError, naming what, where the plan was made with something else."""
+    other = name_difference(plan.facts.get("inputs") or {}, here)
+    if other is not None:
+        raise RequestError(
+            f"The plan in '{work}' was made with {other}; run stylesync-engine prepare again."
+        )
 
 
 def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
@@ -263,16 +290,24 @@ def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
 
 def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
     for window in plan.windows:
-        rendered = load_window(work, window, plan.fingerprint)
+        rendered = load_window(work, window, plan.identity)
         if rendered is None:
             raise RequestError(
-                f"A rendered window in '{work}' was lost; run stylesync-engine render again."
+                f"Rendered frames in '{work}' were damaged and are taken away;"
+                " run the same command, or stylesync-engine render, again."
             )
         yield from rendered.astype(np.float32)
 
 
-def _result(plan: Plan, work: Path, info: VideoInfo, seconds: dict[str, float]) -> DubResult:
-    options = plan.request.options
+def _result(
+    plan: Plan, info: VideoInfo, devices: Sequence[str], seconds: dict[str, float]
+) -> DubResult:
+    options, warnings = plan.request.options, list(plan.facts["warnings"])
+    if len(devices) > 1:
+        warnings.append(
+            f"{' and '.join(devices)} have rendered parts of this dub, which may differ in their"
+            " last bits; give the farm workers of one kind where that matters."
+        )
     return DubResult(
         output=plan.request.output,
         rate=info.rate,
@@ -281,9 +316,9 @@ def _result(plan: Plan, work: Path, info: VideoInfo, seconds: dict[str, float]) 
         passed_through=tuple((a, b) for a, b in plan.facts["passed_through"]),
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
         models=plan.facts["models"],
-        device=str(_kept(work).get("device", "unknown")),
+        device=", ".join(devices),
         seed=options.seed,
-        warnings=tuple(plan.facts["warnings"]),
+        warnings=tuple(warnings),
     )
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from stylesync_engine import __version__
 from stylesync_engine.checkpoints import Models
@@ -18,7 +23,10 @@ from stylesync_engine.shots import check_range
 from stylesync_engine.studio import choose_signer
 
 _PLACES = ("output", "work", "person", "consent")
-_WRITING = ("device", "codec", "delivery", "credentials", "mark")
+_FILES = ("video", "speech", "style", "style_speech")
+_WRITING = ("device", "codec", "delivery", "credentials", "mark", "models")
+_COMPUTING = ("torch", "numpy", "scipy", "opencv-python", "av", "librosa", "ai-edge-litert")
+_WHOLE, _BLOCK, _BLOCKS = 2**30, 2**20, 1024
 
 
 def check_request(request: DubRequest) -> None:
@@ -81,24 +89,92 @@ def appearance_clip(appearance: str) -> tuple[str | None, FrameRange | None]:
     return appearance, None
 
 
-def fingerprint(request: DubRequest, models: Models) -> str:
-    """What the pixels depend on: inputs, options, models, engine."""
+def describe_inputs(request: DubRequest, models: Models) -> dict[str, Any]:
+    """What the pixels depend on: files by their contents, options, models, engine, packages.
+
+    Names are left out: on another machine the same files may lie elsewhere.
+    """
     # By way of the text, so that a request that was read from a plan gives the same.
     data = json.loads(DubRequest.from_json(request.to_json()).to_json())
-    for name in _PLACES:
+    for name in (*_PLACES, *_FILES):
         data.pop(name, None)
     for name in _WRITING:
         data["options"].pop(name, None)
-    data["files"] = identify_files(request)
-    data["models"], data["engine"] = models.fingerprint, __version__
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    clip, frames = appearance_clip(request.options.appearance)
+    if clip:
+        data["options"]["appearance"] = f"file {frames}"
+    return {**describe_surroundings(request), "options": data, "models": models.fingerprint}
+
+
+def describe_surroundings(request: DubRequest) -> dict[str, Any]:
+    """The part of the inputs that is known without loading models."""
+    return {"files": identify_files(request), "packages": _packages(), "engine": __version__}
+
+
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """sha256 of the inputs that `describe_inputs` has found."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def name_difference(planned: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    """With what a plan was made that is not what is `here`; None where nothing differs."""
+    for name, value in here.items():
+        before = planned.get(name)
+        if before == value:
+            continue
+        if name not in ("files", "packages") or not isinstance(before, dict):
+            return f"other {name}"
+        other = next(key for key in {**before, **value} if before.get(key) != value.get(key))
+        if name == "files":
+            return f"another {other} file"
+        return f"{other} {before.get(other)}, and here is {value.get(other)}"
+    return None
 
 
 def identify_files(request: DubRequest) -> dict[str, str]:
-    """Each file that the request reads, and by what it is known again."""
-    paths = [request.video, request.speech, request.style, request.style_speech]
-    paths.append(appearance_clip(request.options.appearance)[0])
-    return {path: _identity(path) for path in paths if path}
+    """Each file that the request reads, by its role, and by what its contents are known again."""
+    paths = {name: getattr(request, name) for name in _FILES}
+    paths["appearance"] = appearance_clip(request.options.appearance)[0]
+    return {name: identify_file(path) for name, path in paths.items() if path}
+
+
+def identify_file(path: str) -> str:
+    """A file, or the images of a sequence, by size and the sha256 of the contents, all of them up
+    to 1 GiB a file.
+
+    Of a larger file a thousand blocks are read that are spread over the whole of it, first and
+    last bytes included: what took seconds once must not take minutes for each of a film's dubs.
+    A file is read once a process and again only when it has changed.
+    """
+    try:
+        found = [_identify_one(file) for file in files_of(path)]
+    except OSError as error:
+        raise MediaError(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
+    return found[0] if len(found) == 1 else hashlib.sha256(" ".join(found).encode()).hexdigest()
+
+
+def _identify_one(path: Path) -> str:
+    status = path.stat()
+    mark = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return f"{status.st_size}:{_hash_contents(str(path), mark)}"
+
+
+@functools.lru_cache(maxsize=2**16)
+def _hash_contents(path: str, mark: tuple[int, int, int, int]) -> str:
+    size, digest = mark[0], hashlib.sha256()
+    with Path(path).open("rb") as file:
+        if size <= _WHOLE:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        for block in range(_BLOCKS):
+            file.seek((size - _BLOCK) * block // (_BLOCKS - 1))
+            digest.update(file.read(_BLOCK))
+    return digest.hexdigest()
+
+
+@functools.cache
+def _packages() -> dict[str, str]:
+    """Versions of what computes pixels; builds of one version for several devices are one."""
+    return {name: version(name).partition("+")[0] for name in _COMPUTING}
 
 
 def _usable(request: DubRequest, path: str) -> VideoInfo:
@@ -113,21 +189,3 @@ def _usable(request: DubRequest, path: str) -> VideoInfo:
             " --colour-space pq, hlg or bt709 (SDR) with the shot."
         )
     return info
-
-
-def _identity(path: str) -> str:
-    """A file by size and by its first and last MiB, an image sequence by its images' sizes and its
-    ends: enough to see that it was exchanged."""
-    digest, size = hashlib.sha256(), 0
-    try:
-        files = files_of(path)
-        for image in files:
-            size += image.stat().st_size
-            digest.update(b"" if len(files) == 1 else f"{image.stat().st_size} ".encode())
-        for image, end in ((files[0], 0), (files[-1], 2)):
-            with image.open("rb") as file:
-                file.seek(max(0, file.seek(0, end) - 2**20) if end else 0)
-                digest.update(file.read(2**20))
-    except OSError as error:
-        raise MediaError(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
-    return f"{size}:{digest.hexdigest()}"

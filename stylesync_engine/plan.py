@@ -5,7 +5,8 @@
     WORK/windows/*.safetensors  finished windows of rendered crops
 
 A plan file is only ever read back by the engine that knows its format; whatever does not fit is
-refused with a sentence.
+refused with a sentence. The JSON carries its own hash and that of the tensors, and each window the
+hash of its samples and the plan that it belongs to: what was damaged on the way is never shown.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,17 @@ from safetensors.numpy import save_file
 
 from stylesync_engine.appearance import Indices, ReferenceBank
 from stylesync_engine.delivery import disk_errors
+from stylesync_engine.drafts import draft_of
 from stylesync_engine.request import DubRequest, FrameRange, RequestError
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
+T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 _BANK = ("crops", "points", "angles", "frames")
 WINDOW = 16  # frames that are rendered, and kept, together
+_TIMES_TO_SAVE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ class Plan:
     `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
     the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
     `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed. The bank itself stays on
-    disk: it is most of the plan, and a window needs a few of its pictures.
+    disk: it is most of the plan, and a window needs a few of its pictures. `fingerprint` is that
+    of what went in; `identity`, of a plan that was loaded, also that of what came out, so that
+    windows of two plans of the same inputs that differ in their last bits are never mixed.
     """
 
     request: DubRequest
@@ -59,6 +64,7 @@ class Plan:
     references: Indices
     shares: Array
     facts: Mapping[str, Any]
+    identity: str = ""
 
     @property
     def windows(self) -> list[range]:
@@ -68,7 +74,11 @@ class Plan:
         ]
 
     def save(self, work: Path, bank: ReferenceBank) -> None:
-        """Write both files; the JSON last, so that a plan is there only when it is whole."""
+        """Write both files; the JSON last, so that a plan is there only when it is whole.
+
+        Two that save at the same moment may pair one's tensors with the other's JSON; whoever
+        comes last sees that, and writes both again.
+        """
         tensors: dict[str, NDArray[Any]] = {
             "shown": self.shown,
             "matrices": self.matrices,
@@ -79,16 +89,20 @@ class Plan:
             "shares": self.shares,
             **{f"bank.{name}": getattr(bank, name) for name in _BANK},
         }
-        write_tensors(work / "plan.safetensors", tensors)
-        data = {
-            "format": FORMAT,
-            "request": json.loads(self.request.to_json()),
-            "frames": [self.frames.start, self.frames.end],
-            "fingerprint": self.fingerprint,
-            "tensors": file_hash(work / "plan.safetensors"),
-            "facts": dict(self.facts),
-        }
-        write_text(work / "plan.json", json.dumps(data, indent=2, ensure_ascii=False))
+        tensors_path = work / "plan.safetensors"
+        for _ in range(_TIMES_TO_SAVE):
+            write_tensors(tensors_path, tensors)
+            written = file_hash(tensors_path)
+            _write_facts(work, {
+                "format": FORMAT,
+                "request": json.loads(self.request.to_json()),
+                "frames": [self.frames.start, self.frames.end],
+                "fingerprint": self.fingerprint,
+                "tensors": written,
+                "facts": dict(self.facts),
+            })  # fmt: skip
+            if file_hash(tensors_path) == written:
+                return
 
     @classmethod
     def load(cls, work: Path) -> Plan:
@@ -98,7 +112,7 @@ class Plan:
             raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
         path = work / "plan.safetensors"
         try:
-            if file_hash(path) != data["tensors"]:
+            if data["seal"] != _seal(data) or file_hash(path) != data["tensors"]:
                 raise RequestError(
                     f"The plan in '{work}' is damaged; run stylesync-engine prepare again."
                 )
@@ -106,17 +120,34 @@ class Plan:
                 names = file.keys()
                 kept = [name for name in names if not name.startswith("bank.")]
                 tensors = {name: file.get_tensor(name) for name in kept}
-            return cls(
+                bank_size = file.get_slice("bank.crops").get_shape()[0]
+            plan = cls(
                 request=DubRequest.from_dict(data["request"]),
                 frames=FrameRange(*data["frames"]),
                 fingerprint=data["fingerprint"],
                 facts=data["facts"],
+                identity=_digest([data["fingerprint"], data["tensors"]]),
                 **tensors,
             )
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            plan._check(bank_size)
+            return plan
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
             raise RequestError(
                 f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
             ) from error
+
+    def _check(self, bank_size: int) -> None:
+        """Raises ValueError where the tensors do not belong together."""
+        count = len(self.shown)
+        rows = (self.matrices, self.before, self.after, self.motion, self.references, self.shares)
+        if not count or any(len(row) != count for row in rows):
+            raise ValueError("its tensors have different lengths")
+        if (np.diff(self.shown) <= 0).any() or not 0 <= self.shown[0] <= self.shown[-1] < len(
+            self.frames
+        ):
+            raise ValueError("its frames lie outside of the range")
+        if self.references.min() < 0 or self.references.max() >= bank_size:
+            raise ValueError("it names references that it does not hold")
 
 
 def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
@@ -136,8 +167,21 @@ def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image,
 
 def note_request(work: Path, request: DubRequest) -> None:
     """Where and how the result is written has changed; what was planned stays."""
-    data = {**(read_plan_facts(work) or {}), "request": json.loads(request.to_json())}
-    write_text(work / "plan.json", json.dumps(data, indent=2, ensure_ascii=False))
+    facts = read_plan_facts(work) or {}
+    _write_facts(work, {**facts, "request": json.loads(request.to_json())})
+
+
+def _write_facts(work: Path, data: dict[str, Any]) -> None:
+    sealed = {**data, "seal": _seal(data)}
+    write_text(work / "plan.json", json.dumps(sealed, indent=2, ensure_ascii=False))
+
+
+def _seal(data: Mapping[str, Any]) -> str:
+    return _digest({name: value for name, value in data.items() if name != "seal"})
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def read_plan_facts(work: Path) -> dict[str, Any] | None:
@@ -153,37 +197,75 @@ def window_path(work: Path, window: range) -> Path:
     return work / "windows" / f"{window.start:08d}-{window.stop:08d}.safetensors"
 
 
-def save_window(work: Path, window: range, fingerprint: str, rendered: NDArray[np.float16]) -> None:
-    """Keep rendered lower crops `[n, rows, 256, 3]`; the file appears only when it is whole."""
-    write_tensors(window_path(work, window), {"rendered": rendered}, {"plan": fingerprint})
+def save_window(
+    work: Path, window: range, identity: str, rendered: NDArray[np.float16], device: str
+) -> None:
+    """Keep rendered lower crops `[n, rows, 256, 3]` that `device` made for the plan of this
+    identity; the file appears only when it is whole."""
+    # One entry: the library writes several in an order that changes from run to run.
+    label = {"plan": identity, "samples": _hash_samples(rendered), "device": device}
+    metadata = {"window": json.dumps(label, sort_keys=True)}
+    write_tensors(window_path(work, window), {"rendered": rendered}, metadata)
 
 
-def has_window(work: Path, window: range, fingerprint: str) -> bool:
+def has_window(work: Path, window: range, identity: str) -> bool:
     """Whether the rendered crops are there, whole and of this plan; reads the header alone."""
-    try:
-        with safe_open(window_path(work, window), framework="numpy") as file:
-            return _is_window(file, window, fingerprint)
-    except (OSError, SafetensorError):
-        return False
+    return _read_window(work, window, identity, lambda _: True) or False
 
 
-def load_window(work: Path, window: range, fingerprint: str) -> NDArray[np.float16] | None:
-    """The rendered crops, or None where the window is missing, truncated or of another plan."""
-    try:
-        with safe_open(window_path(work, window), framework="numpy") as file:
-            if not _is_window(file, window, fingerprint):
-                return None
-            rendered: NDArray[np.float16] = file.get_tensor("rendered")
-    except (OSError, SafetensorError):
+def window_device(work: Path, window: range, identity: str) -> str | None:
+    """What has rendered a window; None where it is missing."""
+    return _read_window(work, window, identity, lambda file: str(_label(file)["device"]))
+
+
+def load_window(work: Path, window: range, identity: str) -> NDArray[np.float16] | None:
+    """The rendered crops, or None where the window is missing or of another plan. One whose
+    samples are not those that were written is taken away, so that it is rendered again."""
+    found = _read_window(
+        work, window, identity, lambda file: (_label(file), file.get_tensor("rendered"))
+    )
+    if found is None:
         return None
-    return rendered
+    label, rendered = found
+    if label["samples"] != _hash_samples(rendered):
+        window_path(work, window).unlink(missing_ok=True)
+        return None
+    return np.asarray(rendered)
 
 
-def _is_window(file: Any, window: range, fingerprint: str) -> bool:
-    """Opening has already compared the file's length with its header."""
-    rendered = file.get_slice("rendered")
-    ours = (file.metadata() or {}).get("plan") == fingerprint
-    return bool(ours and rendered.get_dtype() == "F16" and rendered.get_shape()[0] == len(window))
+def remove_other_windows(work: Path, identity: str) -> None:
+    """Take away what was rendered for other plans."""
+    for path in (work / "windows").glob("[!.]*.safetensors"):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                ours = _label(file).get("plan") == identity
+        except (OSError, SafetensorError, ValueError):
+            ours = False
+        if not ours:
+            path.unlink(missing_ok=True)
+
+
+def _read_window(work: Path, window: range, identity: str, read: Callable[[Any], T]) -> T | None:
+    """What `read` finds in the file of a window of this plan; None where there is none.
+
+    Opening compares the file's length with its header.
+    """
+    try:
+        with safe_open(window_path(work, window), framework="numpy") as file:
+            rendered = file.get_slice("rendered")
+            ours = _label(file).get("plan") == identity and rendered.get_dtype() == "F16"
+            return read(file) if ours and rendered.get_shape()[0] == len(window) else None
+    except (OSError, SafetensorError, LookupError, ValueError):
+        return None
+
+
+def _label(file: Any) -> dict[str, Any]:
+    data = json.loads((file.metadata() or {}).get("window", "{}"))
+    return data if isinstance(data, dict) else {}
+
+
+def _hash_samples(rendered: NDArray[np.float16]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rendered).data).hexdigest()
 
 
 def write_tensors(
@@ -191,7 +273,7 @@ def write_tensors(
 ) -> None:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        partial = draft_of(path)
         try:
             save_file(
                 {k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata
@@ -211,9 +293,12 @@ def _told_by_system(error: SafetensorError) -> OSError:
 
 def write_text(path: Path, text: str) -> None:
     with disk_errors(path):
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        partial = draft_of(path)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def file_hash(path: Path) -> str:

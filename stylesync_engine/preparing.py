@@ -24,8 +24,8 @@ from stylesync_engine.checkpoints import Models
 from stylesync_engine.dialogue import first_samples, read_speech
 from stylesync_engine.inputs import (
     appearance_clip,
+    describe_inputs,
     fingerprint,
-    identify_files,
     probe_clip,
     resolve_range,
 )
@@ -266,10 +266,11 @@ def _assemble_plan(
     bank, tone = _references(job, shot, style)
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
     mixed = mixing_weights(path, bank)
+    inputs = describe_inputs(job.request, models)
     plan = Plan(
         request=job.request,
         frames=shot.frames,
-        fingerprint=fingerprint(job.request, models),
+        fingerprint=fingerprint(inputs),
         shown=shown,
         matrices=shot.alignment.matrices[shown],
         before=shot.points[shown],
@@ -282,7 +283,7 @@ def _assemble_plan(
             "models": models.name,
             "models_fingerprint": models.fingerprint,
             "rate": str(shot.info.rate),
-            "files": identify_files(job.request),
+            "inputs": inputs,
             "passed_through": _gaps(shown, len(shot.frames)),
         },
     )

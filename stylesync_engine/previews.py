@@ -135,7 +135,7 @@ def rendered(
             if index in place:
                 i = place[index]
                 window = plan.windows[i // WINDOW]
-                crops = load_window(work, window, plan.fingerprint)
+                crops = load_window(work, window, plan.identity)
                 if crops is None:
                     continue
                 crop = crops[i - window.start].astype(np.float32)

@@ -44,17 +44,22 @@ def render_windows(
     """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
     yields how many of these windows' frames are done, those found included, and how many there
     are."""
-    renderer = choose_renderer(plan, work, models)
+    renderer, device = choose_renderer(plan, work, models), name_device(models.device)
     windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
-    missing = [w for w in windows if not has_window(work, w, plan.fingerprint)]
+    missing = [w for w in windows if not has_window(work, w, plan.identity)]
     total = sum(len(w) for w in windows)
     done = total - sum(len(w) for w in missing)
     yield done, total
     for window, crops in _crops_of(plan, missing):
         rendered = renderer(plan, window, crops)
-        save_window(work, window, plan.fingerprint, rendered.astype(np.float16))
+        save_window(work, window, plan.identity, rendered.astype(np.float16), device)
         done += len(window)
         yield done, total
+
+
+def name_device(device: torch.device) -> str:
+    """What computes: `cpu`, `mps`, or the name of the GPU, whose kinds round differently."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def choose_renderer(plan: Plan, work: Path, models: Models) -> WindowRenderer:

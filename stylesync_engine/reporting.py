@@ -6,11 +6,12 @@ import contextlib
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO
 
@@ -29,6 +30,7 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBars
 from rich.text import Text
 
+from stylesync_engine import request
 from stylesync_engine.error_log import keep_error
 from stylesync_engine.request import (
     Cancelled,
@@ -48,6 +50,11 @@ STAGE_TITLES = {
     "assemble": "Assembling",
 }
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_MEMORY = re.compile(
+    r"not enough memory|cannot allocate memory|insufficient memory|bad_alloc"
+    r"|failed to allocate",
+    re.IGNORECASE,
+)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -158,7 +165,7 @@ def named_error(error: BaseException) -> DubError:
         return DiskError(f"There is no permission for {_name_of(error)}; choose another place.")
     if isinstance(error, FileNotFoundError):
         return MediaError(f"{_name_of(error)} does not exist; check the path.")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return InternalError(
             "There is not enough memory; close other programs or use --device cpu."
         )
@@ -167,6 +174,22 @@ def named_error(error: BaseException) -> DubError:
         f"This should not have happened ({type(error).__name__}: {said});"
         " run it again with STYLESYNC_DEBUG=1 and report what it prints."
     )
+
+
+def error_from(event: Mapping[str, Any]) -> DubError:
+    """The error that another process has told, as the class that it was."""
+    kind = getattr(request, str(event.get("kind")), DubError)
+    message = str(event.get("message", "The engine gave no reason."))
+    if isinstance(kind, type) and issubclass(kind, DubError):
+        return kind(message)
+    return DubError(message)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Every library has its own way to say it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return getattr(error, "errno", None) == errno.ENOMEM or bool(_NO_MEMORY.search(str(error)))
 
 
 def report_error(error: BaseException, as_json: bool) -> int:

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from stylesync_engine import __version__
 from stylesync_engine.error_log import keep_error
@@ -28,15 +28,12 @@ from stylesync_engine.reporting import named_error, print_trace, terminate_as_in
 from stylesync_engine.request import (
     Cancelled,
     DubError,
-    DubOptions,
     DubRequest,
     FrameRange,
     Progress,
     RequestError,
 )
-
-if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+from stylesync_engine.warm_models import WarmModels
 
 PROTOCOL = 1
 LINE_CHARACTERS = 16 * 2**20
@@ -126,7 +123,7 @@ class Engine:
     """The long methods, with the last models kept warm."""
 
     def __init__(self) -> None:
-        self._warm: tuple[tuple[str, str], Models] | None = None
+        self._models = WarmModels()
 
     def answer(self, job: Job) -> dict[str, Any]:
         methods = {
@@ -138,15 +135,6 @@ class Engine:
             "models": self._list_models,
         }
         return methods[job.method](job)
-
-    def _models(self, options: DubOptions) -> Models:
-        from stylesync_engine import checkpoints
-
-        key = options.models, options.device
-        if self._warm is None or self._warm[0] != key:
-            self._warm = None  # two sets of models need not fit into the memory at once
-            self._warm = key, checkpoints.load_models(*key)
-        return self._warm[1]
 
     def _dub(self, job: Job) -> dict[str, Any]:
         from stylesync_engine import dubbing

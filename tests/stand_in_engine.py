@@ -61,6 +61,20 @@ def render(
     calls.append(("render", work, frames))
 
 
+def read_plan(work: Path, request: DubRequest) -> object:
+    return request
+
+
+def render_plan(
+    plan: object,
+    work: Path,
+    frames: FrameRange | None = None,
+    models: object = None,
+    on_progress: Listener = None,
+) -> None:
+    render(work, frames)
+
+
 def assemble(work: Path, on_progress: Listener = None) -> DubResult:
     calls.append(("assemble", work))
     return _result(str(work / "out.mov"), 0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import errno
 import json
+import os
+import shutil
+import time
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -11,12 +14,20 @@ from typing import Any
 
 import pytest
 from stylesync_plugin.dub_timeline import dub_timeline
-from stylesync_plugin.farm import Submission, collect, job_data, read_submission, submit
+from stylesync_plugin.farm import (
+    Submission,
+    check_outputs,
+    collect,
+    job_data,
+    read_submission,
+    submit,
+)
 from stylesync_plugin.jobs import Job, job_from
 from stylesync_plugin.plan import PlanSettings
 from stylesync_plugin.write_back import TrackNames, list_dubs
 from timeline_material import MarkingEngine, clip, timeline, track, write_clip, write_speech
 
+from stylesync_engine import warm_engine
 from stylesync_engine.bundles import (
     PART,
     FarmOptions,
@@ -27,7 +38,10 @@ from stylesync_engine.bundles import (
     run_task,
     write_bundle,
 )
+from stylesync_engine.costs import chunk_size
+from stylesync_engine.path_mapping import read_path_mapping
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, NoFaceError, RequestError
+from stylesync_engine.warm_engine import Task
 
 RATE = Fraction(25)
 
@@ -84,7 +98,7 @@ def test_a_job_survives_its_data(data: dict[str, Any]) -> None:
 
 def test_template_is_an_open_job_description(media: Path, tmp_path: Path) -> None:
     model = pytest.importorskip("openjd.model")
-    submit(submission(media, tmp_path), tmp_path / "job", gpus=1)
+    submit(submission(media, tmp_path), tmp_path / "job", FarmOptions(gpus=1))
     template = json.loads((tmp_path / "job" / "template.json").read_text())
     checked = model.decode_job_template(template=template, supported_extensions=["TASK_CHUNKING"])
     assert [step.name for step in checked.steps] == ["prepare", "render", "assemble", "write_back"]
@@ -194,7 +208,7 @@ def test_bundles_are_not_overwritten_and_damage_is_named(media: Path, tmp_path: 
     write_bundle([asked], tmp_path / "job")
     with pytest.raises(RequestError, match="already"):
         write_bundle([asked], tmp_path / "job")
-    (tmp_path / "job" / "bundle.json").write_text('{"format": 1, "dubs": [{}]}')
+    (tmp_path / "job" / "bundle.json").write_text('{"format": 2, "dubs": [{}]}')
     with pytest.raises(RequestError, match="damaged"):
         read_bundle(tmp_path / "job")
     with pytest.raises(RequestError, match="no bundle"):
@@ -203,8 +217,117 @@ def test_bundles_are_not_overwritten_and_damage_is_named(media: Path, tmp_path: 
         as_stage("cook")
 
 
-def test_chunks_grow_with_speed_and_start_up() -> None:
-    slow = FarmOptions(frames_per_second=1.6, start_up=1.0)
-    assert slow.parts_per_chunk() == 30  # 300 s at 1.6 frames/s in parts of 16
-    loading = dataclasses.replace(slow, start_up=12.0)
-    assert loading.parts_per_chunk() == 60  # 600 s, of which 12 s are 2 %
+def test_the_warm_engine_belongs_to_the_session(media: Path, tmp_path: Path) -> None:
+    write_bundle([request(media, tmp_path, FrameRange(0, 60))], tmp_path / "job")
+    template = json.loads((tmp_path / "job" / "template.json").read_text())
+    (environment,) = template["jobEnvironments"]
+    session = "{{Session.WorkingDirectory}}"
+    actions = environment["script"]["actions"]
+    assert actions["onEnter"]["args"] == ["warm", "start", session]
+    assert actions["onExit"]["args"] == ["warm", "stop", session]
+    for step in template["steps"]:
+        words = step["script"]["actions"]["onRun"]["args"]
+        assert words[words.index("--warm") + 1] == session
+
+
+@pytest.mark.parametrize("workers", [1, 16, 400])
+def test_chunks_lose_least_to_starting_and_to_waiting(workers: int) -> None:
+    tasks, seconds, overhead = 5000, 2.5, 0.7
+
+    def lost(size: int) -> float:
+        chunks = tasks / size
+        return overhead * chunks / workers + size * seconds / 2
+
+    best = min(range(1, tasks + 1), key=lost)
+    assert chunk_size(tasks, seconds, overhead, workers) == pytest.approx(best, abs=1)
+    assert chunk_size(3, seconds, overhead, workers) <= 3
+
+
+def test_a_worker_with_other_paths_runs_the_bundle(
+    media: Path, tmp_path: Path, stand_in: ModuleType
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    shutil.copytree(media, here / "media")
+    asked = request(here / "media", here, FrameRange(0, 2 * PART))
+    write_bundle([asked], here / "job")
+    here.rename(there)
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps({"version": "pathmapping-1.0", "path_mapping_rules": [
+        {"source_path_format": "POSIX", "source_path": str(tmp_path), "destination_path": "/no"},
+        {"source_path_format": "POSIX", "source_path": str(here), "destination_path": str(there)},
+    ]}))  # fmt: skip
+    mapping = read_path_mapping(rules)
+    run_task(there / "job", "render", "1-2", mapping=mapping)
+    assert ("render", there / "job" / "work" / "0001", FrameRange(0, 2 * PART)) in stand_in.calls
+    (entry,) = read_bundle(there / "job", mapping)
+    assert entry.request.video == str(there / "media" / "a.mkv")
+    keep_outcome(there / "job", entry, MarkingEngine()(entry.request, lambda _: None))
+    assert check_outputs(there / "job", mapping) == []
+    there.rename(here)
+    (entry,) = read_bundle(here / "job")
+    assert read_outcome(here / "job", entry).output == asked.output
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "mapped"),
+    [
+        ("WINDOWS|Z:\\Show", "z:\\show\\a\\b.mov", "/mnt/a/b.mov"),
+        ("POSIX|/show", "/show/a %04d.png", "/mnt/a %04d.png"),
+        ("POSIX|/show", "/shows/a.mov", "/shows/a.mov"),
+        ("POSIX|/show", "starter", "starter"),
+    ],
+)
+def test_paths_are_mapped_by_whole_names(
+    tmp_path: Path, source: str, path: str, mapped: str
+) -> None:
+    form, _, folder = source.partition("|")
+    rule = {"source_path_format": form, "source_path": folder, "destination_path": "/mnt"}
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"path_mapping_rules": [rule]}))
+    assert read_path_mapping(file).map(path) == mapped
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"path_mapping_rules": [{}]}', '{"path_mapping_rules": 1}']
+)
+def test_wrong_rules_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "rules.json").write_text(text)
+    with pytest.raises(RequestError, match="path mapping"):
+        read_path_mapping(tmp_path / "rules.json")
+
+
+def test_what_the_machine_is_to_blame_for_is_no_fault_of_the_dub(
+    media: Path, tmp_path: Path, stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_: Any) -> None:
+        raise MediaError("The clip cannot be read.") from OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(stand_in, "prepare", prepare)
+    (entry,) = write_bundle([request(media, tmp_path, FrameRange(0, PART))], tmp_path / "job")
+    with pytest.raises(MediaError, match="cannot be read"):
+        run_task(tmp_path / "job", "prepare", "1")
+    with pytest.raises(RequestError, match="not been assembled"):
+        read_outcome(tmp_path / "job", entry)
+
+
+def test_a_session_s_engine_runs_tasks_until_it_is_stopped(media: Path, tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    session.mkdir()
+    write_bundle([request(media, tmp_path, FrameRange(0, PART))], tmp_path / "job")
+    wrong = Task(str(tmp_path / "job"), "render", "7-9")
+    assert warm_engine.start(session)
+    place = session / warm_engine.PLACE
+    assert place.stat().st_mode & 0o077 == 0
+    pid = json.loads(place.read_text())["pid"]
+    for _ in range(2):
+        with pytest.raises(RequestError, match="outside of the job"):
+            warm_engine.ask(session, wrong, lambda _: None)
+    warm_engine.stop(session)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        os.waitpid(pid, 0)
+    with pytest.raises(warm_engine.NoWarmEngine):
+        warm_engine.ask(session, wrong, lambda _: None)
+    with pytest.raises(RequestError, match="outside of the job"):
+        warm_engine.run_task(wrong, session, lambda _: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from stylesync_engine.plan import (
     Plan,
     load_window,
     read_references,
+    remove_other_windows,
     save_window,
+    window_device,
     window_path,
 )
 from stylesync_engine.request import DiskError, DubRequest, FrameRange, RequestError
@@ -70,7 +72,10 @@ def disk_of(limit: int) -> Iterator[None]:
 def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
     plan.save(tmp_path, bank)
     loaded = Plan.load(tmp_path)
+    assert len(loaded.identity) == 64
     for entry in fields(Plan):
+        if entry.name == "identity":
+            continue
         got, want = getattr(loaded, entry.name), getattr(plan, entry.name)
         if isinstance(want, np.ndarray):
             np.testing.assert_array_equal(got, want, strict=True)
@@ -108,6 +113,9 @@ def test_no_plan_says_what_to_run(tmp_path: Path) -> None:
         lambda work: (work / "plan.safetensors").write_bytes(
             (work / "plan.safetensors").read_bytes()[:-1] + b"\0"
         ),
+        lambda work: (work / "plan.json").write_text(
+            (work / "plan.json").read_text().replace('"frames": [\n    5,', '"frames": [\n    6,')
+        ),
         lambda work: (work / "plan.json").write_text("{"),
         lambda work: (work / "plan.json").write_text("[]"),
         lambda work: (work / "plan.json").write_text('{"format": 999}'),
@@ -128,7 +136,7 @@ def test_a_window_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     rendered = np.random.default_rng(0).random((5, 128, 256, 3)).astype(np.float16)
     window = range(16, 21)
     assert load_window(tmp_path, window, "a") is None
-    save_window(tmp_path, window, "a", rendered)
+    save_window(tmp_path, window, "a", rendered, "cpu")
     loaded = load_window(tmp_path, window, "a")
     assert loaded is not None
     np.testing.assert_array_equal(loaded, rendered, strict=True)
@@ -140,13 +148,48 @@ def test_a_window_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     assert load_window(tmp_path, window, "a") is None
 
 
+def test_a_window_with_a_changed_bit_is_taken_away(tmp_path: Path) -> None:
+    rendered = np.random.default_rng(0).random((5, 128, 256, 3)).astype(np.float16)
+    window = range(16, 21)
+    save_window(tmp_path, window, "a", rendered, "cpu")
+    path = window_path(tmp_path, window)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    assert load_window(tmp_path, window, "a") is None
+    assert not path.exists()
+    save_window(tmp_path, window, "a", rendered, "cpu")
+    remove_other_windows(tmp_path, "b")
+    assert not path.exists()
+
+
+def test_windows_say_what_made_them(tmp_path: Path) -> None:
+    rendered = np.zeros((5, 128, 256, 3), np.float16)
+    save_window(tmp_path, range(5), "a", rendered, "NVIDIA X")
+    assert window_device(tmp_path, range(5), "a") == "NVIDIA X"
+    assert window_device(tmp_path, range(5), "b") is None
+    remove_other_windows(tmp_path, "a")
+    assert window_device(tmp_path, range(5), "a") == "NVIDIA X"
+
+
+@pytest.mark.parametrize("wrong", ["shown", "matrices", "references"])
+def test_tensors_that_do_not_belong_together_are_refused(
+    plan: Plan, bank: ReferenceBank, tmp_path: Path, wrong: str
+) -> None:
+    value = getattr(plan, wrong)
+    damaged = {"shown": value + 5, "matrices": value[:-1], "references": value + 3}[wrong]
+    replace(plan, **{wrong: damaged}).save(tmp_path, bank)
+    with pytest.raises(RequestError, match="prepare"):
+        Plan.load(tmp_path)
+
+
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     plan: Plan, bank: ReferenceBank, tmp_path: Path
 ) -> None:
     rendered = np.zeros((16, 128, 256, 3), np.float16)
     with disk_of(100_000):
         with pytest.raises(DiskError, match="full"):
-            save_window(tmp_path, range(16), "a", rendered)
+            save_window(tmp_path, range(16), "a", rendered, "cpu")
         with pytest.raises(DiskError, match="full"):
             plan.save(tmp_path, bank)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

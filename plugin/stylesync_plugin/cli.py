@@ -286,6 +286,11 @@ def submit(
     length: Length = None,
     seed: Seed = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs that a worker must have.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="How many workers there may be.")] = 16,
+    bench: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What stylesync-engine bench --json printed on one."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a job bundle for a render farm (Open Job Description)."""
@@ -293,20 +298,24 @@ def submit(
     from stylesync_plugin.farm_command import run_submit
     from stylesync_plugin.write_back import TrackNames
 
-    run_submit(asked, TrackNames(track_name), to, gpus, as_json)
+    farm = {"gpus": gpus, "workers": workers, "bench": bench}
+    run_submit(asked, TrackNames(track_name), to, farm, as_json)
 
 
 @app.command(epilog=f"Example: {PROGRAM} collect job -o dubbed.otio")
 def collect(
     bundle: Annotated[Path, typer.Argument(metavar="DIR", help="The job bundle.")],
     output: Output = None,
+    path_rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where files lie on a farm's worker.")
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
     as_json: Json = False,
 ) -> None:
     """Check what a farm has rendered and put it on the timeline."""
     from stylesync_plugin.farm_command import run_collect
 
-    raise typer.Exit(run_collect(bundle, output, report, as_json))
+    raise typer.Exit(run_collect(bundle, output, path_rules, report, as_json))
 
 
 @app.command(epilog=f"Example: {PROGRAM} doctor")
@@ -330,6 +339,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """The flags of a command, without the unset ones and those of the output."""
     own = (
         "names", "track_name", "audio_track_name", "bare_paths", "report", "as_json", "to", "gpus",
+        "workers", "bench",
     )  # fmt: skip
     asked = {key: value for key, value in given.items() if value is not None and key not in own}
     asked["range"] = asked.pop("range_", None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from stylesync_engine import request as contract
+from stylesync_engine.reporting import error_from
 from stylesync_engine.request import (
     Cancelled,
     DubError,
@@ -127,7 +127,7 @@ class EngineProcess:
             elif kind == "cancelled":
                 raise Cancelled(event.get("message", "The job was cancelled."))
             elif kind == "error":
-                raise _error(event)
+                raise error_from(event)
         return self._buried(process)
 
     def _started(self) -> subprocess.Popen[str]:
@@ -193,12 +193,3 @@ def _parse(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def _error(event: dict[str, Any]) -> DubError:
-    """The error of the engine as the class that it was."""
-    kind = getattr(contract, str(event.get("kind")), DubError)
-    message = str(event.get("message", "The engine gave no reason."))
-    if isinstance(kind, type) and issubclass(kind, DubError):
-        return kind(message)
-    return DubError(message)

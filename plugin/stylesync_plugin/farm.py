@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylesync_engine.request import DubError, DubRequest, DubResult, RequestError
 from stylesync_plugin.conform import make_media
@@ -25,6 +25,10 @@ from stylesync_plugin.jobs import Job, Pick, job_from
 from stylesync_plugin.plan import Plan, PlanSettings, plan
 from stylesync_plugin.records import write_json
 from stylesync_plugin.write_back import TrackNames
+
+if TYPE_CHECKING:
+    from stylesync_engine.bundles import FarmOptions
+    from stylesync_engine.path_mapping import PathMapping
 
 FORMAT = 1
 
@@ -40,19 +44,19 @@ class Submission:
     names: TrackNames
 
 
-def submit(submission: Submission, folder: Path, gpus: int = 0) -> Plan:
+def submit(submission: Submission, folder: Path, options: FarmOptions | None = None) -> Plan:
     """Write the bundle; conformed clips and recordings are made here, before anything is sent.
 
     Raises the error of the first job that is refused: a farm should not start on half a wish.
     """
-    from stylesync_engine.bundles import FarmOptions, write_bundle
+    from stylesync_engine.bundles import write_bundle
 
     planned = plan(submission.timeline, submission.jobs, submission.settings)
     for refusal in planned.refused:
         raise refusal.error
     for dub in planned.dubs:
         make_media(dub)
-    write_bundle(_requests(planned), folder, FarmOptions(gpus=gpus), _write_back_step())
+    write_bundle(_requests(planned), folder, options, _write_back_step())
     write_timeline(submission.timeline, folder / "timeline.otio")
     write_json(folder / "submission.json", _submission_data(submission))
     return planned
@@ -79,6 +83,20 @@ def read_submission(folder: Path) -> Submission:
         raise RequestError(f"The bundle in '{folder}' is damaged; submit again.") from error
     timeline = read_timeline(folder / "timeline.otio")
     return Submission(timeline, jobs, settings, output, names)
+
+
+def check_outputs(folder: Path, mapping: PathMapping) -> list[tuple[str, DubError]]:
+    """Whose file, by its submitter's name, is not what was assembled, or could not be made; for
+    a worker that sees the dubs elsewhere than the timeline's owner does."""
+    from stylesync_engine.bundles import read_bundle, read_outcome
+
+    failed: list[tuple[str, DubError]] = []
+    for entry in read_bundle(folder, mapping):
+        try:
+            read_outcome(folder, entry)
+        except DubError as error:
+            failed.append((Path(entry.output).name, error))
+    return failed
 
 
 def collect(folder: Path, submission: Submission) -> Batch:
@@ -175,5 +193,6 @@ def _submission_data(submission: Submission) -> dict[str, Any]:
 
 
 def _write_back_step() -> dict[str, Any]:
-    collecting = {"command": "stylesync", "args": ["collect", "{{Param.Bundle}}"]}
+    rules = ["--path-rules", "{{Session.PathMappingRulesFile}}"]
+    collecting = {"command": "stylesync", "args": ["collect", "{{Param.Bundle}}", *rules]}
     return {"name": "write_back", "script": {"actions": {"onRun": collecting}}}

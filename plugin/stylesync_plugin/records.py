@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
+from stylesync_engine.drafts import draft_of
 from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError, to_dict
 
 _BLOCK = 1 << 20
@@ -96,7 +96,7 @@ def content_key(request: DubRequest, inputs: dict[str, str]) -> str:
 def write_json(path: Path, data: Any) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = draft_of(path)
     draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
     draft.replace(path)
 

@@ -1,0 +1,158 @@
+"""What a dub costs on a worker, in seconds: the figures that farms are planned with.
+
+start-up     a fresh process, its imports and the models; once a session with a warm engine
+task         starting the command that hands a task to the warm engine
+prepare, render, assemble     fixed + per frame, of one dub
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
+
+if TYPE_CHECKING:
+    from stylesync_engine.checkpoints import Models
+
+STEPS = ("prepare", "render", "assemble")
+_PREPARING = ("track", "style", "speech", "lips")
+_LOAD = """
+import sys
+from stylesync_engine import checkpoints, dubbing
+checkpoints.load_models(*sys.argv[1:])
+"""
+_SHORT_SHARE = 3  # the short dub that is measured has a third of the frames of the long one
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Seconds of a step for a dub: `fixed + per_frame * frames`."""
+
+    fixed: float
+    per_frame: float
+
+    def seconds(self, frames: int) -> float:
+        return self.fixed + self.per_frame * frames
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds on one worker; the defaults are those of two CPU cores and the starter models."""
+
+    start_up: float = 8.0
+    task: float = 0.5
+    prepare: Line = Line(4.0, 0.05)
+    render: Line = Line(0.3, 0.15)
+    assemble: Line = Line(0.3, 0.02)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Costs:
+        lines = {name: Line(**data[name]) for name in STEPS}
+        return cls(start_up=float(data["start_up"]), task=float(data["task"]), **lines)
+
+
+def chunk_size(tasks: int, task_seconds: float, overhead: float, workers: int) -> int:
+    """Tasks that a worker is given at a time: as many as make what starting chunks costs as small
+    as what waiting for the last chunk costs.
+
+    With W workers and T s of work, chunks of s s lose about `overhead / s` to starting and
+    `s / 2` of T / W to the end; the sum is least at s = sqrt(2 * overhead * T / W).
+    """
+    share = tasks * task_seconds / workers
+    seconds = math.sqrt(2 * overhead * share)
+    return min(tasks, max(1, round(seconds / task_seconds)))
+
+
+def read_costs(file: Path) -> Costs:
+    """The costs that `simulate --json` has printed, or what follows from `bench --json`.
+
+    Raises RequestError where the file holds neither.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").strip().splitlines()
+        data = json.loads(lines[-1]) if lines[-1].startswith("{") else json.loads("".join(lines))
+        return Costs.from_dict(data["costs"]) if "costs" in data else _from_bench(data)
+    except (OSError, LookupError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise RequestError(
+            f"'{file}' holds no costs; give what stylesync-engine bench --json printed."
+        ) from error
+
+
+def _from_bench(report: dict[str, Any]) -> Costs:
+    """One dub tells no fixed part from the rest: everything grows with the frames."""
+    frames = int(report["frames"])
+    seconds = {row["stage"]: float(row["seconds"]) for row in report["stages"]}
+    prepare = sum(seconds.get(stage, 0.0) for stage in _PREPARING)
+    return Costs(
+        start_up=float(report["start_up_seconds"]),
+        prepare=Line(0.0, prepare / frames),
+        render=Line(0.0, seconds["render"] / frames),
+        assemble=Line(0.0, seconds["assemble"] / frames),
+    )
+
+
+def measure_costs(options: DubOptions) -> Costs:
+    """Measure here and now, on the demo's dub: a long and a short range of it, each step
+    by itself on warm models, and fresh processes for what starting costs."""
+    from stylesync_engine.benchmark import choose_request
+    from stylesync_engine.checkpoints import load_models
+    from stylesync_engine.inputs import resolve_range
+    from stylesync_engine.media import probe_video
+
+    start_up = _seconds(lambda: _run("-c", _LOAD, options.models, options.device))
+    task = _seconds(lambda: _run("-m", "stylesync_engine", "--version"))
+    models = load_models(options.models, options.device)
+    with tempfile.TemporaryDirectory(prefix="stylesync-costs-") as name:
+        whole = choose_request(None, None, options, Path(name))
+        frames = resolve_range(whole, probe_video(whole.video))
+        short = FrameRange(frames.start, frames.start + max(1, len(frames) // _SHORT_SHARE))
+        _measure_steps(whole, short, models, Path(name) / "first")  # what only the first dub costs
+        brief = _measure_steps(whole, short, models, Path(name) / "short")
+        full = _measure_steps(whole, frames, models, Path(name) / "long")
+    lines = {step: _line(len(short), brief[step], len(frames), full[step]) for step in STEPS}
+    return Costs(start_up=start_up, task=task, **lines)
+
+
+def _measure_steps(
+    request: DubRequest, frames: FrameRange, models: Models, work: Path
+) -> dict[str, float]:
+    from stylesync_engine import dubbing
+
+    asked = dataclasses.replace(request, frames=frames)
+    return {
+        "prepare": _seconds(lambda: dubbing.prepare(asked, work, models)),
+        "render": _seconds(lambda: dubbing.render(work, None, models)),
+        "assemble": _seconds(lambda: dubbing.assemble(work)),
+    }
+
+
+def _line(few: int, few_seconds: float, many: int, many_seconds: float) -> Line:
+    """Through two measurements; noise must not make frames, or the start, cost less than none."""
+    if many == few:
+        return Line(0.0, many_seconds / many)
+    slope = (many_seconds - few_seconds) / (many - few)
+    slope = min(max(slope, 0.0), many_seconds / many)
+    return Line(many_seconds - slope * many, slope)
+
+
+def _run(*words: str) -> None:
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
