@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
-from typing import get_args
 
 import opentimelineio as otio
 
-from stylesync_engine.request import Codec, DubError, ModelError, RequestError
+from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin.installing import HOSTS, find_folder, is_installed
-from stylesync_plugin.plan import SUFFIXES
 
 _FORMATS = {
     "fcp_xml": ("FCP 7 XML", "otio-fcp-adapter"),
     "cmx_3600": ("EDL", "otio-cmx3600-adapter"),
     "AAF": ("AAF", "otio-aaf-adapter"),
 }
-
-_ASK_DEVICE = """
-import torch
-from stylesync_engine.checkpoints import resolve_device
-device = resolve_device("auto")
-print(device, torch.cuda.get_device_name(device) if device.type == "cuda" else "")
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +39,8 @@ def examine() -> list[Finding]:
         Finding("Python", True, f"{platform.python_version()} on {platform.system()}"),
         *(_package(name) for name in ("torch", "av", "OpenTimelineIO")),
         _package("PySide6-Essentials", needed=False),
-        _device(),
+        *_engine(),
         *_models(),
-        *(_codec(codec) for codec in get_args(Codec)),
         *_formats(),
         *(_program(name) for name in ("melt", "ffmpeg")),
         *(_host(host) for host in HOSTS),
@@ -66,13 +54,19 @@ def _package(name: str, needed: bool = True) -> Finding:
         return Finding(name, False, "not installed", needed)
 
 
-def _device() -> Finding:
-    """What `--device auto` takes; asked in a process of its own, since torch is heavy."""
-    asked = subprocess.run(
-        [sys.executable, "-c", _ASK_DEVICE], capture_output=True, text=True, check=False
-    )
-    found = asked.stdout.strip() or "torch does not start"
-    return Finding("device", not asked.returncode, found)
+def _engine() -> Iterator[Finding]:
+    """Devices and codecs, as the engine's own doctor tells them in a process of its own."""
+    words = [sys.executable, "-m", "stylesync_engine", "doctor", "--json"]
+    asked = subprocess.run(words, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        said = (asked.stderr.strip().splitlines() or ["it does not start"])[-1]
+        yield Finding("engine", False, said)
+        return
+    found = json.loads(asked.stdout.splitlines()[-1])
+    for device in found["devices"]:
+        yield Finding("device", True, f"{device['device']} {device.get('name', '')}".strip())
+    for codec, state in found["codecs"].items():
+        yield Finding(f"codec {codec}", state == "works", state, needed=False)
 
 
 def _models() -> Iterator[Finding]:
@@ -95,28 +89,6 @@ def _verified(name: str, title: str, needed: bool) -> Finding:
     except ModelError as error:
         return Finding(title, False, str(error), needed)
     return Finding(title, True, str(folder), needed)
-
-
-def _codec(codec: Codec) -> Finding:
-    """One grey picture, really written."""
-    import numpy as np
-
-    from stylesync_engine.media import Frame, VideoInfo, VideoWriter
-    from stylesync_engine.pixels import PixelImage, layout_of
-
-    width, height, tick = 256, 144, Fraction(1, 25)
-    layout = layout_of("gray", height)
-    like = VideoInfo("", 1 / tick, 1, width, height, layout, "rawvideo", tick, tick)
-    picture = PixelImage((np.full((height, width), 128, np.uint8),), layout)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with VideoWriter(
-                Path(folder) / f"test{SUFFIXES.get(codec, '.mov')}", like, codec
-            ) as file:
-                file.write(Frame(0, Fraction(0), tick, picture))
-        except DubError as error:
-            return Finding(f"codec {codec}", False, str(error), needed=False)
-    return Finding(f"codec {codec}", True, "writes", needed=False)
 
 
 def _host(host: str) -> Finding:
