@@ -7,8 +7,10 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 DEMO := packaging/demo
+# Blender's own Python (bpy wants 3.11); it is made where none is named.
+BLENDER := $(or $(STYLESYNC_BLENDER_PYTHON),$(CURDIR)/.venv-blender/bin/python)
 
-.PHONY: demo test lint format slow-test wheel clean
+.PHONY: demo test lint format slow-test packages check-blender clean
 
 demo: .venv/.base
 	mkdir -p demo-out
@@ -35,8 +37,13 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-wheel: .venv/.dev
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+packages: .venv/.dev
+	$(BIN)/python packaging/build.py dist
+
+# Builds, installs into an empty environment, dubs a real clip inside Blender and compares frames.
+check-blender: .venv/.dev $(BLENDER)
+	STYLESYNC_BLENDER_PYTHON=$(BLENDER) QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m slow \
+		tests/test_packages.py tests/test_hosts_blender.py tests/test_hosts.py
 
 clean:
 	rm -rf demo-out dist build .mypy_cache .pytest_cache .ruff_cache
@@ -45,6 +52,10 @@ clean:
 	@test -n "$(PYTHON)" || { echo "StyleSync needs Python 3.11 or later with its venv module;\
 	 install it or name it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
+
+$(CURDIR)/.venv-blender/bin/python:
+	$(PYTHON) -m venv .venv-blender
+	$@ -m pip install --quiet "bpy==5.0.1" "numpy>=1.26,<2" || { rm -rf .venv-blender; exit 1; }
 
 .venv/.base: pyproject.toml constraints.txt | .venv/bin/python
 	$(INSTALL) --editable .

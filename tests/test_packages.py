@@ -1,0 +1,170 @@
+"""What is released, from the built files in an empty environment: nothing comes from the sources.
+
+The environment sees the packages that ours depend on where they are installed already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from blender_case import PYTHON
+from clip_fixtures import DATA
+from stylesync_plugin.installing import HOSTS, loader_files
+
+from stylesync_engine.media import probe_video, read_frames
+from stylesync_engine.request import FrameRange
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+SPEAKER = DATA / "speakers" / "s30"
+DUBBED = (20, 32)
+"""Source frames, the last excluded."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, root: Path) -> list[Path]:
+    folder = tmp_path_factory.mktemp("dist")
+    made = subprocess.run(
+        [sys.executable, str(root / "packaging/build.py"), str(folder)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return [Path(line) for line in made.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def programs(built: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an environment that has the wheel."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    [packages] = folder.glob("lib/python*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--ignore-installed", str(built[0])]
+    subprocess.run([str(folder / "bin/python"), *words], check=True)
+    return folder / "bin"
+
+
+def run(*words: str | Path) -> str:
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+        env=clean,
+    )
+    return done.stdout
+
+
+def test_the_wheel_stands_alone(programs: Path, root: Path) -> None:
+    for package in ("stylesync_engine", "stylesync_plugin", "stylesync_ui", "stylesync_training"):
+        place = run(programs / "python", "-c", f"import {package}; print({package}.__file__)")
+        assert Path(place.strip()).is_relative_to(programs.parent)
+        assert not Path(place.strip()).is_relative_to(root)
+    findings = json.loads(run(programs / "stylesync", "doctor", "--json"))["findings"]
+    found = {entry["what"]: entry for entry in findings}
+    assert all(entry["ok"] for entry in findings if entry["needed"])
+    assert Path(found["starter weights"]["found"]).is_relative_to(programs.parent)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_loaders_come_out_of_the_wheel(host: str, programs: Path, tmp_path: Path) -> None:
+    run(programs / "stylesync", "install", host, "--to", tmp_path)
+    folder = tmp_path / HOSTS[host][1]
+    assert {path.name for path in folder.iterdir()} > set(loader_files(host))
+    texts = [path.read_text() for path in folder.glob("*.py")]
+    assert any(f'PROGRAM = "{programs / "stylesync"}"' in text for text in texts)
+    run(programs / "stylesync", "uninstall", host, "--to", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_to_copy_hold_the_loaders(built: list[Path]) -> None:
+    for host, folder in zip(("nuke", "resolve"), built[2:], strict=True):
+        assert folder.name == HOSTS[host][1]
+        content = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert content == loader_files(host)
+
+
+@pytest.fixture(scope="module")
+def blender_dub(
+    built: list[Path], programs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    """A clip of a speaker, dubbed in a Blender with an empty configuration."""
+    folder = tmp_path_factory.mktemp("blender")
+    video, speech, *_ = sorted(SPEAKER.glob("*.mpg"))
+    info = probe_video(video)
+    told = {
+        "zip": str(built[1]), "program": str(programs / "stylesync"), "folder": str(folder),
+        "video": str(video), "speech": str(speech), "frames": DUBBED,
+        "size": [info.width, info.height],
+    }  # fmt: skip
+    (folder / "told.json").write_text(json.dumps(told))
+    script = Path(__file__).with_name("blender_dub.py")
+    environment = {
+        **os.environ, "BLENDER_USER_RESOURCES": str(folder / "config"), "TMPDIR": str(folder),
+    }  # fmt: skip
+    subprocess.run(
+        [str(PYTHON), str(script), str(folder / "told.json")], env=environment, check=True
+    )
+    return folder, json.loads((folder / "answer.json").read_text())
+
+
+needs_blender = pytest.mark.skipif(
+    not PYTHON or not SPEAKER.is_dir(),
+    reason="needs STYLESYNC_BLENDER_PYTHON, a Python with bpy, and ../shared/data",
+)
+
+
+def picture(path: Path) -> np.ndarray:
+    read = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert read is not None, path
+    return read[..., :3]
+
+
+@needs_blender
+def test_blenders_timeline_shows_the_dub_exactly(
+    blender_dub: tuple[Path, dict[str, Any]],
+) -> None:
+    """Exact at in - 1, in, out and out + 1: what Blender shows of the same file alone."""
+    folder, answer = blender_dub
+    assert answer["dub"] == ["FINISHED"]
+    first, last = DUBBED[0], DUBBED[1] - 1
+    assert probe_video(answer["output"]).frames == last - first + 1
+    expected = {
+        first - 1: f"source_{first - 1}", first: "dub_0", last: f"dub_{last - first}",
+        last + 1: f"source_{last + 1}",
+    }  # fmt: skip
+    for frame, name in expected.items():
+        shown = picture(folder / f"timeline_{frame}.png")
+        assert shown.std() > 10
+        np.testing.assert_array_equal(shown, picture(folder / f"{name}.png"), err_msg=name)
+    for frame, name in ((first, "dub_0"), (last, f"dub_{last - first}")):
+        changed = picture(folder / f"source_{frame}.png") != picture(folder / f"{name}.png")
+        assert changed.any()
+
+
+@needs_blender
+def test_blender_and_the_engine_mean_the_same_frames(
+    blender_dub: tuple[Path, dict[str, Any]],
+) -> None:
+    """Of the frames around, the one of that number is nearest to what Blender shows."""
+    folder, answer = blender_dub
+    video = sorted(SPEAKER.glob("*.mpg"))[0]
+    for path, name, frame in ((video, "source", DUBBED[0]), (answer["output"], "dub", 0)):
+        shown = picture(folder / f"{name}_{frame}.png")[..., ::-1].astype(float)
+        around = FrameRange(max(0, frame - 2), frame + 3)
+        distances = {
+            read.index: abs(read.image.to_rgb8().astype(float) - shown).mean()
+            for read in read_frames(path, around)
+        }
+        assert min(distances, key=lambda index: distances[index]) == frame
