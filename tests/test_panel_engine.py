@@ -98,6 +98,7 @@ def test_without_an_engine_it_says_so_and_offers_to_start_it(alone: Window, tmp_
     clip.touch()
     panel.open(write_timeline(tmp_path / "cut.otio", [clip]))
     wait(lambda: panel.document is not None, "timelines open without an engine, too")
+    wait(panel.engine_banner.isVisible, "an open timeline does not hide what is wrong")
 
 
 def test_every_control_has_a_name_and_a_place_in_the_tab_order(

@@ -269,7 +269,7 @@ def test_dropped_files_are_speech_and_dropped_timelines_open(panel: Any, tmp_pat
     assert panel.document.path.name == "other.otio"
 
 
-def choose(box: QComboBox, name: str) -> None:
+def choose(box: QComboBox, name: object) -> None:
     """From the list, by keys."""
     box.setFocus(Qt.FocusReason.TabFocusReason)
     key(box, Qt.Key.Key_Home)
@@ -415,6 +415,30 @@ def test_missing_media_are_said_and_found_in_another_folder(panel: Any, tmp_path
     assert panel.jobs.media_folders == (elsewhere,)
     open_timeline(panel, path)
     assert panel.document.content.missing == 0
+
+
+def test_preferences_hold_at_once_and_survive(panel: Any, tmp_path: Path) -> None:
+    open_timeline(panel, make_timeline(tmp_path))
+    kept = panel.home.cache / "clip_540"
+    kept.mkdir(parents=True)
+    (kept / "frame.png").write_bytes(b"x" * 3_000_000)
+    key(panel.viewer.canvas, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+    dialog = panel.findChild(PreferencesDialog)
+    wait(lambda: dialog.size_text.text().startswith("3 MB"), "the previews are counted")
+    click(dialog.clean)
+    wait(lambda: dialog.size_text.text().startswith("0 MB"), "the previews are gone")
+    assert not kept.exists()
+    dialog.consent.setFocus()
+    key(dialog.consent, Qt.Key.Key_Space)
+    choose(dialog.limit, 5000)
+    answer_file_dialog(tmp_path)
+    click(dialog.choose)
+    wait(lambda: panel.preferences.models_folder == str(tmp_path), "the folder is chosen")
+    dialog.close()
+    expected = Preferences(consent_required=True, cache_mb=5000, models_folder=str(tmp_path))
+    assert Preferences.read(panel.home.preferences) == expected
+    assert ("consent", "error") in {(p.field, p.level) for p in panel.form.problems}
+    assert panel.form.models.findData(str(tmp_path)) >= 0
 
 
 def answer_box(wanted: QMessageBox.StandardButton) -> None:

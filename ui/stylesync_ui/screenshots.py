@@ -245,6 +245,8 @@ def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
 def take_results(session: Session) -> None:
     panel = session.panel
     done = [job for job in panel.jobs.queue if job.state == "done"]
+    if not done:
+        raise SystemExit("\n".join(job.message for job in panel.jobs.queue))
     panel.results.act(done[0].id, "watch")
     panel.player.go(panel.position + Fraction(14, 10))
     session.settle()
