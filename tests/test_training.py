@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from model_fixtures import make_face_model
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from stylesync_training import corpora, renderer
-from stylesync_training.dataset import TrainingClip, clip_weights, load_clips
+from stylesync_training.dataset import (
+    TrainingClip,
+    check_index,
+    clip_weights,
+    load_clips,
+    write_index,
+)
 from stylesync_training.leave_one_out import VARIANTS, compare_swap, reference_for, train_fold
 from stylesync_training.lip_motion import (
     LipMotionTraining,
@@ -377,3 +384,17 @@ def test_a_swapped_reference_moves_the_lips_towards_its_owner() -> None:
     with_itself = compare_swap(Copying(), made, wide, wide, 30, basis)
     assert with_itself["apart"] == pytest.approx(0)
     assert with_itself["nearer_owner"] == with_itself["nearer_truth"] == 0.0
+
+
+def test_a_shard_of_another_size_stops_with_its_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        touch(tmp_path / "a" / f"{name}.safetensors")
+        save_file({"beta": np.zeros((7, 20), np.float32)}, tmp_path / "a" / f"{name}.safetensors")
+    write_index(tmp_path)
+    index = json.loads((tmp_path / "index.json").read_text())
+    assert [row["frames"] for row in index.values()] == [7, 7]
+    check_index(tmp_path)
+    (tmp_path / "a" / "two.safetensors").unlink()
+    with pytest.raises(ModelError, match="two.safetensors has 0 bytes"):
+        load_clips(tmp_path)
+    check_index(tmp_path, ["b"])

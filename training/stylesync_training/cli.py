@@ -408,6 +408,47 @@ def compare(
         report.result(data, format_rows(data["means"]))
 
 
+@app.command(epilog=f"Example: {PROGRAM} study wav2lip stylesync --output study")
+def study(
+    methods: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR...", help="Folders of clips of the same names, one a method."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Where the page and its key go.")
+    ] = Path("study"),
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option("--scores", metavar="FILE", help="A viewer's file; give all, one by one."),
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", metavar="N", min=1, help="At most N clips a method.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the order.")] = 0,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make a page on which viewers score dubs blindly, or gather what they saved (Table II).
+
+    With folders, the page is made; with --scores, mean opinion scores are written beside it.
+    """
+    with reporting(as_json) as report:
+        from stylesync_training import study as studies
+
+        if bool(methods) == bool(scores):
+            raise RequestError("Give the methods' folders to make a page, or --scores to gather.")
+        if dry_run:
+            data = {"output": str(output), "methods": [str(m) for m in methods or ()]}
+            report.result(data, _describe(data))
+        elif scores:
+            means = studies.gather_scores(output, scores)["means"]
+            report.result({"means": means}, format_rows(means))
+        else:
+            key = studies.make_study(methods or [], output, clips, seed)
+            page = output / "index.html"
+            report.result({"page": str(page), "videos": len(key)}, f"{page}: {len(key)} videos")
+
+
 @app.command("leave-one-out", epilog=f"Example: {PROGRAM} leave-one-out --work run --seeds 3")
 def leave_one_out(
     work: Work,

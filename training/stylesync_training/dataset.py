@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from torch import Tensor
 from stylesync_engine.models.autoencoder import to_pictures
 from stylesync_engine.mouth import CROP, LOWER
 from stylesync_engine.request import ModelError
+from stylesync_training.workspace import write_json
 
 Array = NDArray[np.float32]
 
+INDEX = "index.json"
 _PLAIN = ("points", "beta", "alpha", "neutral", "angles", "scale", "rotation")
 _BALANCE = 0.6  # a speaker with c clips is drawn c^(1 - 0.6) as often: count^-0.6 a clip
 
@@ -44,14 +47,43 @@ def load_clips(
 ) -> list[TrainingClip]:
     """All prepared clips of `folder`, or those of `speakers`; without `pictures` no crops.
 
-    Raises ModelError naming the file that is damaged.
+    Raises ModelError naming the shard that is damaged, missing or not as the index has it.
     """
+    check_index(folder, speakers)
     clips = []
     for path in sorted(folder.glob("*/*.safetensors")):
         if speakers is not None and path.parent.name not in speakers:
             continue
         clips.append(read_clip(path, pictures))
     return clips
+
+
+def write_index(folder: Path) -> None:
+    """`index.json`: frames and bytes of every shard, which is a clip's file."""
+    shards = {}
+    for path in sorted(folder.glob("*/*.safetensors")):
+        with safe_open(path, framework="np") as file:
+            frames = file.get_slice("beta").get_shape()[0]
+        name = path.relative_to(folder).as_posix()
+        shards[name] = {"frames": frames, "bytes": path.stat().st_size}
+    write_json(folder / INDEX, shards)
+
+
+def check_index(folder: Path, speakers: Sequence[str] | None = None) -> None:
+    """Raises ModelError naming a shard of `speakers` that is missing or of another size than when
+    it was prepared; folders without an index pass."""
+    path = folder / INDEX
+    shards = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, row in shards.items():
+        shard = folder / name
+        if speakers is not None and shard.parent.name not in speakers:
+            continue
+        size = shard.stat().st_size if shard.exists() else 0
+        if size != row["bytes"]:
+            raise ModelError(
+                f"The shard {shard} has {size} bytes instead of {row['bytes']}; delete it and run"
+                " stylesync-train prepare again."
+            )
 
 
 def read_clip(path: Path, pictures: bool = True) -> TrainingClip:

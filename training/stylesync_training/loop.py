@@ -8,6 +8,7 @@ comes from the run's seed, the step's number and the process's. On several GPUs,
 
 from __future__ import annotations
 
+import atexit
 import copy
 import functools
 import json
@@ -40,7 +41,11 @@ _SEED_STRIDE = 1_000_003  # a prime: the steps of two seeds share no random numb
 @functools.cache
 def accelerator() -> Accelerator:
     """This process's GPU, or the processor, and the processes beside it."""
-    return Accelerator()
+    made = Accelerator()
+    if made.num_processes > 1:
+        # Left open, the processes' connections keep the interpreter from ending.
+        atexit.register(made.end_training)
+    return made
 
 
 def half_precision() -> torch.autocast:

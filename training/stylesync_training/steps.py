@@ -31,7 +31,7 @@ from stylesync_engine.style import ClosedFormSettings
 from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder
 from stylesync_training.corpora import SourceClip
 from stylesync_training.curves import draw_curves, watch_with_tensorboard
-from stylesync_training.dataset import TrainingClip, load_clips
+from stylesync_training.dataset import TrainingClip, load_clips, write_index
 from stylesync_training.leave_one_out import LEAVE_ONE_OUT, VARIANTS, run_folds
 from stylesync_training.lip_motion import LipMotionTraining, train_lip_motion
 from stylesync_training.loop import Figures, channels_last, trained_steps
@@ -113,6 +113,7 @@ def prepare_data(
     )
     if trained_steps(space.run(SYNC_EXPERT)):
         drop_out_of_sync(clips, space.clips, read_sync_expert(space.run(SYNC_EXPERT)))
+    write_index(space.clips)
 
 
 def learn_face(

@@ -1,7 +1,7 @@
 """The work folder: where each command finds what the one before made.
 
 WORK/choices.json                   preset, speakers kept aside, front end
-WORK/data/                          tracks, face model, clips (see `prepare`)
+WORK/data/                          tracks, face model, clips with their index (see `prepare`)
 WORK/autoencoder, lip-motion, renderer    one run each (see `loop`)
 WORK/train.safetensors, check.safetensors  what the frozen autoencoder sees of the clips
 WORK/report/, WORK/models/          figures, and the models ready to dub
