@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.request import parse_rate
 
 if TYPE_CHECKING:
     from stylesync_engine.comparing import Comparison, Measure
@@ -37,6 +38,10 @@ def compare(
         float,
         typer.Option("--tolerance", metavar="X", min=0.0, help="Code values that count as equal."),
     ] = 0.0,
+    rate: Annotated[
+        str | None,
+        typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Show where two clips differ: frame, region, PSNR.
@@ -45,9 +50,16 @@ def compare(
     """
     with reporting(as_json) as report:
         from stylesync_engine import comparing
+        from stylesync_engine.media import Reading
 
+        reading = Reading(parse_rate(rate) if rate else None)
         found = comparing.compare(
-            first, second, first_frame=first_frame, matte=matte, tolerance=tolerance
+            first,
+            second,
+            first_frame=first_frame,
+            matte=matte,
+            tolerance=tolerance,
+            reading=reading,
         )
         report.result(found.to_dict(), describe(found))
     if found.differs:

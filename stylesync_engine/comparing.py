@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.compositing import place_matte
-from stylesync_engine.media import Frame, VideoInfo, probe_video, read_frames
+from stylesync_engine.media import PLAIN, Frame, Reading, VideoInfo, probe_video, read_frames
 from stylesync_engine.pixels import Box, PixelImage, PixelLayout, convert
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import FrameRange, MediaError, RequestError
@@ -71,16 +71,18 @@ def compare(
     first_frame: int | None = None,
     matte: str | Path | None = None,
     tolerance: float = 0.0,
+    reading: Reading = PLAIN,
 ) -> Comparison:
     """Compare every frame of `second` with those of `first` from `first_frame` on.
 
     `matte` is a work folder of `second`, or a clip whose alpha (else luma) is above 0 where it may
     differ; a work folder knows the first frame too. Differences of up to `tolerance` code values
-    count as none. Raises RequestError where sizes or numbers of frames do not fit.
+    count as none. Both clips are read as `reading` says. Raises RequestError where sizes or numbers
+    of frames do not fit.
     """
     work = _plan_of(matte)
     start = first_frame if first_frame is not None else work.frames.start if work else 0
-    a, b = probe_video(first), probe_video(second)
+    a, b = probe_video(first, reading), probe_video(second, reading)
     frames = FrameRange(start, start + b.frames)
     if (a.width, a.height) != (b.width, b.height) or frames.end > a.frames:
         raise RequestError(
@@ -89,7 +91,8 @@ def compare(
             " made from, and --first-frame."
         )
     totals = _Totals(b.layout.peak)
-    pairs = zip(read_frames(first, frames), read_frames(second), strict=True)
+    old_frames = read_frames(first, frames, reading)
+    pairs = zip(old_frames, read_frames(second, None, reading), strict=True)
     masks = _masks(work, matte, b)
     found = [
         difference

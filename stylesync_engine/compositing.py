@@ -12,6 +12,9 @@ from stylesync_engine.pixels import Box, PixelImage
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
+PlacedCrop = tuple[Box, Array, Array]
+"""A box in the picture, px, and its colours `[h, w, 3]` and matte `[h, w]`, 0..1."""
+
 _SEAM_SIGMA = 14.0  # px in the crop over which the seam's colour difference is spread
 _SEAM_LIMIT = 0.08  # 0..1, most that a colour is moved
 _SEAM_ALIKE = 0.10  # 0..1, differences above are structure, not light
@@ -49,9 +52,7 @@ def composite(
     return image.blend_region(*place_crop(rendered, matrix, before, after))
 
 
-def place_crop(
-    rendered: Array, matrix: Array, before: Array, after: Array
-) -> tuple[Box, Array, Array]:
+def place_crop(rendered: Array, matrix: Array, before: Array, after: Array) -> PlacedCrop:
     """The rendered lower half in the picture: its box, colours `[h, w, 3]` and matte `[h, w]`.
 
     Arguments as in `composite`; the box may reach beyond the picture.

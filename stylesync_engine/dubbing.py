@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.checkpoints import Models, load_models
-from stylesync_engine.compositing import place_crop
+from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
 from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
@@ -37,6 +37,7 @@ from stylesync_engine.inputs import (
     reading_of,
 )
 from stylesync_engine.media import (
+    ExrPart,
     Frame,
     VideoInfo,
     VideoWriter,
@@ -60,6 +61,7 @@ from stylesync_engine.rendering import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
 from stylesync_engine.shots import find_faces
 from stylesync_engine.timecode import advance_timecode
+from stylesync_engine.vfx import compositing_layers
 
 OnProgress = Callable[[Progress], None]
 
@@ -162,16 +164,14 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
     clock = _Clock(on_progress)
     sound = cut_sound_track(request, duration_of(info.path, plan.frames, info.reading))
     like = excerpt_info(info, plan.frames)
-    overlay = request.options.delivery == "overlay"
-    if overlay:
+    if request.options.delivery == "overlay":
         like = replace(like, layout=overlay_layout(info.layout, info.height))
     with (
         delivering(plan, check_consent(request)) as delivery,
         VideoWriter(delivery.place, like, request.options.codec, sound) as writer,
     ):
-        frames = composited_frames(plan, work, writer.layout if overlay else None)
-        for done, frame in enumerate(frames, start=1):
-            writer.write(frame)
+        for done, parts in enumerate(_delivered_frames(plan, work, writer.layout), start=1):
+            writer.write(*parts)
             clock(Progress("assemble", done, len(plan.frames)))
         _check_inputs(plan, work, describe_surroundings(request))
     made_on = tuple(sorted({device for device in devices if device}))
@@ -186,21 +186,49 @@ def composited_frames(
 
     With a layout for an overlay, the changes alone; what is untouched is transparent.
     """
-    rendered = _rendered_frames(plan, work)
-    position = {int(frame): i for i, frame in enumerate(plan.shown)}
-    first: Fraction | None = None
-    video = plan.request.video
-    for frame in read_frames(video, plan.frames, reading_of(plan.request, video)):
-        first = frame.time if first is None else first
-        index = frame.index - plan.frames.start
+    for frame, crop, _ in _placed_crops(plan, work):
         image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
-        if index in position:
-            i = position[index]
-            crop = place_crop(next(rendered), plan.matrices[i], plan.before[i], plan.after[i])
+        if crop is not None:
             image = frame.image.blend_region(*crop)
             if overlay is not None:
                 image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
-        yield Frame(index, frame.time - first, frame.duration, image)
+        yield frame.with_image(image)
+
+
+def _delivered_frames(
+    plan: Plan, work: Path, layout: PixelLayout
+) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
+    """What the request's delivery writes of each frame, in the writer's layout."""
+    delivery = plan.request.options.delivery
+    if delivery != "vfx":
+        overlay = layout if delivery == "overlay" else None
+        yield from ((frame,) for frame in composited_frames(plan, work, overlay))
+        return
+    for frame, crop, matrix in _placed_crops(plan, work):
+        part = compositing_layers(frame.image, layout, crop, matrix)
+        image = frame.image if crop is None else frame.image.blend_region(*crop)
+        yield frame.with_image(image), [part]
+
+
+def _placed_crops(
+    plan: Plan, work: Path
+) -> Iterator[tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]]:
+    """The range's source frames, times and numbers from its start, and what is to be put in where
+    the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
+    rendered = _rendered_frames(plan, work)
+    position = {int(frame): i for i, frame in enumerate(plan.shown)}
+    video = plan.request.video
+    first: Fraction | None = None
+    for frame in read_frames(video, plan.frames, reading_of(plan.request, video)):
+        first = frame.time if first is None else first
+        index = frame.index - plan.frames.start
+        moved = Frame(index, frame.time - first, frame.duration, frame.image)
+        if index not in position:
+            yield moved, None, None
+            continue
+        i = position[index]
+        matrix = plan.matrices[i]
+        yield moved, place_crop(next(rendered), matrix, plan.before[i], plan.after[i]), matrix
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from stylesync_engine.consent import check_consent
 from stylesync_engine.delivery import check_output
 from stylesync_engine.marking import check_mark
 from stylesync_engine.media import Reading, VideoInfo, files_of, probe_sound, probe_video
-from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
+from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError, parse_rate
 from stylesync_engine.shots import check_range
 from stylesync_engine.studio import choose_signer
 
@@ -56,7 +55,7 @@ def reading_of(request: DubRequest, path: str) -> Reading:
     """How a clip of the request is to be read; the colour space is that of the shot alone."""
     options = request.options
     return Reading(
-        rate=Fraction(options.rate) if options.rate else None,
+        rate=parse_rate(options.rate) if options.rate else None,
         colour_space=options.colour_space if path == request.video else None,
         deinterlace=options.deinterlace,
     )

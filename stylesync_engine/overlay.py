@@ -1,7 +1,8 @@
-"""Only what a dub changed, with straight alpha: laid over the source it is the composite.
+"""Only what a dub changed, with alpha: laid over the source it is the composite.
 
 Over: `result = alpha * overlay + (1 - alpha) * source`, sample by sample on the full grid. The
 colours are solved from the alpha as it is stored, so that rounding the alpha costs nothing.
+Floating pictures, which EXR holds, have the alpha multiplied in, as EXR's readers expect.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ def lift_changes(
     alpha = _stored_alpha(_cut_matte(matte, box, region), before, after, layout)
     shown = np.where(alpha > 0, alpha, layout.peak) / np.float32(layout.peak)
     colours = before + (after - before) / shown
+    if layout.floating:
+        colours = colours * alpha
     return _place([*colours, alpha], region, layout, source)
 
 

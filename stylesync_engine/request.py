@@ -190,8 +190,8 @@ class DubOptions:
             )
         if self.delivery == "vfx" and self.codec != "exr":
             raise RequestError("The delivery vfx is written as layers of EXR; choose codec exr.")
-        if self.rate is not None and not _RATE.fullmatch(self.rate):
-            raise RequestError(f"rate is '{self.rate}'; write 24, 29.97 or 24000/1001.")
+        if self.rate is not None:
+            parse_rate(self.rate)
         _check_choice("quality", self.quality, get_args(Quality))
         _check_choice("delivery", self.delivery, get_args(Delivery))
         _check_choice("codec", self.codec, get_args(Codec))
@@ -336,6 +336,13 @@ class DubResult:
         fields["passed_through"] = tuple((a, b) for a, b in fields["passed_through"])
         fields["warnings"] = tuple(fields["warnings"])
         return cls(**fields)
+
+
+def parse_rate(text: str) -> Fraction:
+    """`24`, `29.97` or `24000/1001` -> frames/s; raises RequestError for anything else."""
+    if not _RATE.fullmatch(text):
+        raise RequestError(f"rate is '{text}'; write 24, 29.97 or 24000/1001.")
+    return Fraction(text)
 
 
 def to_dict(record: Any) -> dict[str, Any]:

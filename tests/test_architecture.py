@@ -154,6 +154,7 @@ def test_the_public_names_of_the_request() -> None:
         "Progress",
         "RequestError",
         "SpeakerPoint",
+        "parse_rate",
         "to_dict",
     }
     assert all(hasattr(stylesync_engine.request, name) for name in defined)

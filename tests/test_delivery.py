@@ -67,9 +67,11 @@ def alpha_of(image: PixelImage) -> NDArray[np.float64]:
 
 
 def over(overlay: PixelImage, source: PixelImage) -> NDArray[np.float64]:
-    """The overlay over the source, as every compositing program does it with straight alpha."""
+    """The overlay over the source, as every compositing program does it: floating pictures have
+    their alpha multiplied in."""
     alpha = alpha_of(overlay)
-    return alpha * colours_of(overlay) + (1 - alpha) * colours_of(convert(source, overlay.layout))
+    laid = colours_of(overlay) * (1 if overlay.layout.floating else alpha)
+    return np.asarray(laid + (1 - alpha) * colours_of(convert(source, overlay.layout)))
 
 
 @pytest.mark.parametrize("box", [(20, 15, 60, 55), (-12, 40, 28, 80), (70, -20, 110, 20)])
