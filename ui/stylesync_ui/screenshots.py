@@ -268,9 +268,7 @@ def take_results(session: Session) -> None:
 def take_showcase(session: Session) -> None:
     """The picture of the README: a dub on its track, before and after side by side."""
     panel = session.panel
-    for job in list(panel.jobs.queue):
-        if job.state in ("failed", "cancelled"):
-            panel.results.act(job.id, "forget")
+    panel.side.setCurrentWidget(panel.form)
     panel.banner.hide()
     panel.player.go(Fraction(3, 5))
     panel.set_mode("side")
