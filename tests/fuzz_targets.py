@@ -8,9 +8,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import random
 import re
+import signal
+import socket
 import struct
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -220,6 +224,7 @@ MANIFEST = {
               "speech": {"kind": "log-mel", "files": {}}},
     "settings": {"style_reading": "none", "prediction": "sample"},
 }  # fmt: skip
+FAULTS = [b"error", b"crash", b"hang", b"write", b"network", b"program"]
 EDL = b"""TITLE: cut
 FCM: DROP FRAME
 
@@ -229,7 +234,7 @@ FCM: DROP FRAME
 002  BX       V     D    012 00:00:05:00 00:00:07:00 01:00:02:00 01:00:04:00
 M2   BX       050.0                00:00:05:00
 * TO CLIP NAME: B.mov
-003  AX       AA/V  C        00:00:20:00 00:00:22:00 01:00:04:00 01:00:06:00
+003  AX       V     C        00:00:20:00 00:00:22:00 01:00:04:00 01:00:06:00
 """
 
 
@@ -448,6 +453,19 @@ def read_signed(data: bytes, folder: Path) -> None:
     verification.verify(_put(folder / "signed.mov", data))
 
 
+def misbehave(data: bytes, folder: Path) -> None:
+    """Everything that must be found, so that finding nothing means something."""
+    faults: dict[bytes, Callable[[], object]] = {
+        b"crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        b"hang": lambda: [None for _ in iter(int, 1)],
+        b"write": lambda: (folder.parent / "escaped").write_bytes(data),
+        b"network": lambda: socket.create_connection(("127.0.0.1", 9)),
+        b"program": lambda: subprocess.run(["true"], check=False),
+        b"error": lambda: {}[data],
+    }
+    faults[data]()
+
+
 def _put(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -475,5 +493,8 @@ TARGETS = {
         _timeline(".otioz", 2, damage_zip),
         Target("media", 6, make_clips, damage_bytes, read_clip),
         Target("credentials", 1, make_signed, damage_bytes, read_signed),
+        Target(
+            "faulty", 0, lambda _: FAULTS, lambda numbers, seeds: numbers.choice(seeds), misbehave
+        ),
     )
 }
