@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from stylesync_training import measures, published
-from stylesync_training.leave_one_out import table_of
+from stylesync_training.leave_one_out import describe_table, draw_ratios, table_of
 
 Image = NDArray[np.uint8]
 
@@ -148,3 +148,13 @@ def test_table_three_averages_seeds_first_and_speakers_then() -> None:
     assert plain["ratio"] == pytest.approx(1)
     assert closed["ratio"] == pytest.approx((0.6 + 1.0) / 2)
     assert json.dumps(closed)
+
+
+def test_the_table_of_ratios_is_drawn_and_explained(tmp_path: Path) -> None:
+    row = {"variant": "closed form", "n": 64, "reference": "own", "ratio": 0.9, "ratio ±": None}
+    draw_ratios([row, {**row, "variant": "network", "ratio ±": 0.05}], tmp_path / "a.png")
+    drawn = cv2.imread(str(tmp_path / "a.png"))
+    assert drawn.std() > 10
+    draw_ratios([{"variant": "network", "n": 64, "reference": "own"}], tmp_path / "b.png")
+    assert not (tmp_path / "b.png").exists()
+    assert "- Left out together: a, b; c." in describe_table([("a", "b"), ("c",)])

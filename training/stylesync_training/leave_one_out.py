@@ -305,6 +305,44 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
+def describe_table(folds: Sequence[Sequence[str]]) -> list[str]:
+    """What the columns say, as lines of Markdown."""
+    together = "; ".join(", ".join(fold) for fold in folds)
+    return [
+        "- error: mean distance of lip vertices in face heights on people never trained on; ratio:",
+        "  to `no reference` with the same speaker and seed; ±: standard error over speakers.",
+        "- n: frames of reference, of the speaker's other clips; fewer where there are no more.",
+        "- With another person's reference, apart: how far those lips are from the ones with the",
+        "  own reference; nearer_truth: the share of clips whose own reference comes nearer to the",
+        "  truth; nearer_owner: the share in which each of the two results has the manner (mean",
+        "  and spread of the lips) that is nearer to its reference's owner's.",
+        f"- Left out together: {together}.",
+        "- The face model was learned with everybody who was not kept aside by prepare.",
+    ]
+
+
+def draw_ratios(means: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """A bar for each row's ratio to `no reference`, with its standard error; nothing without."""
+    shown = [row for row in means if "ratio" in row]
+    if not shown:
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.5 * len(shown) + 1.2), layout="constrained")
+    axes = figure.add_subplot()
+    names = [
+        f"{row['variant']}, n = {row['n']}" + (" (swapped)" if row["reference"] == SWAPPED else "")
+        for row in shown
+    ]
+    errors = [row["ratio ±"] or 0.0 for row in shown]
+    axes.barh(names, [row["ratio"] for row in shown], xerr=errors, capsize=3)
+    axes.axvline(1.0, color="black", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.set_xlabel("lip error over that without reference")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
 def _mean_and_error(by_speaker: Mapping[str, Sequence[float]]) -> tuple[float, float | None]:
     means = np.array([np.mean(values) for values in by_speaker.values()])
     if len(means) < 2:

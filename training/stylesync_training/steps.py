@@ -32,7 +32,13 @@ from stylesync_training.autoencoder import AutoencoderTraining, train_autoencode
 from stylesync_training.corpora import SourceClip
 from stylesync_training.curves import draw_curves, watch_with_tensorboard
 from stylesync_training.dataset import TrainingClip, load_clips, write_index
-from stylesync_training.leave_one_out import LEAVE_ONE_OUT, VARIANTS, run_folds
+from stylesync_training.leave_one_out import (
+    LEAVE_ONE_OUT,
+    VARIANTS,
+    describe_table,
+    draw_ratios,
+    run_folds,
+)
 from stylesync_training.lip_motion import LipMotionTraining, train_lip_motion
 from stylesync_training.loop import Figures, channels_last, trained_steps
 from stylesync_training.prepare import (
@@ -336,9 +342,8 @@ def run_plan(
     )
     config = dataclasses.asdict(plan.config)
     write_json(space.report / f"{plan.name}.json", {"config": config, **data})
-    lines = ["Mean distance of lip vertices, face heights; lower is better.", ""]
-    lines += [*markdown_table(data["means"]), ""]
-    lines += ["The face model was learned with everybody who was not kept aside by prepare."]
+    lines = [*markdown_table(data["means"]), "", *describe_table(plan.folds)]
+    draw_ratios(data["means"], space.report / f"{plan.name}.png")
     (space.report / f"{plan.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     means: list[dict[str, Any]] = data["means"]
     return means
