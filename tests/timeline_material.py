@@ -13,7 +13,7 @@ import numpy as np
 import opentimelineio as otio
 from stylesync_plugin.sources import PictureFacts, SoundFacts, url_of
 
-from stylesync_engine.media import VideoWriter, probe_video, read_audio, read_frames
+from stylesync_engine.media import Reading, VideoWriter, probe_video, read_audio, read_frames
 from stylesync_engine.request import DubRequest, DubResult, MediaError, Progress
 
 RationalTime = otio.opentime.RationalTime
@@ -158,7 +158,9 @@ class MarkingEngine:
     def __call__(self, request: DubRequest, on_progress: Callable[[Progress], None]) -> DubResult:
         self.calls.append(request)
         self.fails(request)
-        info = probe_video(request.video)
+        rate = request.options.rate
+        reading = Reading(Fraction(rate) if rate else None)
+        info = probe_video(request.video, reading)
         first = request.frames.start if request.frames else 0
         count = len(request.frames) if request.frames else info.frames
         like = dataclasses.replace(info, frames=count, timecode=None)
@@ -166,7 +168,7 @@ class MarkingEngine:
         sound = read_audio(request.speech, None, start, end)
         Path(request.output).parent.mkdir(parents=True, exist_ok=True)
         with VideoWriter(request.output, like, request.options.codec, sound) as writer:
-            for frame in read_frames(request.video, request.frames):
+            for frame in read_frames(request.video, request.frames, reading):
                 index = frame.index - first
                 shifted = dataclasses.replace(frame, index=index, time=index / info.rate)
                 writer.write(shifted.with_image(_marked(frame.image)))

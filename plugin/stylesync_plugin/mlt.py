@@ -232,7 +232,7 @@ class _Writer:
         if speed != 1:
             warped = self._warped(path, speed)
             return _Entry(warped, self._rounded(inside / speed + late), length)
-        return _Entry(self._file(path, clip), self._rounded(inside + late), length)
+        return _Entry(self._file(path), self._rounded(inside + late), length)
 
     def _media(self, clip: Any) -> tuple[str, Fraction]:
         """The path and the media time of its beginning."""
@@ -241,12 +241,13 @@ class _Writer:
         except DubError:
             sound = self.library.sound_of(clip, "")
             return sound.path, sound.zero
+        if source.is_sequence:
+            return f"{source.path}?begin={source.facts.first_number}", source.zero
         return source.path, source.zero
 
-    def _file(self, path: str, clip: Any) -> str:
-        if "%" in Path(path).name:
-            start = clip.media_reference.start_frame
-            return self._producer("qimage", f"{path}?begin={start}", {"ttl": "1"})
+    def _file(self, path: str) -> str:
+        if "?begin=" in Path(path).name:
+            return self._producer("qimage", path, {"ttl": "1"})
         return self._producer("avformat", path, {})
 
     def _warped(self, path: str, speed: Fraction) -> str:

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stylesync_engine.consent import check_consent
 from stylesync_engine.request import (
+    Delivery,
     DubError,
-    DubOptions,
     DubRequest,
     FrameRange,
     MediaError,
@@ -179,7 +179,9 @@ class _Planner:
         """The request; the names of its output and work folder come from all the rest."""
         job, options = self.job, self.job.options
         if delivery is not None:
-            options = DubOptions(**{**dataclasses.asdict(options), "delivery": delivery})
+            options = dataclasses.replace(options, delivery=cast(Delivery, delivery))
+        if source.is_sequence and not frames.conform:
+            options = dataclasses.replace(options, rate=str(source.facts.rate))
         whole = (speech.first, speech.last) == (0, speech.total)
         asked: dict[str, Any] = {
             "video": self._conformed(source, frames).output if frames.conform else source.path,

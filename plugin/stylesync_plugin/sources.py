@@ -27,7 +27,8 @@ class PictureFacts:
     """What a probe says of a picture.
 
     `start_frame` is the source time code as a frame count, None where the file has none;
-    `variable` says that the frames follow no one rate, so that a time does not tell the frame.
+    `variable` says that the frames follow no one rate, so that a time does not tell the frame;
+    `first_number` is that of the first of numbered images.
     """
 
     rate: Fraction
@@ -36,6 +37,7 @@ class PictureFacts:
     width: int = 0
     height: int = 0
     variable: bool = False
+    first_number: int = 0
 
     @property
     def start(self) -> Fraction:
@@ -112,6 +114,11 @@ class Source:
     path: str
     facts: PictureFacts
     zero: Fraction
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether these are numbered images, which often do not say their rate."""
+        return "%" in Path(self.path).name and not _is_file(Path(self.path))
 
     def frame_at(self, media_time: Fraction) -> int:
         return frame_at(media_time - self.zero, self.facts.rate)
@@ -202,20 +209,19 @@ class Library:
 
     def _find_sequence(self, reference: Any, place: str) -> str:
         base = path_of(reference.target_url_base or "")
-        pattern = (
-            f"{reference.name_prefix.replace('%', '%%')}%0{max(1, reference.frame_zero_padding)}d"
-            f"{reference.name_suffix}"
-        )
-        first = pattern % reference.start_frame
+        number = f"{reference.start_frame:0{max(1, reference.frame_zero_padding)}d}"
+        first = f"{reference.name_prefix}{number}{reference.name_suffix}"
         if reference.frame_step != 1:
             raise MediaError(
-                f"The image sequence of {place} has only every {reference.frame_step}th frame;"
-                " give it complete."
+                f"The image sequence of {place} takes every {reference.frame_step}. image only;"
+                " export it with all of them."
             )
         plain = PurePosixPath(base.replace("\\", "/")) / first
         for candidate in self._candidates(plain):
             if _is_file(candidate):
-                return str(candidate.parent / pattern)
+                pattern = f"%0{max(1, reference.frame_zero_padding)}d"
+                name = f"{reference.name_prefix}{pattern}{reference.name_suffix}"
+                return str(candidate.parent / name)
         raise MediaError(
             f"The image sequence '{plain}' of {place} is missing;"
             " bring it back or name its folder with --search."
@@ -269,15 +275,19 @@ def _files_called(folder: Path, name: str) -> list[Path]:
 
 
 def _sequence_source(reference: Any, pattern: str) -> Source:
-    """Frame 0 is the first image; those that lie in the folder without a hole count."""
+    """Frame 0 is the image with the lowest number; raises MediaError where one is missing."""
+    from stylesync_engine.media.sequences import find_sequence
+
+    found = find_sequence(Path(pattern))
+    if found is None:
+        raise MediaError(f"'{pattern}' is no sequence we read; export PNG, TIFF, DPX or EXR.")
     rate = exact_rate(reference.rate)
-    number = reference.start_frame
-    while _is_file(Path(pattern % number)):
-        number += 1
     available = reference.available_range
     zero = seconds(available.start_time) if available is not None else ZERO
-    start_frame = round(zero * rate) if zero else None
-    return Source(pattern, PictureFacts(rate, number - reference.start_frame, start_frame), zero)
+    zero -= (reference.start_frame - found.first) / rate
+    start_frame = round(zero * rate) if zero > 0 else None
+    facts = PictureFacts(rate, found.count, start_frame, first_number=found.first)
+    return Source(pattern, facts, zero)
 
 
 def _zero(clip: Any, facts: PictureFacts, place: str, name: str) -> Fraction:
