@@ -35,7 +35,7 @@ from stylesync_engine.request import (
 FRAMES = 6
 OUTPUTS = {
     "dub.mov": "prores4444", "dub.mp4": "h264", "dub.mkv": "ffv1", "dub": "png",
-    "shot.%04d.png": "png",
+    "shot.%04d.png": "png", "exr": "exr", "shot.%04d.exr": "exr",
 }  # fmt: skip
 
 
@@ -167,11 +167,11 @@ def test_a_changed_frame_of_ffv1_is_named(
         verification.verify(output)
 
 
-@pytest.mark.parametrize("name", ["dub", "shot.%04d.png"])
+@pytest.mark.parametrize("name", ["dub", "shot.%04d.png", "shot.%04d.exr"])
 def test_a_changed_image_is_named(name: str, deliver: Deliver, trust: None) -> None:
     output = deliver(name)
     folder = output if name == "dub" else output.parent
-    images = sorted(folder.glob("*.png"))
+    images = sorted(folder.glob("*.*[gr]"))
     whole = images[3].read_bytes()
     flip(images[3])
     with pytest.raises(MediaError, match=rf"file {images[3].name} was changed"):
