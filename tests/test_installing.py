@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stylesync_plugin import installing
 from stylesync_plugin.cli import main
 from stylesync_plugin.installing import HOSTS, LOADERS, find_folder, install_loader, loader_files
 
+from stylesync_engine import __version__
 from stylesync_engine.request import RequestError
 
 
@@ -129,6 +131,11 @@ def test_editors_are_found_where_they_keep_their_settings(
         "nuke": ".nuke/Python/Startup",
         "resolve": ".local/share/DaVinciResolve/Fusion/Scripts/Edit",
     }
+
+
+def test_the_extension_has_the_version_of_the_project() -> None:
+    manifest = tomllib.loads(loader_files("blender")["blender_manifest.toml"].decode())
+    assert manifest["version"] == __version__
 
 
 def test_an_unknown_editor_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

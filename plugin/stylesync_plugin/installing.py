@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def install_loader(host: str, parent: Path) -> list[Path]:
         uninstall_loader(host, parent)
     if target.exists():
         raise RequestError(f"'{target}' exists already and is not ours; move it away first.")
-    files = loader_files(host, str(Path(sys.executable).with_name("stylesync")))
+    files = loader_files(host, shutil.which("stylesync", path=str(Path(sys.executable).parent)))
     try:
         made = _make_folders(target)
         for name, content in files.items():
