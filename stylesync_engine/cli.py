@@ -188,6 +188,15 @@ Deinterlace = Annotated[
     typer.Option("--deinterlace", help="Make frames of an interlaced clip's fields."),
 ]
 
+KeepSound = Annotated[
+    bool | None,
+    typer.Option("--keep-sound", help="Keep the shot's other sound beside the new speech."),
+]
+MatchLoudness = Annotated[
+    bool | None,
+    typer.Option("--match-loudness", help="Make the speech as loud as the shot's own sound."),
+]
+
 app = typer.Typer(
     name=PROGRAM,
     help="Dub one shot: new speech, this person's way of speaking.",
@@ -260,6 +269,8 @@ def dub(
     rate: Rate = None,
     colour_space: ColourSpace = None,
     deinterlace: Deinterlace = None,
+    keep_sound: KeepSound = None,
+    match_loudness: MatchLoudness = None,
     as_json: Json = False,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
-from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.inputs import (
     check_request,
@@ -60,6 +59,7 @@ from stylesync_engine.provenance import delivering
 from stylesync_engine.rendering import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
 from stylesync_engine.shots import find_faces
+from stylesync_engine.soundtrack import lay_sound
 from stylesync_engine.timecode import advance_timecode
 from stylesync_engine.vfx import compositing_layers
 
@@ -162,13 +162,15 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
         )
     info = probe_clip(request, request.video)
     clock = _Clock(on_progress)
-    sound = cut_sound_track(request, duration_of(info.path, plan.frames, info.reading))
+    sound = lay_sound(request, info, plan.frames)
     like = excerpt_info(info, plan.frames)
     if request.options.delivery == "overlay":
         like = replace(like, layout=overlay_layout(info.layout, info.height))
     with (
         delivering(plan, check_consent(request)) as delivery,
-        VideoWriter(delivery.place, like, request.options.codec, sound) as writer,
+        VideoWriter(
+            delivery.place, like, request.options.codec, sound.speech, sound.others
+        ) as writer,
     ):
         for done, parts in enumerate(_delivered_frames(plan, work, writer.layout), start=1):
             writer.write(*parts)
@@ -176,7 +178,12 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
         _check_inputs(plan, work, describe_surroundings(request))
     made_on = tuple(sorted({device for device in devices if device}))
     result = _result(plan, info, made_on, {**_kept_seconds(work), **clock.seconds})
-    return replace(result, signed_by=delivery.signed_by)
+    return replace(
+        result,
+        signed_by=delivery.signed_by,
+        loudness=sound.loudness,
+        warnings=(*result.warnings, *sound.warnings),
+    )
 
 
 def composited_frames(

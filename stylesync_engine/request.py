@@ -153,6 +153,8 @@ class DubOptions:
     `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
     `credentials` `auto` signs where a certificate is configured. `rate` is that of image
     sequences whose files do not say it, such as `24000/1001`; `colour_space` that of the shot.
+    `keep_sound` keeps the shot's other sound beside the speech, and `match_loudness` brings the
+    speech to the loudness of the shot's own.
     """
 
     models: str = "starter"
@@ -173,6 +175,8 @@ class DubOptions:
     rate: str | None = None
     colour_space: str | None = None
     deinterlace: bool = False
+    keep_sound: bool = False
+    match_loudness: bool = False
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -310,7 +314,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class DubResult:
     """What came out. `passed_through` are half-open ranges of output frames left untouched;
-    `signed_by` is the name on the certificate, None where the result carries no credentials."""
+    `signed_by` is the name on the certificate, None where the result carries no credentials.
+    `loudness` is that of the new speech as delivered, LUFS; None where it is too short to tell."""
 
     output: str
     rate: Fraction
@@ -323,6 +328,7 @@ class DubResult:
     seed: int
     warnings: tuple[str, ...] = ()
     signed_by: str | None = None
+    loudness: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         data = to_dict(self)
@@ -367,7 +373,7 @@ _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "steps": (int,),
     "seed": (int,),
     "strength": (int, float),
-    "deinterlace": (bool,),
+    **dict.fromkeys(("deinterlace", "keep_sound", "match_loudness"), (bool,)),
 }
 _TYPE_NAMES = {
     str: "text",

@@ -22,11 +22,12 @@ UNSPECIFIED: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """One sound stream of a file."""
+    """One sound stream of a file; `names` are its loudspeakers, such as FL, FR, FC."""
 
     channels: int
     sample_rate: int
     codec: str
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,14 @@ def read_audio_blocks(
     start_sample: int | None = None,
     end_sample: int | None = None,
     mono: bool = False,
+    track: int = 0,
 ) -> Iterator[Sound]:
-    """The same as `read_audio`, block by block: an hour needs no more memory than a second."""
+    """The same as `read_audio`, block by block: an hour needs no more memory than a second.
+
+    `track` counts the file's sound streams.
+    """
     with open_file(path) as container:
-        stream = _sound_stream(container, path)
+        stream = _sound_stream(container, path, track)
         own = stream.codec_context.sample_rate
         blocks = _cut(_placed_blocks(container, stream, path), start_sample or 0, end_sample, own)
         if mono:
@@ -73,13 +77,20 @@ def probe_sound(path: str | Path) -> AudioTrack:
                 f"The sound of '{path}' has {context.channels} channels;"
                 f" give one with at most {MOST_CHANNELS}."
             )
-        return AudioTrack(context.channels, context.sample_rate, context.name)
+        return describe_sound(container.streams.audio[0])
 
 
-def _sound_stream(container: InputContainer, path: str | Path) -> Any:
+def describe_sound(stream: Any) -> AudioTrack:
+    """What a sound stream is."""
+    context = stream.codec_context
+    names = tuple(channel.name for channel in context.layout.channels)
+    return AudioTrack(context.channels, context.sample_rate, context.name, names)
+
+
+def _sound_stream(container: InputContainer, path: str | Path, track: int = 0) -> Any:
     if not container.streams.audio:
         raise MediaError(f"'{path}' has no sound; give a file with speech.")
-    stream = container.streams.audio[0]
+    stream = container.streams.audio[track]
     if not stream.codec_context.sample_rate or not stream.codec_context.channels:
         raise MediaError(f"The sound of '{path}' is damaged; export it again.")
     return stream

@@ -12,8 +12,9 @@ from typing import Any, Final
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from stylesync_engine.media.clips import PLAIN, AudioTrack, ColourTags, Reading, VideoInfo
+from stylesync_engine.media.clips import PLAIN, ColourTags, Reading, VideoInfo
 from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
+from stylesync_engine.media.hearing import describe_sound
 from stylesync_engine.media.pictures import Turn, image_of, matrix_of
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
 from stylesync_engine.request import FrameRange, MediaError
@@ -71,6 +72,8 @@ def load_clip(path: str | Path, reading: Reading = PLAIN) -> Clip:
 
 def _as_read(info: VideoInfo, reading: Reading) -> VideoInfo:
     layout = replace(info.layout, colour=reading.colour_space or info.layout.colour)
+    # Progressive clips do not go through the filter, which may not know their pixel format.
+    reading = replace(reading, deinterlace=reading.deinterlace and info.interlaced)
     interlaced = info.interlaced and not reading.deinterlace
     return replace(info, layout=layout, interlaced=interlaced, reading=reading)
 
@@ -193,10 +196,7 @@ def _describe(
         colour=colour,
         timecode=_tag(container, "timecode"),
         reel=_tag(container, "reel_name"),
-        audio=tuple(
-            AudioTrack(s.codec_context.channels, s.codec_context.sample_rate, s.codec_context.name)
-            for s in container.streams.audio
-        ),
+        audio=tuple(describe_sound(stream) for stream in container.streams.audio),
         missing_frames=missing,
     )
     return Clip(info, stamps, keys, turned)

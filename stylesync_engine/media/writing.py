@@ -64,6 +64,12 @@ AAC_RATES: Final = (
     *(32000, 44100, STUDIO_RATE, 64000, 88200, 96000),
 )
 """Sample rates that AAC has, in Hz (ISO/IEC 14496-3, table 1.18)."""
+Track = tuple[Sound, int]
+"""Sound and its sample rate, Hz."""
+_LAYOUTS: Final = dict(enumerate(("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1"), 1))
+"""The loudspeakers of so many channels."""
+_SOUND_BLOCK: Final = 1024
+"""Samples that are encoded at a time."""
 ENCODER_THREADS: Final = 4
 """Fixed, since the bytes that some encoders write depend on it."""
 
@@ -73,6 +79,7 @@ class VideoWriter:
 
     Size, rate, each frame's own time, time code, reel, colour tags and pixel shape are those of
     `like`; depth and chroma as far as the codec can hold them (FFV1 holds them all, bit for bit).
+    `further` sounds become streams, or files, of their own after the first.
     Frames are stored upright. The same frames give the same bytes. The file appears under its
     name only when all is written; after an exception nothing is left.
     """
@@ -82,7 +89,8 @@ class VideoWriter:
         path: str | Path,
         like: VideoInfo,
         codec: Codec,
-        audio: tuple[Sound, int] | None = None,
+        audio: Track | None = None,
+        further: Sequence[Track] = (),
     ) -> None:
         check_output(path, codec)
         if codec == "dnxhr" and (like.width < DNXHR_SIZE[0] or like.height < DNXHR_SIZE[1]):
@@ -90,7 +98,8 @@ class VideoWriter:
                 f"DNxHR starts at {DNXHR_SIZE[0]}x{DNXHR_SIZE[1]} and the clip has"
                 f" {like.width}x{like.height}; choose prores422hq."
             )
-        self._path, self._like, self._codec, self._audio = Path(path), like, codec, audio
+        self._path, self._like, self._codec = Path(path), like, codec
+        self._tracks = [*([audio] if audio else []), *further]
         self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
         self._sink: _PngImages | _ExrImages | _Movie | None = None
@@ -105,10 +114,10 @@ class VideoWriter:
             if self._codec in IMAGES:
                 folder = stack.enter_context(appearing_sequence(self._path))
                 kind = _ExrImages if self._codec == "exr" else _PngImages
-                self._sink = kind(folder, self._path, self._like, self._layout, self._audio)
+                self._sink = kind(folder, self._path, self._like, self._layout, self._tracks)
             else:
                 draft = stack.enter_context(appearing(self._path))
-                self._sink = _Movie(draft, self._like, self._codec, self._layout, self._audio)
+                self._sink = _Movie(draft, self._like, self._codec, self._layout, self._tracks)
             self._cleanup = stack.pop_all()
         return self
 
@@ -183,11 +192,17 @@ class _Images:
     """Numbered images in a folder, and the sound beside them."""
 
     def __init__(
-        self, folder: Path, path: Path, like: VideoInfo, layout: PixelLayout, audio: Any
+        self,
+        folder: Path,
+        path: Path,
+        like: VideoInfo,
+        layout: PixelLayout,
+        tracks: Sequence[Track],
     ) -> None:
         self._folder, self._path, self._like, self._layout = folder, path, like, layout
-        if audio is not None:
-            write_audio(folder / sound_name(path), *audio)
+        for number, track in enumerate(tracks):
+            file = folder / sound_name(path)
+            write_audio(file.with_stem(f"{file.stem}.{number + 1}") if number else file, *track)
 
     def file(self, frame: Frame, codec: Codec) -> Path:
         number = self._like.first_number + frame.index
@@ -234,10 +249,15 @@ class _PngImages(_Images):
 
 
 class _Movie:
-    """One container file with a picture and, where given, a sound stream."""
+    """One container file with a picture and sound streams."""
 
     def __init__(
-        self, draft: Path, like: VideoInfo, codec: Codec, layout: PixelLayout, audio: Any
+        self,
+        draft: Path,
+        like: VideoInfo,
+        codec: Codec,
+        layout: PixelLayout,
+        tracks: Sequence[Track],
     ) -> None:
         self._suffix = suffix = draft.suffix.lower()
         self._like, self._layout = like, layout
@@ -247,7 +267,7 @@ class _Movie:
         bitexact: Any = ContainerFlags.bitexact
         self._container.flags |= bitexact.value
         self._picture = self._add_picture(codec)
-        self._sound: Any = None if audio is None else self._add_sound(suffix, *audio)
+        self._sounds = [_SoundStream(self._container, suffix, *track) for track in tracks]
         self._start: Fraction | None = None
         self._count = 0
         self._durations: dict[int, int] = {}
@@ -284,32 +304,6 @@ class _Movie:
                 stream.metadata[key] = value
         return stream
 
-    def _add_sound(self, suffix: str, samples: Sound, rate: int) -> Any:
-        samples = np.atleast_2d(samples)
-        known = {".mxf": (STUDIO_RATE,), ".mp4": AAC_RATES}.get(suffix)
-        if known and rate not in known:
-            samples = np.concatenate(list(resample_blocks([samples], rate, STUDIO_RATE)), axis=1)
-            rate = STUDIO_RATE
-        self._samples, self._rate, self._fed = samples, rate, 0
-        layouts = {
-            1: "mono",
-            2: "stereo",
-            3: "2.1",
-            4: "quad",
-            5: "5.0",
-            6: "5.1",
-            7: "6.1",
-            8: "7.1",
-        }
-        encoder = "aac" if suffix == ".mp4" else "pcm_s24le"
-        stream: Any = self._container.add_stream(encoder, rate=rate)
-        stream.codec_context.layout = layouts[len(self._samples)]
-        stream.codec_context.format = "fltp" if encoder == "aac" else "s32"
-        stream.codec_context.flags |= CodecFlags.bitexact
-        if encoder == "aac":
-            stream.codec_context.bit_rate = 160_000 * len(self._samples)
-        return stream
-
     def write(self, frame: Frame, image: PixelImage) -> None:
         picture = video_frame(image)
         if self._start is None:
@@ -323,37 +317,61 @@ class _Movie:
         self._durations[stamp] = max(round(frame.duration / self._time_base), 1)
         self._count += 1
         self._mux(self._picture.encode(picture))
-        if self._sound is not None:
-            self._feed(round((frame.time - self._start + frame.duration) * self._rate))
+        for sound in self._sounds:
+            sound.feed(frame.time - self._start + frame.duration)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._container.mux(packet)
 
-    def _feed(self, end: int) -> None:
-        """Give the sound up to sample `end`, so that both streams lie side by side in the file."""
-        size = 1024
-        while self._fed < min(end, self._samples.shape[1]):
-            block = self._samples[:, self._fed : self._fed + size]
-            sound = _audio_frame(block, self._sound.codec_context)
-            sound.sample_rate, sound.pts = self._rate, self._fed
-            sound.time_base = Fraction(1, self._rate)
-            self._container.mux(self._sound.encode(sound))
-            self._fed += block.shape[1]
-
     def finish(self) -> None:
         if not self._count:
             raise MediaError("There is no frame to write; give a range with at least one.")
         self._mux(self._picture.encode(None))
-        if self._sound is not None:
-            self._feed(self._samples.shape[1])
-            self._container.mux(self._sound.encode(None))
+        for sound in self._sounds:
+            sound.finish()
         self._container.close()
 
     def abandon(self) -> None:
         with suppress(av.error.FFmpegError, ValueError):
             self._container.close()
+
+
+class _SoundStream:
+    """One sound stream of a container, given piece by piece beside the picture."""
+
+    def __init__(self, container: OutputContainer, suffix: str, samples: Sound, rate: int) -> None:
+        samples = np.atleast_2d(samples)
+        known = {".mxf": (STUDIO_RATE,), ".mp4": AAC_RATES}.get(suffix)
+        if known and rate not in known:
+            samples = np.concatenate(list(resample_blocks([samples], rate, STUDIO_RATE)), axis=1)
+            rate = STUDIO_RATE
+        self._container, self._samples, self._rate, self._fed = container, samples, rate, 0
+        encoder = "aac" if suffix == ".mp4" else "pcm_s24le"
+        self._stream: Any = container.add_stream(encoder, rate=rate)
+        context: Any = self._stream.codec_context
+        context.layout = _LAYOUTS[len(samples)]
+        context.format = "fltp" if encoder == "aac" else "s32"
+        context.flags |= CodecFlags.bitexact
+        if encoder == "aac":
+            context.bit_rate = 160_000 * len(samples)
+
+    def feed(self, until: Fraction) -> None:
+        """Give the sound up to `until` s, so that the streams lie side by side in the file."""
+        end = min(round(until * self._rate), self._samples.shape[1])
+        while self._fed < end:
+            block = self._samples[:, self._fed : self._fed + _SOUND_BLOCK]
+            sound = _audio_frame(block, self._stream.codec_context)
+            sound.sample_rate, sound.pts = self._rate, self._fed
+            sound.time_base = Fraction(1, self._rate)
+            self._container.mux(self._stream.encode(sound))
+            self._fed += block.shape[1]
+
+    def finish(self) -> None:
+        """Give what is left."""
+        self.feed(Fraction(self._samples.shape[1], self._rate))
+        self._container.mux(self._stream.encode(None))
 
 
 def _cuts_chroma(layout: PixelLayout, like: VideoInfo) -> bool:

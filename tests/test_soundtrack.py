@@ -1,0 +1,143 @@
+"""The sound of a dub: loudness of known tones, and what is kept of the shot's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clip_fixtures import Ffmpeg
+from numpy.typing import NDArray
+
+from stylesync_engine.media import (
+    Frame,
+    VideoInfo,
+    VideoWriter,
+    probe_video,
+    read_audio_blocks,
+    write_audio,
+)
+from stylesync_engine.pixels import black_picture, layout_of
+from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange
+from stylesync_engine.soundtrack import SoundTracks, lay_sound, measure_loudness
+
+Array = NDArray[np.float32]
+RATE, WIDTH, HEIGHT = 48000, 32, 24
+SECONDS = 2
+
+
+def tone(level: float, channels: int = 1, seconds: float = SECONDS, rate: int = RATE) -> Array:
+    """997 Hz with a peak of `level` dBFS."""
+    wave = np.sin(2 * np.pi * 997 * np.arange(round(seconds * rate)) / rate)
+    return np.tile((10 ** (level / 20) * wave).astype(np.float32), (channels, 1))
+
+
+def shot(path: Path, *tracks: tuple[Array, int], codec: Codec = "ffv1") -> VideoInfo:
+    layout, step = layout_of("yuv420p", HEIGHT), Fraction(1, 25)
+    info = VideoInfo("made", 1 / step, 50, WIDTH, HEIGHT, layout, "none", 50 * step, step)
+    with VideoWriter(path, info, codec, tracks[0], tracks[1:]) as writer:
+        for index in range(50):
+            picture = black_picture(layout, WIDTH, HEIGHT)
+            writer.write(Frame(index, index * step, step, picture))
+    return probe_video(path)
+
+
+def lay(folder: Path, info: VideoInfo, frames: FrameRange, **options: bool) -> SoundTracks:
+    write_audio(folder / "speech.wav", tone(-12), RATE)
+    request = DubRequest(
+        info.path, str(folder / "speech.wav"), str(folder / "out.mkv"),
+        options=DubOptions(codec="ffv1", **options),
+    )  # fmt: skip
+    return lay_sound(request, info, frames)
+
+
+def track(path: Path, number: int) -> Array:
+    return np.concatenate(list(read_audio_blocks(path, track=number)), axis=1)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_a_tone_has_its_published_loudness(rate: int) -> None:
+    # EBU Tech 3341: a stereo sine of 997 Hz with a peak of -23 dBFS is -23 LUFS; one channel of
+    # it is 3.01 LU less.
+    assert measure_loudness(tone(-23, 2, rate=rate), rate) == pytest.approx(-23.0, abs=0.1)
+    assert measure_loudness(tone(-23, 1, rate=rate), rate) == pytest.approx(-26.0, abs=0.1)
+    assert measure_loudness(tone(-23, 1, seconds=0.3), RATE) is None
+    assert measure_loudness(np.zeros((1, RATE), np.float32), RATE) is None
+
+
+def test_without_options_the_speech_is_as_it_was(tmp_path: Path) -> None:
+    info = shot(tmp_path / "a.mkv", (tone(-30, 2), RATE))
+    laid = lay(tmp_path, info, FrameRange(0, 50))
+    assert laid.loudness == pytest.approx(-15.0, abs=0.1)
+    assert laid.others == ()
+    assert np.abs(laid.speech[0] - tone(-12)).max() < 2**-23
+
+
+def test_the_speech_becomes_as_loud_as_the_shot(tmp_path: Path) -> None:
+    info = shot(tmp_path / "a.mkv", (tone(-30, 2), RATE))
+    laid = lay(tmp_path, info, FrameRange(0, 50), match_loudness=True)
+    assert laid.loudness == pytest.approx(-30.0, abs=0.1)
+    assert laid.warnings == ()
+    loud = shot(tmp_path / "b.mkv", (tone(-1, 2), RATE))
+    laid = lay(tmp_path, loud, FrameRange(0, 50), match_loudness=True)
+    assert np.abs(laid.speech[0]).max() <= 10 ** (-1 / 20) + 1e-6
+    assert "peaks" in laid.warnings[0]
+
+
+def test_stereo_and_music_follow_the_speech(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    stereo, music = (
+        np.round(generator.uniform(-1, 1, (channels, SECONDS * RATE)) * 2**15).astype(np.float32)
+        / 2**15
+        for channels in (2, 1)
+    )
+    info = shot(tmp_path / "a.mkv", (stereo, RATE), (music, RATE))
+    assert [one.channels for one in info.audio] == [2, 1]
+    laid = lay(tmp_path, info, FrameRange(10, 30), keep_sound=True)
+    first, last = round(0.4 * RATE), round(1.2 * RATE)
+    assert laid.speech[0].shape == (1, last - first)
+    assert np.array_equal(laid.others[0][0], stereo[:, first:last])
+    assert np.array_equal(laid.others[1][0], music[:, first:last])
+
+
+@pytest.mark.parametrize(("codec", "name"), [("ffv1", "b.mkv"), ("prores422hq", "b.mov")])
+def test_several_tracks_are_written(codec: Codec, name: str, tmp_path: Path) -> None:
+    tracks = [(tone(-20 - n, n), RATE) for n in (1, 2, 6)]
+    info = shot(tmp_path / name, *tracks, codec=codec)
+    assert [one.channels for one in info.audio] == [1, 2, 6]
+    for number, (samples, _) in enumerate(tracks):
+        assert np.abs(track(tmp_path / name, number) - samples).max() <= 2**-23
+
+
+def test_the_speech_takes_the_centre_of_surround(tmp_path: Path) -> None:
+    surround = np.stack([tone(-20 - n)[0] for n in range(6)])
+    info = shot(tmp_path / "a.mov", (surround, RATE), codec="prores422hq")
+    assert info.audio[0].names == ("FL", "FR", "FC", "LFE", "BL", "BR")
+    laid = lay(tmp_path, info, FrameRange(0, 50), keep_sound=True)
+    samples, rate = laid.speech
+    assert (samples.shape, rate, laid.others) == ((6, SECONDS * RATE), RATE, ())
+    assert np.abs(samples[2] - tone(-12)[0]).max() < 2**-23
+    others = [0, 1, 3, 4, 5]
+    assert np.abs(samples[others] - surround[others]).max() <= 2**-23
+
+
+def test_a_silent_shot_says_so(tmp_path: Path) -> None:
+    info = replace(shot(tmp_path / "a.mkv", (tone(-20), RATE)), audio=())
+    laid = lay(tmp_path, info, FrameRange(0, 50), keep_sound=True, match_loudness=True)
+    assert laid.others == ()
+    assert len(laid.warnings) == 2
+
+
+def test_a_real_clip_keeps_its_sound(
+    clip: Callable[[str], Path], ffmpeg: Ffmpeg, tmp_path: Path
+) -> None:
+    source = ffmpeg("s.mov", "-i", clip("englishvideo.mp4"), "-t", "2", "-c:v", "mjpeg",
+                    "-c:a", "pcm_s16le")  # fmt: skip
+    info = probe_video(source)
+    laid = lay(tmp_path, info, FrameRange(5, 45), keep_sound=True)
+    samples, rate = laid.others[0]
+    first = round(5 / info.rate * rate)
+    assert np.array_equal(samples, track(source, 0)[:, first : first + samples.shape[1]])
