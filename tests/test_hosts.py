@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hiero_case
+import mlt_case
 import pytest
 import resolve_case
 from blender_case import PYTHON, OpenBlender
@@ -111,6 +112,16 @@ def _hiero_case(folder: Path, shot: Path) -> Case:
     return Case(host, lambda: hiero_case.shown(host).get("StyleSync", []))
 
 
+def _kdenlive_case(folder: Path, shot: Path) -> Case:
+    host = mlt_case.open_project(folder, mlt_case.KDENLIVE)
+    return Case(host, lambda: mlt_case.shown(host))
+
+
+def _shotcut_case(folder: Path, shot: Path) -> Case:
+    host = mlt_case.open_project(folder, mlt_case.SHOTCUT)
+    return Case(host, lambda: mlt_case.shown(host))
+
+
 _WITH_BLENDER = [
     pytest.mark.slow,
     pytest.mark.skipif(not PYTHON, reason="STYLESYNC_BLENDER_PYTHON names no Python with bpy"),
@@ -124,6 +135,8 @@ _WITH_BLENDER = [
         pytest.param(_bpy_case, id="bpy", marks=_WITH_BLENDER),
         pytest.param(_resolve_case, id="resolve"),
         pytest.param(_hiero_case, id="hiero"),
+        pytest.param(_kdenlive_case, id="kdenlive"),
+        pytest.param(_shotcut_case, id="shotcut"),
     ]
 )
 def case(request: pytest.FixtureRequest, tmp_path: Path, qapp: Any) -> Iterator[Case]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from mlt_case import KDENLIVE, SHOTCUT, Change, by_id, project
 from stylesync_plugin.cli import main
 from stylesync_plugin.dub_timeline import dub_timeline
 from stylesync_plugin.formats import read_timeline, write_timeline
@@ -25,13 +25,9 @@ from timeline_material import write_speech as write_line
 
 from stylesync_engine.request import DubOptions, DubRequest, RequestError
 
-PROJECTS = Path(__file__).with_name("projects")
 RATE = Fraction(25)
-KDENLIVE, SHOTCUT = "kdenlive_22_12.kdenlive", "shotcut_22_12.mlt"
 LENGTHS = {KDENLIVE: 50 + 69 + 99, SHOTCUT: 4 + 30 + 30}
 needs_melt = pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
-
-Change = Callable[[ET.Element], None]
 
 
 @pytest.fixture(scope="module")
@@ -41,23 +37,6 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(folder / "b.mkv", RATE, 100, 2)
     write_line(folder / "line.wav", 3.0)
     return folder
-
-
-def project(media: Path, folder: Path, kind: str, change: Change = lambda root: None) -> Path:
-    """A project over the media, at the media's own size so that melt scales nothing."""
-    root = ET.fromstring((PROJECTS / kind).read_text())  # noqa: S314 - our own file
-    root.set("root", str(media))
-    profile = root.find("profile")
-    assert profile is not None
-    profile.attrib.update(width="64", height="48", display_aspect_num="4", display_aspect_den="3")
-    change(root)
-    path = folder / f"cut{Path(kind).suffix}"
-    path.write_text(ET.tostring(root, encoding="unicode"))
-    return path
-
-
-def by_id(root: ET.Element, name: str) -> ET.Element:
-    return next(node for node in root if node.get("id") == name)
 
 
 def dubbed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
 from collections.abc import Callable
@@ -123,15 +124,20 @@ def read_number(luma: np.ndarray) -> tuple[int, int]:
 
 
 def play(project: Path, length: int | None = None) -> list[np.ndarray]:
-    """The luma of every frame, or of the first `length`, as melt plays a project.
-
-    Without threads of its own (`real_time=0`) melt neither waits for ever nor ends too early.
-    """
+    """The luma of every frame, or of the first `length`, as melt plays a project."""
     target = project.with_suffix(".played.mkv")
     cut = [] if length is None else ["in=0", f"out={length - 1}"]
     wanted = ["vcodec=ffv1", "pix_fmt=yuv420p", "an=1", "real_time=0", "terminate_on_pause=1"]
     command = ["melt", str(project), *cut, "-consumer", f"avformat:{target}", *wanted]
-    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+    # On a busy machine melt now and then waits for ever or ends before its first frame.
+    for _ in range(5):
+        target.unlink(missing_ok=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=40
+            )
+            if target.exists() and target.stat().st_size:
+                break
     return [frame.image.planes[0].copy() for frame in read_frames(target)]
 
 

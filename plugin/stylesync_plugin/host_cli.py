@@ -9,7 +9,10 @@ import typer
 
 from stylesync_engine.reporting import format_rows, reporting
 
-Editor = Annotated[str, typer.Argument(metavar="HOST", help="blender, nuke or resolve.")]
+Editor = Annotated[
+    str, typer.Argument(metavar="HOST", help="blender, kdenlive, nuke, resolve or shotcut.")
+]
+Loader = Annotated[str, typer.Argument(metavar="HOST", help="blender, nuke or resolve.")]
 Folder = Annotated[
     Path | None, typer.Option("--to", metavar="DIR", help="Where (default: the editor's own).")
 ]
@@ -48,7 +51,7 @@ def host(
     run_host(editor, (source, output), given, as_json)
 
 
-def install(editor: Editor, to: Folder = None, as_json: Json = False) -> None:
+def install(editor: Loader, to: Folder = None, as_json: Json = False) -> None:
     """Put StyleSync's loader into an editor."""
     from stylesync_plugin.installing import find_folder, install_loader
 
@@ -58,7 +61,7 @@ def install(editor: Editor, to: Folder = None, as_json: Json = False) -> None:
         report.result({"written": [str(path) for path in written]}, format_rows(rows))
 
 
-def uninstall(editor: Editor, to: Folder = None, as_json: Json = False) -> None:
+def uninstall(editor: Loader, to: Folder = None, as_json: Json = False) -> None:
     """Take StyleSync's loader out of an editor; nothing of it stays."""
     from stylesync_plugin.installing import find_folder, uninstall_loader
 

@@ -20,12 +20,14 @@ from stylesync_plugin.plan import PlanSettings
 
 HOSTS = {
     "blender": ("blender", "BlenderStrips"),
+    "kdenlive": ("mlt", "MltProject"),
     "nuke": ("hiero", "HieroItems"),
     "resolve": ("resolve", "connect"),
+    "shotcut": ("mlt", "MltProject"),
 }
-"""The editors that have a loader: module of `hosts` and what opens them there."""
+"""Module of `hosts` and what opens the editor there."""
 LIVE = {"resolve"}
-"""They are asked themselves; the others write a file and apply one."""
+"""They are asked themselves; the others give a file and take one."""
 
 
 def run_host(
@@ -65,7 +67,7 @@ def open_host(editor: str, source: Path | None, target: Path | None) -> Host:
         return opened()
     if source is None or target is None:
         raise RequestError(
-            f"{editor} is dubbed from its own menu; its loader gives FILE and --output."
+            f"{editor} is dubbed by way of files; its loader, or you, give FILE and --output."
         )
     return opened(source, target)
 
