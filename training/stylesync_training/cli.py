@@ -472,6 +472,39 @@ def leave_one_out(
     )
 
 
+@app.command(epilog=f"Example: {PROGRAM} synthetic --work bed && {PROGRAM} ablate --work bed")
+def synthetic(
+    work: Work,
+    speakers: Annotated[
+        int, typer.Option("--speakers", metavar="N", min=2, help="How many, all told.")
+    ] = 60,
+    holdout: Annotated[
+        int, typer.Option("--holdout", metavar="N", min=1, help="How many are kept aside.")
+    ] = 8,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of everything.")] = 0,
+    models: Annotated[
+        str, typer.Option("--models", metavar="NAME|DIR", help="Whose face model to move.")
+    ] = "starter",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make synthetic speakers, each with lip shapes of the own for every sound.
+
+    A test bed for stage 1: `ablate` then shows Table III's rows on speech whose style is known.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine.checkpoints import load_models
+        from stylesync_training.synthetic import SyntheticSpeech, make_synthetic
+        from stylesync_training.workspace import open_workspace
+
+        config = SyntheticSpeech(speakers, holdout, seed=seed)
+        if not dry_run:
+            face = load_models(models, "cpu").face_model
+            make_synthetic(open_workspace(work), config, face)
+        data = {"work": str(work), **dataclasses.asdict(config)}
+        report.result(data, _describe(data))
+
+
 @app.command(epilog=f"Example: {PROGRAM} ablate --work run --seeds 3")
 def ablate(
     work: Work,

@@ -103,6 +103,7 @@ _TINY = Preset(
         ),
         schedule=Schedule(steps=60, rate=5e-4, warm_up=10, ema=0.9),
         batch=8,
+        every=4,
         restyle=0.0,
     ),
     renderer=RendererTraining(
