@@ -26,10 +26,11 @@ def prepare(scene: Any, told: dict[str, Any], path: str) -> Any:
 
 
 def render(scene: Any, name: str, frames: list[int], folder: Path) -> None:
+    bpy.context.window.scene = scene  # another scene's strips would stay at their first frame
     for frame in frames:
         scene.frame_set(frame)
         scene.render.filepath = str(folder / f"{name}_{frame - 1}.png")
-        bpy.ops.render.render(write_still=True, scene=scene.name)
+        bpy.ops.render.render(write_still=True)
 
 
 def main() -> None:
