@@ -263,7 +263,8 @@ def _is_accepted(clip: dict[str, Any]) -> bool:
 
 def _fits(source: Any, reference: dict[str, Any]) -> bool:
     available = reference.get("available_range")
-    if available is None or "://" in reference.get("target_url", "file://"):
+    place = reference.get("target_url") or reference.get("target_url_base") or "file://"
+    if available is None or "://" in place:
         return False
     first, start = (part["start_time"] for part in (available, source))
     begin, asked = first["value"] / first["rate"], start["value"] / start["rate"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import resolve_fake as fake
+from clip_fixtures import DATA
 from host_cases import dub_selection
 from resolve_case import START, open_cut, shown
 from stylesync_plugin.formats import write_timeline
@@ -16,6 +17,11 @@ from stylesync_plugin.hosts.resolve import ResolveTimeline, connect, open_projec
 from timeline_material import clip, timeline, track, write_clip, write_speech
 
 from stylesync_engine.request import MediaError, RequestError
+
+WRITTEN_BY_IT = sorted(
+    path for path in (DATA / "timelines/ayon").glob("*.otio")
+    if "Resolve_OTIO" in path.read_text(encoding="utf-8")
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -129,6 +135,14 @@ def test_the_free_version_imports_our_file(project: fake.Project, tmp_path: Path
     pool = project.GetMediaPool()
     assert pool.ImportTimelineFromFile(str(made), {}) is not None
     assert pool.ImportTimelineFromFile(str(dub_file(cut, tmp_path, bare=False)), {}) is None
+
+
+@pytest.mark.skipif(not WRITTEN_BY_IT, reason="needs ../shared/data/timelines")
+@pytest.mark.parametrize("path", WRITTEN_BY_IT, ids=lambda path: str(path.stem))
+def test_the_fakes_demands_are_met_by_what_the_application_writes(
+    path: Path, project: fake.Project
+) -> None:
+    assert project.GetMediaPool().ImportTimelineFromFile(str(path), {}) is not None
 
 
 def dub_file(cut: Any, folder: Path, bare: bool) -> Path:
