@@ -107,8 +107,8 @@ def speak(
     )[: config.frames]
     speech = gaussian_filter1d(language.sounds[phones], 0.6, axis=0)
     speech = speech + config.noise * rng.standard_normal(speech.shape)
-    motion = gaussian_filter1d(shapes[phones], 1.0, axis=0) + rest
-    motion = motion + 0.05 * _draw_shapes(rng, config.frames)
+    moved = gaussian_filter1d(shapes[phones], 1.0, axis=0)
+    motion = moved + rest + 0.05 * _draw_shapes(rng, config.frames)
     return speech.astype(np.float32), motion.astype(np.float32)
 
 
