@@ -37,6 +37,7 @@ _CHANGES = (
     "shutil.rmtree", "shutil.move", "shutil.unpack_archive",
 )  # fmt: skip
 _NEVER = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "urllib.")
+_SHOWN = 30
 _STANDSTILL = 120.0
 """Seconds without a sign of life: the machine may be busy with other things."""
 
@@ -68,6 +69,8 @@ def fuzz(names: list[str], cases: int, seed: int) -> list[Finding]:
         findings += found
         spent = time.monotonic() - started
         print(f"{name:12} {count:7} cases {spent:7.0f} s  {len(found)} findings", flush=True)
+        for finding in found[:_SHOWN]:
+            print(f"  case {finding.case}: {finding.kind}\n{finding.detail}\n", flush=True)
     return findings
 
 
@@ -241,8 +244,6 @@ def main(words: list[str] | None = None) -> int:
 
     names = asked.target or [name for name, target in TARGETS.items() if target.share]
     findings = fuzz(names, asked.cases, asked.seed)
-    for finding in findings[:200]:
-        print(f"\n{finding.target} case {finding.case}: {finding.kind}\n{finding.detail}")
     print(f"\n{len(findings)} findings")
     return 1 if findings else 0
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
 import pytest
 from fuzz import run_target
-from fuzz_targets import FAULTS, TARGETS
+from fuzz_targets import FAULTS, MANIFEST, TARGETS
 
+from stylesync_engine.manifest import effective, read_manifest
 from stylesync_engine.request import DubError
 
 CASES = {"request": 120, "jobs": 60, "records": 40, "plan": 10}
@@ -43,6 +45,26 @@ def test_whole_files_are_read_and_damaged_ones_differ(name: str, tmp_path: Path)
         except DubError:
             refused += 1
     assert name == "media" or refused > 0  # its parts are refused one by one
+
+
+FOUND = [
+    ("request", b'{"video": "a", "speech": "b", "output": "\\ud800"}'),
+    ("otio", b'{"OTIO_SCHEMA": "Timeline.1", "name": "t", "tracks": null}'),
+    ("fcpxml", b'<?xml version="1.0" encoding="U-1TF-8"?><fcpxml version="1.10"/>'),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), FOUND)
+def test_what_was_found_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(DubError):
+        TARGETS[name].read(data, tmp_path)
+
+
+def test_a_base_with_an_endless_name_is_refused(tmp_path: Path) -> None:
+    data = {**MANIFEST, "base": {"models": "x" * 5000, "fingerprint": "0" * 64}}
+    (tmp_path / "models.json").write_text(json.dumps(data))
+    with pytest.raises(DubError):
+        effective(read_manifest(tmp_path))
 
 
 def test_what_must_not_happen_is_found() -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import opentimelineio as otio
 
 from stylesync_engine.request import DiskError, RequestError
-from stylesync_plugin import fcpxml, mlt, mlt_editing, mlt_project, safe_xml
+from stylesync_plugin import fcp7, fcpxml, mlt, mlt_editing, mlt_project, safe_xml
 from stylesync_plugin.placement import MLT, remembered
 from stylesync_plugin.times import RationalTime, exact_rate, seconds
 
@@ -58,7 +58,7 @@ def read_timeline(
     content = _chosen(_read(source, suffix, rate, extract_to), name, source)
     timeline = _as_timeline(_guarded(source, lambda: snapped(content)), source.stem)
     if suffix == ".xml":
-        _honour_disabled(timeline)
+        fcp7.settle(timeline)
     if suffix == ".edl":
         _lift_record_start(timeline)
     return timeline
@@ -227,6 +227,8 @@ def _chosen(content: Any, name: str | None, source: Path) -> Any:
 def _as_timeline(content: Any, name: str) -> Timeline:
     """A lone clip, track or stack becomes a timeline around a copy of it."""
     if isinstance(content, otio.schema.Timeline):
+        if content.tracks is None:  # OpenTimelineIO itself would crash on it
+            raise RequestError("The file's timeline has no tracks; export it again.")
         return content
     timeline = Timeline(name=name)
     if isinstance(content, otio.schema.Stack):
@@ -256,13 +258,6 @@ def _snap(node: Any) -> None:
 def _snapped_rate(rate: Any) -> Any:
     """Placeholders such as a zero rate in an unset time stay for the plan to complain about."""
     return float(exact_rate(rate)) if isinstance(rate, (int, float)) and 0 < rate < 1e9 else rate
-
-
-def _honour_disabled(timeline: Timeline) -> None:
-    """The FCP 7 XML adapter keeps `enabled` as metadata only."""
-    for item in timeline.find_children(descended_from_type=otio.core.Item):
-        if str(remembered(item, "fcp_xml").get("enabled", "TRUE")).upper() == "FALSE":
-            item.enabled = False
 
 
 def _lift_record_start(timeline: Timeline) -> None:
@@ -296,6 +291,8 @@ def _to_text(timeline: Timeline, target: Path) -> str:
             "A Kdenlive project is written only where the timeline came from one;"
             " write .otio, .fcpxml or .mlt, and import that."
         )
+    if suffix == ".xml":
+        timeline = fcp7.prepared(timeline)
     adapter = "otio_json" if suffix == ".otio" else "fcp_xml"
     try:
         return str(otio.adapters.write_to_string(timeline, adapter))
