@@ -105,8 +105,8 @@ def speak(
     phones = np.repeat(
         rng.integers(0, config.phones, config.frames), rng.integers(*_LENGTHS, config.frames)
     )[: config.frames]
-    speech = gaussian_filter1d(language.sounds[phones], 0.6, axis=0)
-    speech = speech + config.noise * rng.standard_normal(speech.shape)
+    heard = gaussian_filter1d(language.sounds[phones], 0.6, axis=0)
+    speech = heard + config.noise * rng.standard_normal(heard.shape)
     moved = gaussian_filter1d(shapes[phones], 1.0, axis=0)
     motion = moved + rest + 0.05 * _draw_shapes(rng, config.frames)
     return speech.astype(np.float32), motion.astype(np.float32)
