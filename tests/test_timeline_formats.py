@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import xml.etree.ElementTree as ET
 from fractions import Fraction
@@ -92,6 +93,72 @@ def test_an_edl_wants_its_rate(tmp_path: Path) -> None:
     assert lay_out(read_timeline(edl, Fraction(25))).clips[0].span.duration == Fraction(49, 25)
 
 
+@pytest.mark.parametrize("levels", [300, 100_000])
+def test_endless_nesting_gets_a_sentence(
+    tmp_path: Path, levels: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenTimelineIO itself would crash the process on the deeper one."""
+    nest = '{"OTIO_SCHEMA":"Stack.1","children":['
+    (tmp_path / "deep.otio").write_text(nest * levels + "]}" * levels)
+    assert main(["plan", str(tmp_path / "deep.otio")]) == 2
+    assert "nested more deeply" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml", ".mlt", ".kdenlive"])
+def test_xml_with_entities_gets_a_sentence(
+    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bomb = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 10))
+    text = f'<!DOCTYPE x [<!ENTITY e0 "aaaaaaaaaa">{bomb}]><x>&e9;</x>'
+    (tmp_path / f"bomb{suffix}").write_text(text)
+    assert main(["plan", str(tmp_path / f"bomb{suffix}")]) == 2
+    assert "declares entities" in capsys.readouterr().err
+
+
+def _change_range(item: Any, **changed: Any) -> None:
+    item["source_range"]["start_time"].update(changed.get("start", {}))
+    item["source_range"]["duration"].update(changed.get("length", {}))
+
+
+_WARP = {"OTIO_SCHEMA": "LinearTimeWarp.1", "name": "w", "effect_name": "w", "metadata": {}}
+_STRANGE = {
+    "no length": lambda item: _change_range(item, length={"value": 0}),
+    "negative length": lambda item: _change_range(item, length={"value": -9}),
+    "negative start": lambda item: _change_range(item, start={"value": -90}),
+    "rate 0": lambda item: _change_range(item, length={"rate": 0}),
+    "rate nan": lambda item: _change_range(item, length={"rate": math.nan}),
+    "nan": lambda item: _change_range(item, start={"value": math.nan}),
+    "for ever": lambda item: _change_range(item, length={"value": math.inf}),
+    "enormous": lambda item: _change_range(item, length={"value": 1e300}),
+    "speed nan": lambda item: item.update(effects=[{**_WARP, "time_scalar": math.nan}]),
+    "speed 0": lambda item: item.update(effects=[{**_WARP, "time_scalar": 0.0}]),
+    "metadata": lambda item: item.update(metadata={"fcp_xml": 3, "mlt": [], "stylesync": "x"}),
+    "long name": lambda item: item["media_references"]["DEFAULT_MEDIA"].update(
+        target_url="file:///" + "a" * 5000
+    ),
+    "folder": lambda item: item["media_references"]["DEFAULT_MEDIA"].update(target_url="/"),
+    "unknown schema": lambda item: item.update(OTIO_SCHEMA="Nothing.1"),
+}
+
+
+@pytest.mark.parametrize("change", _STRANGE.values(), ids=_STRANGE)
+def test_strange_timelines_are_planned_or_get_a_sentence(
+    tmp_path: Path, change: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = made_up(tmp_path, Fraction(25), 5000)
+    items = [clip(name, file, 10, 20, 25, (0, 5000)) for name in "AB"]
+    data = json.loads(timeline(track(*items)).to_json_string())
+    change(data["tracks"]["children"][0]["children"][0])
+    (tmp_path / "cut.otio").write_text(json.dumps(data))
+    (tmp_path / "line.wav").touch()
+    with contextlib.suppress(DubError):
+        cut = read_timeline(tmp_path / "cut.otio")
+        jobs = [job_from({"track": "V1", "index": i, "speech": "line.wav"}, "job") for i in (1, 2)]
+        plan(cut, jobs, PlanSettings(tmp_path, (tmp_path,), probe=MadeUpProbe()))
+    assert main(["plan", str(tmp_path / "cut.otio")]) in (0, 2)
+    assert "should not have happened" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", READABLE)
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe", b"<a>", b"{}", b'{"OTIO_SCHEMA":"X.1"}'])
 def test_damaged_files_get_a_sentence(
@@ -175,11 +242,72 @@ def test_a_film_rate_timeline_goes_through(cut: Any, tmp_path: Path, suffix: str
 
 
 def test_fcp_7_xml_goes_through_at_film_rate(cut: Any, tmp_path: Path) -> None:
-    del cut.tracks[0][4:]
+    del cut.tracks[0][4]
     # The format knows a dissolve's middle only: cuts lie there.
     cut.tracks[0][1] = dissolve(6, 6, NTSC_FILM)
     write_timeline(cut, tmp_path / "a.xml")
     assert placed(read_timeline(tmp_path / "a.xml")) == placed(cut)
+
+
+_REMAP = """<filter><effect><name>Time Remap</name><effectid>timeremap</effectid>
+<effectcategory>motion</effectcategory><effecttype>motion</effecttype><mediatype>video</mediatype>
+<parameter><parameterid>variablespeed</parameterid><name>variablespeed</name><value>{curve}</value>
+</parameter><parameter><parameterid>speed</parameterid><name>speed</name><value>{speed}</value>
+</parameter><parameter><parameterid>reverse</parameterid><name>reverse</name><value>{reverse}</value>
+</parameter></effect></filter>"""
+_FCP_7 = """<xmeml version="4"><sequence><name>s</name><duration>20</duration>
+<rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate><media><video><track><clipitem id="c">
+<name>A</name><duration>2500</duration><rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate>
+<start>0</start><end>20</end><in>100</in><out>120</out><file id="f"><name>a</name>
+<pathurl>{url}</pathurl><rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate>
+<duration>5000</duration></file>{remap}</clipitem></track></video></media></sequence></xmeml>"""
+
+
+@pytest.mark.parametrize(
+    ("speed", "frames"),
+    [("200", range(200, 240, 2)), ("50", [50 + i // 2 for i in range(20)]), ("100", None)],
+)
+def test_the_speeds_of_fcp_7_xml(tmp_path: Path, speed: str, frames: Any) -> None:
+    """Worked out by hand: `in` 100 at 200 % is the source's frame 200."""
+    file = made_up(tmp_path, Fraction(25), 5000)
+    remap = _REMAP.format(speed=speed, curve="0", reverse="FALSE")
+    (tmp_path / "a.xml").write_text(_FCP_7.format(url=url_of(file), remap=remap))
+    (tmp_path / "line.wav").touch()
+    settings = PlanSettings(tmp_path / "out", (tmp_path,), probe=MadeUpProbe())
+    wish = job_from({"clip": "A", "speech": "line.wav"}, "job")
+    write_timeline(read_timeline(tmp_path / "a.xml"), tmp_path / "again.xml")
+    for name in ("a.xml", "again.xml"):
+        [dub] = plan(read_timeline(tmp_path / name), [wish], settings).dubs
+        if frames is None:
+            assert str(dub.request.frames) == "100:120"
+        else:
+            assert dub.conform is not None
+            assert dub.conform.frames == tuple(frames)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"speed": "200", "curve": "1", "reverse": "FALSE"}, "carries the retime 'Time Remap'"),
+        ({"speed": "fast", "curve": "0", "reverse": "FALSE"}, "carries the retime 'Time Remap'"),
+        ({"speed": "70", "curve": "0", "reverse": "TRUE"}, "plays backwards (speed -0.7)"),
+    ],
+)
+def test_unclear_speeds_of_fcp_7_xml_are_refused(
+    tmp_path: Path, told: dict[str, str], said: str
+) -> None:
+    file = made_up(tmp_path, Fraction(25), 5000)
+    text = _FCP_7.format(url=url_of(file), remap=_REMAP.format(**told))
+    (tmp_path / "a.xml").write_text(text)
+    [placed] = lay_out(read_timeline(tmp_path / "a.xml")).clips
+    assert said in placed.obstacles[0]
+
+
+def test_a_freeze_is_not_lost_silently_in_fcp_7_xml(tmp_path: Path) -> None:
+    item = clip("A", made_up(tmp_path, Fraction(25), 5000), 10, 20, 25, (0, 5000))
+    item.effects.append(otio.schema.FreezeFrame())
+    with pytest.raises(RequestError, match="cannot hold the retime of 'A'"):
+        write_timeline(timeline(track(item)), tmp_path / "a.xml")
 
 
 def test_fcpxml_times_lie_on_frames(cut: Any, tmp_path: Path) -> None:
