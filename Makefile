@@ -10,7 +10,7 @@ DEMO := packaging/demo
 # Blender's own Python (bpy wants 3.11); it is made where none is named.
 BLENDER := $(or $(STYLESYNC_BLENDER_PYTHON),$(CURDIR)/.venv-blender/bin/python)
 
-.PHONY: demo test lint format slow-test packages check-blender clean
+.PHONY: demo test lint format slow-test fuzz packages check-blender clean
 
 demo: .venv/.base
 	mkdir -p demo-out
@@ -32,6 +32,9 @@ lint: .venv/.dev
 
 slow-test: .venv/.dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m "slow and not gpu"
+
+fuzz: .venv/.dev
+	$(BIN)/python tests/fuzz.py --cases 100000
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .

@@ -31,6 +31,8 @@ COMMANDS = [
     ["assemble"],
     ["probe"],
     ["bench"],
+    ["doctor"],
+    ["verify"],
     ["serve"],
     ["models", "list"],
     ["models", "verify"],
