@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from host_cases import dub_selection
 from resolve_case import START, open_cut, shown
 from stylesync_plugin.formats import write_timeline
 from stylesync_plugin.hosts.resolve import ResolveTimeline, connect, open_project
+from stylesync_plugin.installing import loader_files
 from timeline_material import clip, timeline, track, write_clip, write_speech
 
 from stylesync_engine.request import MediaError, RequestError
@@ -124,6 +128,25 @@ def test_nobody_at_home_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         connect()
     with pytest.raises(MediaError, match="No timeline is open"):
         open_project(fake.Project())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("Dub", "host resolve"), ("Panel", "host resolve --panel")]
+)
+def test_the_menu_starts_the_program_and_shows_its_words(
+    name: str, words: str, tmp_path: Path
+) -> None:
+    """The application runs a script without telling it where it lies."""
+    program = tmp_path / "stylesync"
+    program.write_text("#!/bin/sh\necho asked for $@, home ${PYTHONHOME-clean}\n")
+    program.chmod(0o755)
+    text = loader_files("resolve", str(program))[f"StyleSync {name}.py"]
+    code, environment = ["-c", text.decode()], {**os.environ, "PYTHONHOME": sys.base_prefix}
+    ran = subprocess.run([sys.executable, *code], env=environment, capture_output=True, text=True)
+    assert ran.stdout == f"asked for {words}, home clean\n", ran.stderr
+    program.unlink()
+    ran = subprocess.run([sys.executable, *code], capture_output=True, text=True, check=True)
+    assert "stylesync install resolve" in ran.stdout
 
 
 def test_the_free_version_imports_our_file(project: fake.Project, tmp_path: Path) -> None:
