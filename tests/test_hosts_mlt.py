@@ -195,7 +195,7 @@ def _open_and_save(editor: str, path: Path) -> None:
     runtime = home / "runtime"
     (home / ".config").mkdir(parents=True)
     runtime.mkdir(mode=0o700)
-    own = {**_plain(), "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
+    own = {**_plain(), "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "TMPDIR": str(home)}
     if editor == "kdenlive":
         # With its own version on record there are no questions at the first start.
         (home / ".config" / "kdenliverc").write_text(f"[version]\nversion={_version(own)}\n")
