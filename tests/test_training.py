@@ -21,7 +21,13 @@ from stylesync_training.dataset import (
     load_clips,
     write_index,
 )
-from stylesync_training.leave_one_out import VARIANTS, compare_swap, reference_for, train_fold
+from stylesync_training.leave_one_out import (
+    VARIANTS,
+    StaticMixing,
+    compare_swap,
+    reference_for,
+    train_fold,
+)
 from stylesync_training.lip_motion import (
     LipMotionTraining,
     draw_lip_batches,
@@ -44,7 +50,7 @@ from stylesync_engine.face_model import MOUTH
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.style import StyleReference
+from stylesync_engine.style import NetworkReading, StyleReference
 
 
 def make_clip(speaker: str, name: str, frames: int = 60, seed: int = 0) -> TrainingClip:
@@ -398,3 +404,16 @@ def test_a_shard_of_another_size_stops_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="two.safetensors has 0 bytes"):
         load_clips(tmp_path)
     check_index(tmp_path, ["b"])
+
+
+def test_a_static_style_mixes_all_sounds_alike() -> None:
+    """It finds a person's gain and rest, which are the same for every sound."""
+    torch.manual_seed(0)
+    network = LipMotionNetwork(dataclasses.replace(TINY_LIPS.sizes, reference="none")).eval()
+    plain = NetworkReading(network)
+    speech = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
+    said = plain.predict(speech, None)
+    own = StyleReference(speech, 1.5 * said + 0.2)
+    got = StaticMixing(plain, rest=0.0, ridge=1e-6).predict(speech, own)
+    np.testing.assert_allclose(got, own.motion, atol=1e-3)
+    np.testing.assert_array_equal(StaticMixing(plain, 0.0).predict(speech, None), said)

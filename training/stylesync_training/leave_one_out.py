@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class Variant:
     name: str
     reference: ReferenceUse
     vertex_loss: bool = True
-    closed_form: bool = False
+    reading: Literal["network", "closed form", "static"] = "network"
     lengths: tuple[int, ...] = (256,)
     swap: bool = False
 
@@ -68,10 +68,11 @@ VARIANTS = {
         Variant("w/o reference speech", "lips-only"),
         Variant("w/o vertex loss", "audio-aware", vertex_loss=False),
         Variant("network", "audio-aware", lengths=REFERENCES, swap=True),
-        Variant("closed form", "none", closed_form=True, lengths=REFERENCES, swap=True),
+        Variant("static mixing", "none", reading="static"),
+        Variant("closed form", "none", reading="closed form", lengths=REFERENCES, swap=True),
     )
 }
-LEAVE_ONE_OUT = ("no reference", "static style code", "network", "closed form")
+LEAVE_ONE_OUT = ("no reference", "static style code", "static mixing", "network", "closed form")
 
 
 def run_folds(
@@ -157,9 +158,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Errors on the fold's clips with references of each length from the speaker's other clips,
     and with the longest one of somebody else, beside what that swap changes."""
-    reading: StyleReading = (
-        ClosedFormReading(network, settings) if variant.closed_form else NetworkReading(network)
-    )
+    reading = read_style(variant, network, settings)
     basis = lip_basis(face_model)
     rows = []
     people = {speaker: _people(clips, speaker) for speaker in fold}
@@ -181,6 +180,41 @@ def measure(
         by_figure = {name: {s: swap[name] for s, swap in swaps.items()} for name in SWAP_FIGURES}
         rows.append({"n": variant.lengths[-1], "reference": SWAPPED, **by_figure})
     return rows
+
+
+def read_style(
+    variant: Variant, network: LipMotionNetwork, settings: ClosedFormSettings
+) -> StyleReading:
+    """How the variant reads a reference."""
+    if variant.reading == "network":
+        return NetworkReading(network)
+    if variant.reading == "closed form":
+        return ClosedFormReading(network, settings)
+    return StaticMixing(NetworkReading(network), settings.rest)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticMixing:
+    """A static style in closed form: whatever the sound, what a network without reference says is
+    mixed and moved in the same way, by ridge regression of what it misses on what it says."""
+
+    plain: NetworkReading
+    rest: float
+    ridge: float = 30.0
+
+    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
+        motion = self.plain.predict(speech, None)
+        if reference is None:
+            return motion
+        said = self.plain.predict(reference.speech, None)
+        missed = reference.motion - said
+        middle, spread = said.mean(axis=0), (said.std(axis=0) + 1e-6) * np.sqrt(MOUTH)
+        known, asked = (said - middle) / spread, (motion - middle) / spread
+        always = missed.mean(axis=0)
+        square = known.T @ known + self.ridge * np.eye(MOUTH, dtype=np.float32)
+        mixing = np.linalg.solve(square, known.T @ (missed - always))
+        believed = always * (len(missed) / (len(missed) + self.rest))
+        return np.asarray(motion + asked @ mixing + believed, np.float32)
 
 
 def _people(
