@@ -84,7 +84,8 @@ def run_plan(asked: Asked, as_json: bool) -> int:
             report.result({"clips": rows}, format_rows(rows))
             return 0
         planned = plan(work.timeline, work.jobs, work.settings)
-        report.result(planned.to_dict(), format_rows(_rows(planned)))
+        rows = _rows(planned)
+        report.result(planned.to_dict(), format_rows(rows) if rows else "Nothing can be dubbed:")
     for refusal in planned.refused:
         print(f"{refusal.job}: {refusal.error}", file=sys.stderr)
     for dub in planned.dubs:

@@ -24,6 +24,7 @@ from stylesync_engine.request import (
     DubError,
     DubRequest,
     FrameRange,
+    Length,
     MediaError,
     RequestError,
     SpeakerPoint,
@@ -43,6 +44,13 @@ from stylesync_plugin.selecting import VIDEO, Piece, select, with_range
 from stylesync_plugin.sources import EngineProbe, Library, Probe, Source
 from stylesync_plugin.speech import Recording, SoundPart, find_speech, shifted, spans_of
 from stylesync_plugin.times import Span
+
+_ENDINGS: dict[Length, str] = {
+    "trim": "the frames after it stay as they are",
+    "hold": "the mouth will hold its last shape",
+    "silence": "the mouth will rest after it",
+}
+"""What becomes of the frames after the end of speech that is too short."""
 
 SUFFIXES = {"ffv1": ".mkv", "h264": ".mp4", "png": ".%06d.png", "exr": ".%06d.exr"}
 
@@ -222,11 +230,12 @@ class _Planner:
         extra = float(self.speech.length - (self.end - self.start))
         if abs(extra) < 0.1:
             return ()
-        policy = self.job.options.length
-        compared = "longer" if extra > 0 else "shorter"
+        compared, then = "longer", "its end will be cut off"
+        if extra < 0:
+            compared, then = "shorter", _ENDINGS[self.job.options.length]
         return (
             f"The speech of {self.job.name} is {abs(extra):.2f} s {compared} than its range;"
-            f" length '{policy}' decides what happens.",
+            f" {then}.",
         )
 
     def _find_style(

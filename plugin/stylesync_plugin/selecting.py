@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -179,13 +180,20 @@ def _one(layout: Layout, pick: Pick, wanted: Span | None, kind: str, what: str) 
         places = ", ".join(layout.where(placed) for placed in found[:4])
         raise RequestError(
             f"{len(found)} clips fit the {what} ({pick}): {places};"
-            " add a track and index, or a range."
+            " say which by its track and index, or by a range."
         )
     if not found:
-        raise RequestError(
-            f"No clip fits the {what} ({pick}); see the names with `stylesync plan`."
-        )
+        raise RequestError(f"No clip fits the {what} ({pick}); {_named_alike(layout, pick, kind)}.")
     return found[0]
+
+
+def _named_alike(layout: Layout, pick: Pick, kind: str) -> str:
+    """Where to look for the name that was meant."""
+    names = [name for known, name in layout.names if known == kind]
+    close = difflib.get_close_matches(str(pick.clip), names, 3, 0.5)
+    if not close or pick.clip in names:
+        return "see the names and places with `stylesync plan TIMELINE`"
+    return "there is " + ", ".join(f"'{name}'" for name in close)
 
 
 def _counted(layout: Layout, pick: Pick, index: int, kind: str, what: str) -> PlacedClip:
