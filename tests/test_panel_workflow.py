@@ -31,7 +31,7 @@ from panel_material import (
 )
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
 
@@ -61,8 +61,7 @@ def open_window(folder: Path, command: list[str] | None = None) -> Window:
     window = Window(Home(folder / "config", folder / "previews"), command)
     window.show()
     QTest.qWaitForWindowExposed(window)
-    window.activateWindow()  # there may be no window manager to do it
-    wait(window.isActiveWindow, "the window is active", 10)
+    activate(window)
     wait(lambda: window.panel.link.state in ("ready", "gone"), "the engine starts")
     return window
 
@@ -73,7 +72,14 @@ def open_timeline(panel: Any, path: Path) -> None:
     key(panel, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
     wait(lambda: panel.document is not before, f"{path.name} is open")
     wait(lambda: panel.viewer.canvas.before is not None, "the first picture is shown")
+    activate(panel.window())
     panel.viewer.canvas.setFocus()
+
+
+def activate(window: QWidget) -> None:
+    """There may be no window manager to do it, after a dialog neither."""
+    window.activateWindow()
+    wait(window.isActiveWindow, "the window is active", 10)
 
 
 def choose_models(panel: Any, models: str) -> None:
