@@ -336,6 +336,7 @@ class Campaign:
             started = time.monotonic()
             job.finish(step)
             self.seconds.append(time.monotonic() - started)
+            shutil.copytree(job.work, folder / f"after{step}")
         self.reference = job.output.read_bytes()
         (folder / "reference.mkv").write_bytes(self.reference)
 
@@ -347,8 +348,8 @@ class Campaign:
         tally.rounds += 1
         at = numbers.randrange(len(STEPS))
         now = Round(job, at, numbers, self.seconds, tally)
-        for step in range(at):
-            job.finish(step)
+        if at:  # what the undisturbed run had by then
+            shutil.copytree(self.folder / f"after{at - 1}", job.work)
         before = job.windows()
         fault(now)
         if job.output.exists():

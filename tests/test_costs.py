@@ -1,0 +1,82 @@
+"""What a farm's chunks and simulated hours follow from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stylesync_engine.cli import main
+from stylesync_engine.costs import Costs, Line, read_costs
+from stylesync_engine.farm_simulation import Farm, Film, simulate
+from stylesync_engine.request import RequestError
+
+COSTS = Costs(
+    start_up=8.0, task=0.5, prepare=Line(4, 0.05), render=Line(0.3, 0.15), assemble=Line(0.3, 0.02)
+)
+
+
+def test_one_worker_pays_for_everything_in_turn() -> None:
+    run = simulate([32], COSTS, Farm(1))
+    compute = sum(line.seconds(32) for line in (COSTS.prepare, COSTS.render, COSTS.assemble))
+    extra = (run.tasks - 3) * COSTS.render.fixed
+    assert run.useful == pytest.approx(compute + extra)
+    assert run.wall == pytest.approx(run.useful + COSTS.start_up + run.tasks * COSTS.task)
+
+
+def test_no_farm_beats_its_work_nor_its_longest_chain() -> None:
+    lengths = Film(minutes=10, dubs=60).lengths()
+    assert sum(lengths) == pytest.approx(10 * 60 * 24 * 0.5, rel=0.02)
+    before = float("inf")
+    for workers in (1, 4, 16, 64):
+        run = simulate(lengths, COSTS, Farm(workers))
+        assert run.wall >= run.useful / workers
+        assert run.wall >= max(COSTS.prepare.seconds(n) for n in lengths)
+        assert run.wall < before
+        before = run.wall
+
+
+def test_failures_and_cold_engines_cost_time() -> None:
+    lengths = Film(minutes=10, dubs=60).lengths()
+    warm = simulate(lengths, COSTS, Farm(8))
+    failing = simulate(lengths, COSTS, Farm(8, failures=0.2))
+    cold = simulate(lengths, COSTS, Farm(8, warm=False))
+    assert (warm.failed, cold.failed) == (0, 0)
+    assert failing.failed > 0
+    assert min(failing.wall, cold.wall) > warm.wall
+
+
+def test_costs_are_read_from_what_the_commands_print(tmp_path: Path) -> None:
+    stages = [
+        {"stage": "start-up", "seconds": 3.0},
+        {"stage": "track", "seconds": 2.0},
+        {"stage": "lips", "seconds": 0.5},
+        {"stage": "render", "seconds": 10.0},
+        {"stage": "assemble", "seconds": 1.0},
+    ]
+    report = {"event": "result", "frames": 50, "start_up_seconds": 3.0, "stages": stages}
+    progress = {"event": "progress", "stage": "render", "done": 1, "total": 2}
+    file = tmp_path / "bench.json"
+    file.write_text(f"{json.dumps(progress)}\n{json.dumps(report)}\n")
+    found = read_costs(file)
+    assert (found.start_up, found.prepare.per_frame) == (3.0, 0.05)
+    assert (found.render.per_frame, found.assemble.per_frame) == (0.2, 0.02)
+    file.write_text(json.dumps({"event": "result", "costs": COSTS.to_dict()}))
+    assert read_costs(file) == COSTS
+    for wrong in ("", "{}", "[]", '{"frames": 0, "stages": [], "start_up_seconds": 1}'):
+        file.write_text(wrong)
+        with pytest.raises(RequestError, match="bench"):
+            read_costs(file)
+
+
+def test_the_table_shows_every_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "costs.json"
+    file.write_text(json.dumps({"costs": COSTS.to_dict()}))
+    given = ["simulate", "--bench", str(file), "--dubs", "20", "--minutes", "3"]
+    assert main([*given, "--workers", "1,10", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["farms"]
+    assert [row["workers"] for row in rows] == [1, 10]
+    assert rows[0]["efficiency"] == 1
+    assert 0 < rows[1]["efficiency"] <= 1
+    assert main([*given, "--workers", "1,x"]) == 2
