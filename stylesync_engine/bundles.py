@@ -25,10 +25,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from stylesync_engine.costs import Costs, Line, chunk_size
+from stylesync_engine.costs import Costs, Stage, chunk_seconds, group_dubs
 from stylesync_engine.path_mapping import PathMapping
 from stylesync_engine.plan import WINDOW, Plan, file_hash, has_window, write_text
 from stylesync_engine.reporting import error_from, is_out_of_memory
@@ -47,7 +48,6 @@ FORMAT = 2
 PART = WINDOW
 """Frames that one task renders: no two tasks share a window where the face is always seen."""
 
-Stage = Literal["prepare", "render", "assemble"]
 Say = Callable[[Progress], None]
 
 _CHUNK = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
@@ -73,9 +73,15 @@ class FarmOptions:
     workers: int = 16
     costs: Costs = field(default_factory=Costs)
 
-    def chunk(self, tasks: int, task_seconds: float) -> int:
-        """Tasks that a worker is given at a time."""
-        return chunk_size(tasks, task_seconds, self.costs.task, self.workers)
+    def chunks(self, frames: int, dubs: int) -> dict[Stage, int]:
+        """Tasks of each step that a worker is given at a time."""
+        work = {step: self.costs.step_seconds(step, frames, dubs) for step in get_args(Stage)}
+        seconds = chunk_seconds(self.costs.task, sum(work.values()), self.workers)
+        tasks = {"prepare": dubs, "render": frames / PART, "assemble": dubs}
+        return {
+            step: max(1, min(ceil(tasks[step]), round(seconds * tasks[step] / work[step])))
+            for step in work
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +182,6 @@ def run_task(
         for entry in entries[first - 1 : last]:
             (worker.prepare if stage == "prepare" else worker.assemble)(entry)
     return worker.notes
-
-
-def as_stage(text: str) -> Stage:
-    """Raises RequestError where it is none."""
-    for stage in get_args(Stage):
-        if text == stage:
-            return stage  # type: ignore[no-any-return]
-    raise RequestError(f"'{text}' is no step of the job; give prepare, render or assemble.")
 
 
 def keep_outcome(folder: Path, entry: Entry, result: DubResult) -> None:
@@ -396,20 +394,14 @@ def _parse_chunk(chunk: str) -> tuple[int, int]:
 def _template(
     entries: Sequence[Entry], folder: Path, options: FarmOptions, last_step: dict[str, Any] | None
 ) -> dict[str, Any]:
-    parts = sum(entry.parts for entry in entries)
-    frames, costs = sum(len(entry.frames) for entry in entries), options.costs
-    sizes = {
-        step: options.chunk(len(entries), _mean(line, frames, len(entries)))
-        for step, line in (("prepare", costs.prepare), ("assemble", costs.assemble))
-    }
-    parts_size = options.chunk(parts, PART * costs.render.per_frame)
-    steps = [
-        _step("prepare", len(entries), sizes["prepare"], options.gpus),
-        _step("render", parts, "{{Param.PartsPerChunk}}", options.gpus, after="prepare"),
-        _step("assemble", len(entries), sizes["assemble"], 0, after="render"),
-    ]
+    chunks = options.chunks(sum(len(entry.frames) for entry in entries), len(entries))
+    groups = group_dubs(len(entries), options.workers)
+    grouped = [_group_steps(entries, group, options, chunks) for group in groups]
+    # All to prepare first: what comes after it fills the ends of its groups.
+    steps = [step for stage in zip(*grouped, strict=True) for step in stage]
+    ends = [{"dependsOn": step["name"]} for step in steps if step["name"].startswith("assemble")]
     if last_step is not None:
-        steps.append({**last_step, "dependencies": [{"dependsOn": "assemble"}]})
+        steps.append({**last_step, "dependencies": ends})
     return {
         "specificationVersion": "jobtemplate-2023-09",
         "extensions": ["TASK_CHUNKING"],
@@ -425,7 +417,7 @@ def _template(
             },
             {
                 "name": "PartsPerChunk", "type": "INT", "minValue": 1,
-                "default": parts_size,
+                "default": chunks["render"],
                 "description": f"Parts of {PART} frames that a worker renders at a time.",
             },
         ],
@@ -446,16 +438,29 @@ def _warm_engine() -> dict[str, Any]:
     return {"name": "warm engine", "script": {"actions": actions}}
 
 
-def _mean(line: Line, frames: int, dubs: int) -> float:
-    """Seconds of the mean dub."""
-    return line.fixed + line.per_frame * frames / dubs
+def _group_steps(
+    entries: Sequence[Entry], group: range, options: FarmOptions, chunks: dict[Stage, int]
+) -> list[dict[str, Any]]:
+    """The steps of some of the dubs; tasks are counted over the whole job."""
+    whole = len(group) == len(entries)
+    end = "" if whole else f" {group.start + 1}-{group.stop}"
+    before = sum(entry.parts for entry in entries[: group.start])
+    parts = sum(entry.parts for entry in entries[group.start : group.stop])
+    dubs, rendered = (group.start + 1, group.stop), (before + 1, before + parts)
+    return [
+        _step("prepare", end, dubs, chunks["prepare"], options.gpus),
+        _step("render", end, rendered, "{{Param.PartsPerChunk}}", options.gpus, after="prepare"),
+        _step("assemble", end, dubs, chunks["assemble"], 0, after="render"),
+    ]
 
 
-def _step(name: Stage, tasks: int, chunk: int | str, gpus: int, after: str = "") -> dict[str, Any]:
+def _step(
+    name: Stage, end: str, tasks: tuple[int, int], chunk: int | str, gpus: int, after: str = ""
+) -> dict[str, Any]:
     step: dict[str, Any] = {
-        "name": name,
+        "name": name + end,
         "parameterSpace": {"taskParameterDefinitions": [{
-            "name": "Task", "type": "CHUNK[INT]", "range": f"1-{tasks}",
+            "name": "Task", "type": "CHUNK[INT]", "range": f"{tasks[0]}-{tasks[1]}",
             "chunks": {
                 "defaultTaskCount": chunk, "targetRuntimeSeconds": _TARGET_SECONDS,
                 "rangeConstraint": "CONTIGUOUS",
@@ -472,7 +477,7 @@ def _step(name: Stage, tasks: int, chunk: int | str, gpus: int, after: str = "")
         }}},
     }  # fmt: skip
     if after:
-        step["dependencies"] = [{"dependsOn": after}]
+        step["dependencies"] = [{"dependsOn": after + end}]
     if gpus:
         step["hostRequirements"] = {"amounts": [{"name": "amount.worker.gpu", "min": gpus}]}
     return step

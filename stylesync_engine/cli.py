@@ -371,9 +371,9 @@ def task(
 ) -> None:
     """Run a chunk of a job bundle's tasks, as the bundle's template asks a worker to."""
     with reporting(as_json) as report:
-        from stylesync_engine import bundles, warm_engine
+        from stylesync_engine import costs, warm_engine
 
-        asked = warm_engine.Task(folder, bundles.as_stage(step), of, path_rules)
+        asked = warm_engine.Task(folder, costs.as_stage(step), of, path_rules)
         say = describe_to_farm if farm else report.progress
         notes = warm_engine.run_task(asked, Path(warm) if warm else None, say)
         done = f"{step} {of} of {folder} is done"

@@ -17,20 +17,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:
     from stylesync_engine.checkpoints import Models
 
-STEPS = ("prepare", "render", "assemble")
+Stage = Literal["prepare", "render", "assemble"]
+STEPS = get_args(Stage)
 _PREPARING = ("track", "style", "speech", "lips")
 _LOAD = """
 import sys
 from stylesync_engine import checkpoints, dubbing
 checkpoints.load_models(*sys.argv[1:])
 """
+_MOST_GROUPS = 8
 _SHORT_SHARE = 3  # the short dub that is measured has a third of the frames of the long one
 
 
@@ -55,6 +57,11 @@ class Costs:
     render: Line = Line(0.3, 0.15)
     assemble: Line = Line(0.3, 0.02)
 
+    def step_seconds(self, step: str, frames: int, dubs: int) -> float:
+        """What a step costs for so many dubs of so many frames altogether."""
+        line: Line = getattr(self, step)
+        return line.fixed * dubs + line.per_frame * frames
+
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
@@ -64,16 +71,29 @@ class Costs:
         return cls(start_up=float(data["start_up"]), task=float(data["task"]), **lines)
 
 
-def chunk_size(tasks: int, task_seconds: float, overhead: float, workers: int) -> int:
-    """Tasks that a worker is given at a time: as many as make what starting chunks costs as small
-    as what waiting for the last chunk costs.
+def as_stage(text: str) -> Stage:
+    """Raises RequestError where it is none."""
+    for stage in get_args(Stage):
+        if text == stage:
+            return stage  # type: ignore[no-any-return]
+    raise RequestError(f"'{text}' is no step of the job; give prepare, render or assemble.")
 
-    With W workers and T s of work, chunks of s s lose about `overhead / s` to starting and
+
+def chunk_seconds(overhead: float, work: float, workers: int) -> float:
+    """How long a chunk should take, so that what starting chunks costs is as small as what
+    waiting for the last chunk costs.
+
+    With W workers and T s of work, chunks of s s lose `overhead / s` to starting and about
     `s / 2` of T / W to the end; the sum is least at s = sqrt(2 * overhead * T / W).
     """
-    share = tasks * task_seconds / workers
-    seconds = math.sqrt(2 * overhead * share)
-    return min(tasks, max(1, round(seconds / task_seconds)))
+    return math.sqrt(2 * overhead * work / workers)
+
+
+def group_dubs(dubs: int, workers: int) -> list[range]:
+    """Dubs, counted from 0, in groups that go through the steps one after the other: while the
+    last dubs of one are prepared, free workers take the next. A dub for each worker, or more."""
+    count = max(1, min(_MOST_GROUPS, dubs // workers))
+    return [range(dubs * i // count, dubs * (i + 1) // count) for i in range(count)]
 
 
 def read_costs(file: Path) -> Costs:

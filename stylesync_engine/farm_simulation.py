@@ -1,7 +1,8 @@
 """How long a film takes on a farm of any size: its job's tasks, one after the other, on paper.
 
-The tasks, their chunks and their dependencies are those of a bundle (`bundles`): all dubs are
-prepared, then all are rendered, then all are assembled. A free worker takes the next chunk. What
+The tasks, their chunks, groups and dependencies are those of a bundle (`bundles`): within a group
+all dubs are prepared, then all are rendered, then all are assembled. A free worker takes the first
+chunk that is ready. What
 is not modelled: the file server's and the network's limits, and the scheduler's own delays.
 """
 
@@ -13,8 +14,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stylesync_engine.costs import Costs, chunk_size
-from stylesync_engine.plan import WINDOW
+from stylesync_engine.bundles import PART, FarmOptions
+from stylesync_engine.costs import Costs, group_dubs
 
 _LEAST_FRAMES = 12
 _SHAPE = 2.0  # of the gamma distribution of lengths: many short lines, a few long ones
@@ -60,56 +61,74 @@ class Run:
     failed: int
 
 
+@dataclass
+class _Step:
+    """Seconds of the chunks that wait, how many are not done, and the step that comes before."""
+
+    waiting: deque[float]
+    left: int
+    after: _Step | None
+
+    def is_ready(self) -> bool:
+        return bool(self.waiting) and (self.after is None or not self.after.left)
+
+
 def simulate(lengths: Sequence[int], costs: Costs, farm: Farm) -> Run:
     """Run the film's job on the farm."""
     numbers = random.Random(farm.seed)  # noqa: S311
-    free = [(0.0, worker) for worker in range(farm.workers)]
-    cold = [True] * farm.workers
-    useful, count, failed = 0.0, 0, 0
-    for tasks in _steps(lengths, costs, farm.workers):
-        begin = max(moment for moment, _ in free) if count else 0.0
-        free = [(max(begin, moment), worker) for moment, worker in free]
-        heapq.heapify(free)
-        waiting = deque(tasks)
-        useful, count = useful + sum(tasks), count + len(tasks)
-        while waiting:
-            seconds = waiting.popleft()
-            moment, worker = heapq.heappop(free)
-            moment += costs.task + (costs.start_up if cold[worker] or not farm.warm else 0.0)
+    steps = _steps(lengths, costs, farm.workers)
+    useful, tasks = sum(sum(step.waiting) for step in steps), sum(step.left for step in steps)
+    idle, cold = list(range(farm.workers)), [True] * farm.workers
+    running: list[tuple[float, int, _Step, float | None]] = []
+    now, failed = 0.0, 0
+    while any(step.left for step in steps):
+        while idle and (step := next((s for s in steps if s.is_ready()), None)):
+            worker, seconds = idle.pop(), step.waiting.popleft()
+            start = costs.task + (costs.start_up if cold[worker] or not farm.warm else 0.0)
             fails = numbers.random() < farm.failures
+            spent = seconds * (numbers.random() if fails else 1.0)
             cold[worker] = fails
-            if fails:
-                failed += 1
-                waiting.append(seconds)
-                seconds *= numbers.random()
-            heapq.heappush(free, (moment + seconds, worker))
-    return Run(farm.workers, max(moment for moment, _ in free), useful, count, failed)
+            again = seconds if fails else None
+            heapq.heappush(running, (now + start + spent, worker, step, again))
+        now, worker, step, again = heapq.heappop(running)
+        idle.append(worker)
+        if again is None:
+            step.left -= 1
+        else:
+            failed += 1
+            step.waiting.append(again)
+    return Run(farm.workers, now, useful, tasks, failed)
 
 
-def _steps(lengths: Sequence[int], costs: Costs, workers: int) -> list[list[float]]:
-    """Seconds of each chunk of each step, for a bundle that was written for so many workers."""
-    prepare = [costs.prepare.seconds(frames) for frames in lengths]
-    assemble = [costs.assemble.seconds(frames) for frames in lengths]
-    return [
-        _chunks(prepare, costs.task, workers),
-        _render_chunks(lengths, costs, workers),
-        _chunks(assemble, costs.task, workers),
-    ]
+def _steps(lengths: Sequence[int], costs: Costs, workers: int) -> list[_Step]:
+    """The job's steps with the seconds of each chunk, for a bundle that was written for so many
+    workers, in the template's order."""
+    sizes = FarmOptions(workers=workers, costs=costs).chunks(sum(lengths), len(lengths))
+    steps: list[_Step] = []
+    for group in group_dubs(len(lengths), workers):
+        frames = lengths[group.start : group.stop]
+        before = None
+        for seconds in (
+            _sums([costs.prepare.seconds(count) for count in frames], sizes["prepare"]),
+            _render_chunks(frames, costs, sizes["render"]),
+            _sums([costs.assemble.seconds(count) for count in frames], sizes["assemble"]),
+        ):
+            before = _Step(deque(seconds), len(seconds), before)
+            steps.append(before)
+    return [step for stage in range(3) for step in steps[stage::3]]
 
 
-def _chunks(seconds: Sequence[float], overhead: float, workers: int) -> list[float]:
-    size = chunk_size(len(seconds), sum(seconds) / len(seconds), overhead, workers)
+def _sums(seconds: Sequence[float], size: int) -> list[float]:
     return [sum(seconds[i : i + size]) for i in range(0, len(seconds), size)]
 
 
-def _render_chunks(lengths: Sequence[int], costs: Costs, workers: int) -> list[float]:
+def _render_chunks(lengths: Sequence[int], costs: Costs, size: int) -> list[float]:
     """A chunk pays the fixed part of each dub that it touches."""
     parts = [
-        (dub, min(WINDOW, frames - start))
+        (dub, min(PART, frames - start))
         for dub, frames in enumerate(lengths)
-        for start in range(0, frames, WINDOW)
+        for start in range(0, frames, PART)
     ]
-    size = chunk_size(len(parts), WINDOW * costs.render.per_frame, costs.task, workers)
     chunks = [parts[i : i + size] for i in range(0, len(parts), size)]
     return [
         costs.render.fixed * len({dub for dub, _ in chunk})

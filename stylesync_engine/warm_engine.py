@@ -17,15 +17,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine import bundles
-from stylesync_engine.bundles import Say, Stage
+from stylesync_engine.costs import Stage
 from stylesync_engine.drafts import draft_of
 from stylesync_engine.path_mapping import read_path_mapping
 from stylesync_engine.reporting import error_from, named_error, print_trace
@@ -36,6 +35,9 @@ PLACE, LOG = "stylesync-engine.json", "stylesync-engine.log"
 IDLE_SECONDS = 900
 _LOOK_SECONDS = 5
 _START_SECONDS = 60
+
+
+Say = Callable[[Progress], None]
 
 
 class NoWarmEngine(Exception):
@@ -53,6 +55,8 @@ class Task:
 
     def run(self, say: Say, models: WarmModels | None = None) -> list[str]:
         """Run it in this process; returns what to tell a person."""
+        from stylesync_engine import bundles  # heavy: whoever asks a warm engine does without
+
         rules = Path(self.path_rules) if self.path_rules else None
         mapping = read_path_mapping(rules)
         return bundles.run_task(Path(self.folder), self.stage, self.chunk, say, mapping, models)

@@ -32,8 +32,9 @@ from clip_fixtures import DATA, DEMO
 from model_fixtures import make_parts
 
 from stylesync_engine import bundles, inputs, rendering
-from stylesync_engine.bundles import Stage, run_task, write_bundle
+from stylesync_engine.bundles import run_task, write_bundle
 from stylesync_engine.checkpoints import save_models
+from stylesync_engine.costs import Stage
 from stylesync_engine.media import read_frames
 from stylesync_engine.reporting import named_error
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
@@ -44,7 +45,7 @@ STEPS: tuple[tuple[Stage, str], ...] = (
 )  # fmt: skip
 FRAMES = FrameRange(0, 40)
 TRIES = 6
-SEEN_LATE = 3.0  # s that workers wait for each other's files here; a real farm's wait a minute
+SEEN_LATE = 1.0  # s that workers wait for each other's files here; a real farm's wait a minute
 Setup = Callable[[], None]
 
 
@@ -422,9 +423,10 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     with campaign(asked.seed) as faults:
         order = random.Random(asked.seed)
-        for number in range(asked.rounds):
-            faults.run(number, order.choice(FAULTS))
-            print(f"\r{number + 1}/{asked.rounds}", end="", file=sys.stderr, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # what was counted until then is shown
+            for number in range(asked.rounds):
+                faults.run(number, order.choice(FAULTS))
+                print(f"\r{number + 1}/{asked.rounds}", end="", file=sys.stderr, flush=True)
         print(f"\n{faults.table()}")
         for problem in faults.problems:
             print(problem)

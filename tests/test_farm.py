@@ -31,14 +31,13 @@ from stylesync_engine import warm_engine
 from stylesync_engine.bundles import (
     PART,
     FarmOptions,
-    as_stage,
     keep_outcome,
     read_bundle,
     read_outcome,
     run_task,
     write_bundle,
 )
-from stylesync_engine.costs import chunk_size
+from stylesync_engine.costs import as_stage, chunk_seconds, group_dubs
 from stylesync_engine.path_mapping import read_path_mapping
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, NoFaceError, RequestError
 from stylesync_engine.warm_engine import Task
@@ -232,15 +231,41 @@ def test_the_warm_engine_belongs_to_the_session(media: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("workers", [1, 16, 400])
 def test_chunks_lose_least_to_starting_and_to_waiting(workers: int) -> None:
-    tasks, seconds, overhead = 5000, 2.5, 0.7
+    work, overhead = 12_000.0, 0.7
 
-    def lost(size: int) -> float:
-        chunks = tasks / size
-        return overhead * chunks / workers + size * seconds / 2
+    def lost(seconds: float) -> float:
+        return overhead * work / seconds / workers + seconds / 2
 
-    best = min(range(1, tasks + 1), key=lost)
-    assert chunk_size(tasks, seconds, overhead, workers) == pytest.approx(best, abs=1)
-    assert chunk_size(3, seconds, overhead, workers) <= 3
+    best = min((0.01 * i for i in range(1, 20_000)), key=lost)
+    assert chunk_seconds(overhead, work, workers) == pytest.approx(best, abs=0.02)
+
+
+@pytest.mark.parametrize(("dubs", "workers"), [(1, 16), (12, 4), (800, 100), (800, 1), (5, 2)])
+def test_groups_hold_every_dub_once(dubs: int, workers: int) -> None:
+    groups = group_dubs(dubs, workers)
+    assert [dub for group in groups for dub in group] == list(range(dubs))
+    assert len(groups) == 1 or all(len(group) >= workers for group in groups) or workers == 1
+
+
+def test_groups_depend_on_their_own_steps(media: Path, tmp_path: Path) -> None:
+    model = pytest.importorskip("openjd.model")
+    asked = [request(media, tmp_path, FrameRange(0, 20 + i), f"o{i}") for i in range(6)]
+    entries = write_bundle(asked, tmp_path / "job", FarmOptions(workers=2), {"name": "last"})
+    template = json.loads((tmp_path / "job" / "template.json").read_text())
+    steps = {step["name"]: step for step in template["steps"]}
+    assert len(steps) == 3 * 3 + 1
+    for stage, total in (("prepare", 6), ("render", sum(e.parts for e in entries))):
+        ranges = [
+            step["parameterSpace"]["taskParameterDefinitions"][0]["range"]
+            for name, step in steps.items()
+            if name.startswith(stage)
+        ]
+        covered = [n for r in ranges for a, b in [r.split("-")] for n in range(int(a), int(b) + 1)]
+        assert covered == list(range(1, total + 1))
+    assert steps["render 3-4"]["dependencies"] == [{"dependsOn": "prepare 3-4"}]
+    assert len(steps["last"]["dependencies"]) == 3
+    template["steps"].pop()
+    model.decode_job_template(template=template, supported_extensions=["TASK_CHUNKING"])
 
 
 def test_a_worker_with_other_paths_runs_the_bundle(
