@@ -10,7 +10,7 @@ DEMO := packaging/demo
 # Blender's own Python (bpy wants 3.11); it is made where none is named.
 BLENDER := $(or $(STYLESYNC_BLENDER_PYTHON),$(CURDIR)/.venv-blender/bin/python)
 
-.PHONY: demo test lint format slow-test fuzz packages check-blender clean
+.PHONY: demo encode-table test lint format slow-test fuzz packages check-blender clean
 
 demo: .venv/.base
 	mkdir -p demo-out
@@ -47,6 +47,10 @@ packages: .venv/.dev
 check-blender: .venv/.dev $(BLENDER)
 	STYLESYNC_BLENDER_PYTHON=$(BLENDER) QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m slow \
 		tests/test_packages.py tests/test_hosts_blender.py tests/test_hosts.py
+
+# What real encodes keep through a dub, measured; needs the ffmpeg and melt programs.
+encode-table: .venv/.dev
+	$(BIN)/python packaging/encode_table.py --output packaging/encodes.md
 
 clean:
 	rm -rf demo-out dist build .mypy_cache .pytest_cache .ruff_cache
