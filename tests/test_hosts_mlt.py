@@ -174,13 +174,14 @@ def _skip_without(*programs: str) -> None:
 
 _KDENLIVE = """
 kdenlive "$1" &
+ask() { dbus-send --session --dest="$service" --print-reply /kdenlive/MainWindow_1 "$@"; }
 until service=$(dbus-send --session --dest=org.freedesktop.DBus --print-reply / \\
     org.freedesktop.DBus.ListNames | grep -o 'org.kde.kdenlive-[0-9]*'); do sleep 1; done
-while sleep 10; do
-    for action in add_marker_guide_quickly file_save; do
-        dbus-send --session --dest="$service" --print-reply /kdenlive/MainWindow_1 \\
-            org.kde.KMainWindow.activateAction string:$action
-    done
+until ask org.freedesktop.DBus.Properties.Get string:org.qtproject.Qt.QWidget \\
+    string:windowTitle | grep -q saved; do sleep 1; done
+while sleep 20; do  # the window knows its project before the timeline is there
+    ask org.kde.KMainWindow.activateAction string:add_marker_guide_quickly
+    ask org.kde.KMainWindow.activateAction string:file_save
 done
 """
 _SHOTCUT = """
