@@ -101,7 +101,7 @@ ENCODES = [
     Encode("25 interlaced MPEG-2 8 bit, deinterlaced", "r.mov",
            "-r 25 -c:v mpeg2video -b:v 30M -flags +ilme+ildct", "h265", "mp4", "ffv1",
            filters="fps=50,crop=1280:960:320:0,scale=640:480,tinterlace=interleave_top,setfield=tff"),
-    Encode("24 OpenEXR, linear float", "s/s.%04d.exr", "-r 24 -c:v exr -format half -an",
+    Encode("25 OpenEXR, linear half", "s/s.%04d.exr", "-r 25 -c:v exr -format half -an",
            "exr", "exr", "exr", "crop=1280:960:320:0,scale=640:480,format=gbrpf32le"),
 ]  # fmt: skip
 
@@ -129,9 +129,7 @@ class Row:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=Path, default=CLIPS)
-    parser.add_argument(
-        "--only", default="", help="Measure these rows again, whose name holds this."
-    )
+    parser.add_argument("--only", default="", help="Only rows whose name holds this, again.")
     parser.add_argument("--output", type=Path, default=ROOT / "packaging" / "encodes.md")
     chosen = parser.parse_args()
     clip = chosen.clips / "Apologizing.mp4"

@@ -11,6 +11,7 @@ import pytest
 from clip_fixtures import Ffmpeg
 
 from stylesync_engine.media import (
+    ColourTags,
     ExrPart,
     Frame,
     Reading,
@@ -100,11 +101,13 @@ def test_the_data_window_lies_in_the_display_window(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["rgb24", "rgb48le"])
 def test_png_comes_back_and_needs_a_rate(name: str, tmp_path: Path) -> None:
     info, frames = clip_of(name)
+    info = replace(info, colour=ColourTags(2, 9, 16, 0))
     path = write(tmp_path / "s" / "a.%04d.png", "png", info, frames)
     with pytest.raises(MediaError, match="--rate"):
         probe_video(path)
     reading = Reading(rate=Fraction("23.976"))
-    assert probe_video(path, reading).rate == RATE
+    found = probe_video(path, reading)
+    assert (found.rate, found.colour.primaries, found.colour.transfer) == (RATE, 9, 16)
     for one, other in zip(frames, read_frames(path, reading=reading), strict=True):
         for number in range(3):
             assert np.array_equal(one.image.component(number), other.image.component(number))

@@ -244,6 +244,9 @@ class _PngImages(_Images):
         picture = video_frame(image)
         if big_endian != self._layout.format:
             picture = picture.reformat(format=big_endian)
+        tags = _written_tags(self._like, self._layout)
+        for tagged in (encoder, picture):
+            tagged.color_primaries, tagged.color_trc = tags.primaries, tags.transfer
         data = b"".join(bytes(p) for p in [*encoder.encode(picture), *encoder.encode(None)])
         self.file(frame, "png").write_bytes(data)
 
