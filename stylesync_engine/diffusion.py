@@ -26,14 +26,18 @@ _BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_lin
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to sample: `sampler`, `steps`, and `strength`, the share of the schedule to start from
-    (1.0 is pure noise, less starts from the noised aligned reference). `change` is the share kept
-    of what the model changes about the aligned reference: few training speakers make it too sure
-    of people it has never seen."""
+    (1.0 is pure noise, less starts from the noised aligned reference).
+
+    `change` is the share kept of what the model changes about the aligned reference, `lip_change`
+    that within the lips: trained on few speakers it is too sure of people it has never seen, and
+    closes their mouths.
+    """
 
     sampler: Literal["ddim", "dpmpp"] = "ddim"
     steps: int = 200
     strength: float = 1.0
     change: float = 1.0
+    lip_change: float = 1.0
 
 
 PAPER_SAMPLING = Sampling()

@@ -26,6 +26,7 @@ EYE_DISTANCE = 0.40 * CROP  # px of the outer eye distance of a face seen from t
 _NOSE_BASE = 2
 _MATTE_BLUR, _MATTE_SIGMA = 21, 11.0  # px at a 256 px crop (IP-LAP)
 _MAP_SIDE = 64  # the lip map has the latent's resolution
+_LIP_SIGMA = 3.0  # px
 _SUBPIXEL = 4  # fractional bits of OpenCV's polygon corners
 
 
@@ -128,6 +129,16 @@ def draw_lip_map(points: Array) -> Image:
     return np.asarray(
         cv2.resize(canvas, (_MAP_SIDE, _MAP_SIDE), interpolation=cv2.INTER_AREA), np.uint8
     )
+
+
+def lip_matte(points: Array) -> Array:
+    """The lips and what is between them of landmarks `[468, 2]` in crop px, `[256, 256]` 0..1,
+    soft at its edge."""
+    lips = np.zeros((CROP, CROP), np.uint8)
+    fixed = np.round(points[list(OUTER_LIPS)] * (1 << _SUBPIXEL)).astype(np.int32)
+    cv2.fillPoly(lips, [fixed], 255, cv2.LINE_AA, _SUBPIXEL)
+    soft = cv2.GaussianBlur(lips, (0, 0), _LIP_SIGMA).astype(np.float32) / 255.0
+    return np.asarray(soft, np.float32)
 
 
 def contour_matte(before: Array, after: Array) -> Array:

@@ -24,7 +24,7 @@ from stylesync_engine.inputs import reading_of
 from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops, to_pictures
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
-from stylesync_engine.mouth import CROP, LOWER, cut_crop, draw_lip_map, mask_lower
+from stylesync_engine.mouth import CROP, LOWER, cut_crop, draw_lip_map, lip_matte, mask_lower
 from stylesync_engine.plan import Plan, has_window, read_references, save_window
 from stylesync_engine.request import DubOptions, FrameRange
 
@@ -185,8 +185,14 @@ class Diffusion:
             # texture that the autoencoder cannot hold stays.
             known = self._pictures(aligned)[:, :, LOWER:]
             change = pictures - autoencoder.decode(reference)[:, :, rows].float()
-            pictures = known + self.sampling.change * change
+            pictures = known + self._kept(plan, window).to(device) * change
         return np.asarray(to_crops(pictures).cpu().numpy(), np.float32)
+
+    def _kept(self, plan: Plan, window: range) -> Tensor:
+        """How much of the model's change is kept, `[n, 1, 128, 256]`."""
+        lips = np.stack([lip_matte(plan.after[position])[LOWER:] for position in window])
+        change, lip_change = self.sampling.change, self.sampling.lip_change
+        return torch.from_numpy(change + (lip_change - change) * lips)[:, None]
 
     def _pictures(self, crops: Image) -> Tensor:
         pictures = to_pictures(torch.from_numpy(crops).to(self.models.device))

@@ -21,6 +21,7 @@ from stylesync_engine.mouth import (
     contour_matte,
     cut_crop,
     draw_lip_map,
+    lip_matte,
     mask_lower,
     place_in_crop,
 )
@@ -146,6 +147,16 @@ def test_the_matte_covers_both_mouths_and_nothing_above_the_middle(face_model: F
     cv2.fillConvexPoly(outside, cv2.convexHull(both.round().astype(np.int32)), 0)
     far = cv2.erode(outside, np.ones((61, 61), np.uint8)).astype(bool)
     assert matte[far].max(initial=0) == 0
+
+
+def test_the_lips_matte_is_the_lips_and_what_is_between_them() -> None:
+    points = points_in_crop()
+    matte = lip_matte(points)
+    x, y = points[list(LIPS)].mean(axis=0).round().astype(int)
+    assert matte[y, x] > 0.8
+    x, y = points[list(JAW)].T.round().astype(int)
+    assert matte[np.clip(y, 0, CROP - 1), x].max() < 0.05
+    assert matte.shape == (CROP, CROP)
 
 
 def test_where_the_jaw_is_raised_the_matte_reaches_below_the_old_chin() -> None:
