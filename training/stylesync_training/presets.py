@@ -41,8 +41,8 @@ class Preset:
     closed_form: ClosedFormSettings = field(default_factory=ClosedFormSettings)
     samplings: Mapping[str, Sampling] = field(
         default_factory=lambda: {
-            "good": Sampling("dpmpp", 4, 0.6),
-            "best": Sampling("dpmpp", 10, 1.0),
+            "good": Sampling("dpmpp", 1, 0.3, change=0.5, lip_change=0.0),
+            "best": Sampling("dpmpp", 10, 1.0, change=0.5, lip_change=0.25),
         }
     )
 
