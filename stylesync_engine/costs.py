@@ -49,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds on one worker; the defaults are those of two CPU cores and the starter models."""
+    """Seconds on one worker; the defaults are rough, `measure_costs` finds them here."""
 
     start_up: float = 8.0
     task: float = 0.5

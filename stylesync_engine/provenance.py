@@ -7,7 +7,6 @@ name only once it is marked and signed.
 from __future__ import annotations
 
 import datetime
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stylesync_engine import __version__, manifest
 from stylesync_engine.consent import Consent
 from stylesync_engine.delivery import disk_errors, sequence_folder
+from stylesync_engine.drafts import draft_of
 from stylesync_engine.inputs import appearance_clip
 from stylesync_engine.marking import COMPOSITE, MARKED, mark_file
 from stylesync_engine.picture_hashes import (
@@ -191,10 +191,9 @@ def _move(draft: Path, output: Path) -> None:
 @contextmanager
 def _hidden_folder(output: Path) -> Iterator[Path]:
     """A folder beside the output, on the same disk; it goes away whatever happens."""
-    folder = output.with_name(f".{output.stem[:80]}.{os.getpid()}.unsigned")
+    folder = draft_of(output).with_suffix("")
     try:
         with disk_errors(output):
-            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         yield folder
     finally:
