@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stylesync_plugin.contract import DubOptions, Progress, RequestError
+from stylesync_plugin.contract import Codec, Delivery, DubOptions, Progress, RequestError
 from stylesync_plugin.farm import job_data
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.times import Span, time_code
+from stylesync_ui.document import in_our_words
 from stylesync_ui.dub_wish import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
 from stylesync_ui.dubbed_piece import DubbedPiece
 from stylesync_ui.errands import FACTS, THUMBNAIL, VIEWER, Errand, Errands
@@ -233,6 +234,8 @@ def test_a_good_wish_has_only_the_hint_about_consent() -> None:
         ({"plan_error": "The clip is disabled."}, ("dub", "error")),
         ({"plan_error": "Ada's consent ended on 2020-01-01."}, ("consent", "error")),
         ({"plan_error": "The codec h264 has no alpha."}, ("delivery", "error")),
+        ({"plan_error": "The delivery vfx is written as layers."}, ("delivery", "error")),
+        ({"studio_error": "The settings cannot be read."}, ("consent", "error")),
     ],
 )
 def test_each_problem_stands_beside_its_field(
@@ -281,6 +284,45 @@ def test_a_wish_becomes_the_plugins_job() -> None:
     assert job.person == "Ada"
     assert "speaker" not in wish.to_job("line 1", "other.mov")
     assert job_from(job_data(job), "x") == job
+
+
+@pytest.mark.parametrize("delivery", get_args(Delivery))
+@pytest.mark.parametrize("second", [None, "overlay", "vfx"])
+@pytest.mark.parametrize("codec", get_args(Codec))
+def test_deliveries_take_a_codec_that_holds_both(codec: Any, delivery: Any, second: Any) -> None:
+    """Asked of the plugin: whatever is chosen one after the other becomes a job that it takes."""
+    wish = DubWish(dub=SHOT, speech=WISH.speech).with_option("codec", codec)
+    wish = wish.with_option("second", second).with_option("delivery", delivery)
+    job = job_from(wish.to_job("line 1", None), "x")
+    assert job.options.delivery == delivery
+    assert job.second == (second if second != delivery else None)
+    for wanted in filter(None, (delivery, second)):
+        dataclasses.replace(job.options, delivery=wanted)
+    if delivery == "composite" and second is None:
+        assert job.options.codec == codec
+
+
+def test_a_codec_that_cannot_hold_the_deliveries_is_refused() -> None:
+    wish = WISH.with_option("second", "overlay")
+    refused = {codec for codec in get_args(Codec) if wish.refusal("codec", codec)}
+    assert refused == {"prores422hq", "dnxhr", "h264", "h265"}
+    assert wish.refusal("codec", "h265").startswith("The codec h265 has no alpha")
+    with pytest.raises(RequestError, match="choose codec exr"):
+        DubWish(second="vfx")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("'a.mxf' is interlaced; give --deinterlace to make its fields frames.", "Deinterlace"),
+        ("'a.mov' is BT.2020; tag it, or give --colour-space pq with the shot.", "Colours"),
+        ("The clip is disabled; enable it.", "enable it."),
+    ],
+)
+def test_remedies_name_the_panels_own_controls(sentence: str, expected: str) -> None:
+    said = in_our_words(sentence)
+    assert expected in said
+    assert "--" not in said
 
 
 def test_a_piece_shows_its_frames_and_survives_json() -> None:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from panel_material import (
@@ -33,18 +33,22 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QWidget,
 )
+from stylesync_plugin.contract import Codec, Delivery, Length
 from stylesync_ui import docking, theme
 from stylesync_ui.commands import all_groups
 from stylesync_ui.dialogs import PreferencesDialog, about_page, help_page
 from stylesync_ui.job_record import JobRecord
+from stylesync_ui.more_options import CAMERA_SPACES
 from stylesync_ui.preferences import Home, Preferences
 from stylesync_ui.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.window import Window, make_application
 
+from stylesync_engine.colour import check_space
+
 SILENT = 'import sys; print(\'{"event": "ready"}\', flush=True); sys.stdin.read()'
 LETTERS = re.compile(r"[A-Za-z]{2}")
 NO_LANGUAGE = re.compile(
-    r"(?:\d\d[:;]){3}\d\d|.*\.otio|clip\d.*|ProRes.*|DNxHR|H\.264|OTIO.*|CPU|CUDA|MPS"
+    r"(?:\d\d[:;]){3}\d\d|.*\.otio|clip\d.*|ProRes.*|DNxHR|H\.26[45]|ACES.*|OTIO.*|CPU|CUDA|MPS"
 )
 
 
@@ -196,6 +200,7 @@ def test_all_texts_can_be_translated(qapp: QApplication, tmp_path: Path) -> None
     finally:
         qapp.removeTranslator(marks)
     unmarked = {text for text in texts if LETTERS.search(text) and "¤" not in text}
+    unmarked -= set(CAMERA_SPACES)
     assert {text for text in unmarked if not NO_LANGUAGE.fullmatch(text)} == set()
     assert len(texts) > 60
 
@@ -290,6 +295,96 @@ def test_a_delivery_takes_a_codec_that_can_hold_it(panel: Any, tmp_path: Path) -
     panel.set_option("codec", "dnxhr")
     assert "has no alpha" in panel.banner.text.text()
     assert form.codec.currentData() == "exr"
+    refused = [
+        form.codec.itemData(number) for number in range(form.codec.count())
+        if not form.codec.model().item(number).isEnabled()
+    ]  # fmt: skip
+    assert refused == ["prores422hq", "dnxhr", "h264", "h265"]
+    assert "no alpha" in form.codec.model().item(form.codec.findData("h265")).toolTip()
+
+
+def test_the_form_offers_all_that_the_engine_takes(panel: Any, tmp_path: Path) -> None:
+    open_timeline(panel, make_timeline(tmp_path))
+    form = panel.form
+
+    def offered(box: QComboBox) -> set[Any]:
+        return {box.itemData(number) for number in range(box.count())}
+
+    assert offered(form.codec) == set(get_args(Codec))
+    assert offered(form.delivery) == set(get_args(Delivery))
+    assert offered(form.policy) == set(get_args(Length))
+    assert offered(form.more.second) == {None, *get_args(Delivery)} - {"composite"}
+    for space in offered(form.more.colour_space) - {None, *CAMERA_SPACES}:
+        check_space(space)
+
+
+def test_cameras_spaces_are_known_to_opencolorio() -> None:
+    pytest.importorskip("PyOpenColorIO")
+    for space in CAMERA_SPACES:
+        check_space(space)
+
+
+def test_more_options_are_folded_away_and_become_the_job(panel: Any, tmp_path: Path) -> None:
+    open_timeline(panel, make_timeline(tmp_path))
+    more, wish = panel.form.more, panel.editing
+    assert not more.second.isVisible()
+    panel.window().resize(460, 900)
+    click(more.heading)
+    last = more.checks["deinterlace"]
+    wait(lambda: last.visibleRegion().boundingRect() == last.rect(), "it scrolls to them", 5)
+    choose(more.second, "overlay")
+    choose(more.colour_space, "hlg")
+    for check in more.checks.values():
+        click(check, QPoint(8, check.height() // 2))
+    options = wish.wish.options
+    assert (wish.wish.second, options.colour_space) == ("overlay", "hlg")
+    assert (options.keep_sound, options.match_loudness, options.deinterlace) == (True, True, True)
+    click(more.heading)
+    assert "5" in more.heading.text()
+    choose(panel.form.delivery, "overlay")
+    assert wish.wish.second is None
+    assert more.second.currentData() is None
+    (tmp_path / "line.wav").touch()
+    panel.marking.take_speech(str(tmp_path / "line.wav"))
+    panel.do("this_shot")
+    data = wish.job()[1]
+    assert data["options"]["match_loudness"] is True
+    assert data["options"]["colour_space"] == "hlg"
+
+
+def test_the_studios_rule_of_consent_holds(
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "studio.json"
+    settings.write_text('{"consent": "required"}')
+    monkeypatch.setenv("STYLESYNC_STUDIO", str(settings))
+    open_timeline(panel, make_timeline(tmp_path))
+    assert consent_problems(panel) == [("error", "person's consent")]
+    panel.show_preferences()
+    dialog = panel.findChild(PreferencesDialog)
+    assert dialog.consent.isChecked()
+    assert not dialog.consent.isEnabled()
+    dialog.close()
+    assert not panel.preferences.consent_required
+    panel.editing.set_wish(consent=str(tmp_path / "consent.json"))
+    assert consent_problems(panel) == []
+    settings.write_text('{"consent": "maybe"}')
+    open_timeline(panel, make_timeline(tmp_path, "next.otio"))
+    assert consent_problems(panel) == [("error", "'maybe'")]
+    monkeypatch.delenv("STYLESYNC_STUDIO")
+    monkeypatch.setenv("STYLESYNC_CONSENT", "required")
+    panel.editing.set_wish(consent=None)
+    open_timeline(panel, make_timeline(tmp_path, "last.otio"))
+    assert consent_problems(panel) == [("error", "person's consent")]
+
+
+def consent_problems(panel: Any) -> list[tuple[str, str]]:
+    """Levels, and the part of each sentence that tells which it is."""
+    words = ("person's consent", "'maybe'")
+    return [
+        (problem.level, next((word for word in words if word in problem.text), problem.text))
+        for problem in panel.form.problems if problem.field == "consent"
+    ]  # fmt: skip
 
 
 # Markers
@@ -483,6 +578,54 @@ def test_in_a_host_it_takes_the_hosts_colours(
     finally:
         qapp.setPalette(before)
         theme.adopt(shown)
+
+
+def test_a_host_that_changes_its_colours_is_followed(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the application's palette and by that of the widget that the panel lies in."""
+    monkeypatch.setattr(Home, "default", lambda: Home(tmp_path / "config", tmp_path / "previews"))
+    before, shown = qapp.palette(), theme.current()
+    host = QWidget()
+    host.setPalette(QPalette(QColor("#202124")))
+    panel = docking.make_panel(host)
+    host.resize(900, 700)
+    panel.resize(900, 700)
+    host.show()
+    about = about_page(panel)
+    about.show()
+    panel.banner.say("Something", "error")
+    try:
+        look = looks_of(panel, about)
+        assert look["ground"] == QColor("#202124")
+        host.setPalette(QPalette(QColor("#ececec")))
+        wait(lambda: not theme.current().is_dark, "the host is light", 5)
+        light = looks_of(panel, about)
+        assert light["ground"] == QColor("#ececec")
+        assert all(light[name] != look[name] for name in look)
+        host.setPalette(QPalette())
+        qapp.setPalette(QPalette(QColor("#202124")))
+        wait(lambda: theme.current().is_dark, "the application is dark", 5)
+        assert looks_of(panel, about) == look
+    finally:
+        panel.shut()
+        host.close()
+        host.deleteLater()
+        qapp.setPalette(before)
+        theme.adopt(shown)
+
+
+def looks_of(panel: Any, page: Any) -> dict[str, object]:
+    """The panel's ground, an icon's most seen pixel, a page's text, a banner's edge."""
+    QApplication.processEvents()
+    icon = panel.tools["menu"].icon().pixmap(16).toImage()
+    edge = panel.banner.grab().toImage()
+    return {
+        "ground": panel.grab().toImage().pixelColor(5, 600),
+        "icon": max((icon.pixelColor(x, 8) for x in range(16)), key=QColor.alpha).name(),
+        "page": page.page.document().defaultStyleSheet(),
+        "banner": edge.pixelColor(1, edge.height() // 2).name(),
+    }
 
 
 def test_the_menu_holds_help_and_licences(panel: Any) -> None:

@@ -17,6 +17,7 @@ from stylesync_engine.request import (
     SpeakerPoint,
     to_dict,
 )
+from stylesync_engine.studio import Studio, read_studio
 
 __all__ = [
     "Cancelled",
@@ -32,6 +33,8 @@ __all__ = [
     "Quality",
     "RequestError",
     "SpeakerPoint",
+    "Studio",
     "__version__",
+    "read_studio",
     "to_dict",
 ]

@@ -1,3 +1,4 @@
+# ruff: noqa: N802  (Qt calls these by its own names)
 """Preferences, help and about: small windows beside the panel, never in its way."""
 
 from __future__ import annotations
@@ -6,7 +7,7 @@ import dataclasses
 import threading
 from typing import Literal
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
@@ -106,7 +107,7 @@ class PreferencesDialog(QDialog):
             lambda: self._set(preview_height=self.height_box.currentData())
         )
         self.limit.activated.connect(lambda: self._set(cache_mb=self.limit.currentData()))
-        self.consent.toggled.connect(lambda on: self._set(consent_required=on))
+        self.consent.clicked.connect(lambda on: self._set(consent_required=on))
         self.clean.clicked.connect(lambda: self._measure(0))
 
     def _show(self) -> None:
@@ -120,7 +121,14 @@ class PreferencesDialog(QDialog):
             max(0, self.height_box.findData(self.preferences.preview_height))
         )
         self.limit.setCurrentIndex(self.limit.findData(self.preferences.cache_mb))
-        self.consent.setChecked(self.preferences.consent_required)
+        if self.consent.isEnabled():
+            self.consent.setChecked(self.preferences.consent_required)
+
+    def show_studio_asks(self) -> None:
+        """The studio's rule stands above the editor's own."""
+        self.consent.setChecked(True)
+        self.consent.setEnabled(False)
+        self.consent.setText(self.tr("Dub only with consent on record: a rule of the studio"))
 
     def _set(self, **changes: object) -> None:
         self.preferences = dataclasses.replace(self.preferences, **changes)  # type: ignore[arg-type]
@@ -173,16 +181,27 @@ class TextDialog(QDialog):
         self.resize(*size)
         self.page = QTextBrowser()
         self.page.setOpenExternalLinks(True)
-        self.page.document().setDefaultStyleSheet(_page_style())
-        self.page.document().setDocumentMargin(16)
-        self.page.setHtml(html)
         self.page.setAccessibleName(title)
+        self._html = html
+        self._show()
         close = button(self.tr("Close"))
         close.clicked.connect(self.accept)
         made = QVBoxLayout(self)
         made.setContentsMargins(14, 14, 14, 12)
         made.addWidget(self.page)
         made.addLayout(row(None, close))
+
+    def _show(self) -> None:
+        document = self.page.document()
+        document.setDefaultStyleSheet(_page_style())
+        self.page.setHtml(self._html)
+        document.setDocumentMargin(16)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The text of a page does not follow the style sheet by itself."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._show()
 
 
 def _page_style() -> str:
@@ -234,7 +253,7 @@ def help_page(parent: QWidget) -> TextDialog:
         " above the original, which stays untouched."
     )
     html = f"<h2>{tr('A dub in three ranges')}</h2>{listed}<p>{done}</p>{_keys()}"
-    return TextDialog(tr("How it works"), html, (780, 740), parent)
+    return TextDialog(tr("How it works"), html, (780, 760), parent)
 
 
 def _keys() -> str:
@@ -242,7 +261,7 @@ def _keys() -> str:
     timeline, play, marks, views, dub, rest = map(_keys_of, all_groups())
     left, right = (timeline, play, dub), (marks, views, rest)
     columns = "".join(f"<td width='50%'>{''.join(part)}</td>" for part in (left, right))
-    return f"<table width='100%'><tr>{columns}</tr></table>"
+    return f"<table width='100%' style='margin-top: 10px'><tr>{columns}</tr></table>"
 
 
 def _keys_of(group: Group) -> str:

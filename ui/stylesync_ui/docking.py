@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
 from stylesync_ui import theme
 from stylesync_ui.panel import Panel
@@ -12,7 +12,7 @@ from stylesync_ui.panel import Panel
 
 def make_panel(parent: QWidget | None = None, timeline: str | None = None) -> Panel:
     """A panel for a dock of the host's; closing the dock must call its `shut`."""
-    theme.adopt(theme.theme_of(QApplication.palette()))
+    theme.adopt_host(parent)
     panel = Panel(parent=parent)
     if timeline:
         panel.open(Path(timeline))

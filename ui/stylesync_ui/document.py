@@ -148,14 +148,20 @@ def _clip_view(placed: PlacedClip, library: Library, layout: Layout) -> ClipView
 
 
 def in_our_words(sentence: str) -> str:
-    """Where the plugin's remedy is an option of the command line, the panel has a menu for it."""
+    """Where the remedy is an option of the command line, the panel has a control for it."""
     what, _, remedy = sentence.partition(";")
-    if "--search" in remedy:
-        ours = QCoreApplication.translate("document", "bring it back, or use Find missing media.")
-        return f"{what}; {ours}"
-    if "--consent" in remedy:
-        return f"{what}; {QCoreApplication.translate('document', 'choose it here.')}"
-    return sentence
+    ours = {
+        "--search": _tr("bring it back, or use Find missing media."),
+        "--consent": _tr("choose it here."),
+        "--deinterlace": _tr("choose Deinterlace under More."),
+        "--colour-space": _tr("choose its Colours under More."),
+    }
+    found = next((words for option, words in ours.items() if option in remedy), None)
+    return f"{what}; {found}" if found else sentence
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("document", text)
 
 
 def _track_view(clips: list[ClipView]) -> TrackView:

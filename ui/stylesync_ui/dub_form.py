@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.dub_wish import DubWish, StyleChoice
+from stylesync_ui.more_options import MoreOptions
 from stylesync_ui.parts import (
     Choice,
     Elided,
@@ -31,12 +32,12 @@ from stylesync_ui.parts import (
     dropped_file,
     label,
     line,
+    mark,
+    named_row,
     row,
     tool,
 )
 from stylesync_ui.problems import Problem, blocks
-
-NAME_WIDTH = 78
 
 
 class DubForm(QWidget):
@@ -82,7 +83,7 @@ class DubForm(QWidget):
         for key, name in (
             ("prores4444", "ProRes 4444"), ("prores422hq", "ProRes 422 HQ"), ("dnxhr", "DNxHR"),
             ("ffv1", self.tr("FFV1, lossless")), ("h264", "H.264"),
-            ("png", self.tr("PNG sequence")),
+            ("h265", "H.265"), ("png", self.tr("PNG sequence")),
             ("exr", self.tr("EXR sequence")),
         ):  # fmt: skip
             self.codec.addItem(name, key)
@@ -99,6 +100,7 @@ class DubForm(QWidget):
             self.tr("What the mouth does where the speech ends before the range.")
             + "\n" + self.tr("Speech that is longer than the range is cut off at its end.")
         )  # fmt: skip
+        self.more = MoreOptions()
         self.person = QLineEdit()
         self.person.setPlaceholderText(self.tr("Who is dubbed"))
         self.consent_choose = button(self.tr("Choose…"))
@@ -130,6 +132,10 @@ class DubForm(QWidget):
         self.person.editingFinished.connect(
             lambda: self.person_entered.emit(self.person.text().strip())
         )
+        self.more.option_changed.connect(self.option_changed)
+        self.more.heading.toggled.connect(
+            lambda _: QTimer.singleShot(0, lambda: self.area.ensureWidgetVisible(self.more))
+        )
         self.submit.clicked.connect(self.submitted)
 
     def _build(self) -> None:
@@ -150,7 +156,7 @@ class DubForm(QWidget):
         self._note_place(made, "style")
         self._plain_rows(made)
         made.addStretch(1)
-        area = QScrollArea()
+        area = self.area = QScrollArea()
         area.setWidget(page)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -168,21 +174,23 @@ class DubForm(QWidget):
         made.addWidget(line())
         made.addSpacing(6)
         speaker = self._text("speaker", self.tr("Speaker"))
-        made.addLayout(self._named(self.tr("Speaker"), speaker, self.speaker_auto))
+        made.addLayout(named_row(self.tr("Speaker"), speaker, self.speaker_auto))
         self._note_place(made, "speaker")
-        made.addLayout(self._named(self.tr("Quality"), self.quality))
-        made.addLayout(self._named(self.tr("Models"), self.models))
+        made.addLayout(named_row(self.tr("Quality"), self.quality))
+        made.addLayout(named_row(self.tr("Models"), self.models))
         self._note_place(made, "models")
-        made.addLayout(self._named(self.tr("Delivery"), self.delivery))
-        made.addLayout(self._named(self.tr("Codec"), self.codec))
+        made.addLayout(named_row(self.tr("Delivery"), self.delivery))
+        made.addLayout(named_row(self.tr("Codec"), self.codec))
         self._note_place(made, "delivery")
-        made.addLayout(self._named(self.tr("After speech"), self.policy))
-        made.addLayout(self._named(self.tr("Person"), self.person))
+        made.addLayout(named_row(self.tr("After speech"), self.policy))
+        made.addLayout(named_row(self.tr("Person"), self.person))
         consent = self._text("consent", self.tr("Consent"))
         made.addLayout(
-            self._named(self.tr("Consent"), consent, self.consent_clear, self.consent_choose)
+            named_row(self.tr("Consent"), consent, self.consent_clear, self.consent_choose)
         )
         self._note_place(made, "consent")
+        made.addSpacing(4)
+        made.addWidget(self.more)
 
     def _section(
         self, made: QVBoxLayout, kind: str, title: str, note: QLabel | None, *buttons: QWidget
@@ -195,18 +203,6 @@ class DubForm(QWidget):
             parts += [4, note]
         layout = row(*parts, None, *buttons)
         made.addLayout(layout)
-
-    def _named(self, name: str, *widgets: QWidget) -> QVBoxLayout:
-        title = label(name, "muted")
-        title.setFixedWidth(NAME_WIDTH)
-        layout = row(title, *widgets)
-        layout.setStretch(1, 1)
-        title.setBuddy(widgets[0])
-        if not widgets[0].accessibleName():
-            widgets[0].setAccessibleName(name)
-        outer = QVBoxLayout()
-        outer.addLayout(layout)
-        return outer
 
     def _text(self, key: str, name: str) -> Elided:
         text = Elided()
@@ -273,13 +269,14 @@ class DubForm(QWidget):
             (self.delivery, options.delivery), (self.policy, options.length),
         ):  # fmt: skip
             box.setCurrentIndex(box.findData(value))
+        codecs = [self.codec.itemData(number) for number in range(self.codec.count())]
+        self.codec.refuse({codec: wish.refusal("codec", codec) for codec in codecs})
+        self.more.show_wish(wish)
 
     def _show_text(self, key: str, text: str, is_set: bool) -> None:
         place = self._texts[key]
-        place.setProperty("role", "" if is_set else "muted")
+        mark(place, "role", "" if is_set else "muted")
         place.setText(text)
-        place.style().unpolish(place)
-        place.style().polish(place)
 
     def show_problems(self, problems: Sequence[Problem], summary: str) -> None:
         """Notes beside their fields; the button works where nothing blocks."""

@@ -7,9 +7,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from stylesync_plugin.contract import DubOptions
+from stylesync_plugin.contract import Codec, Delivery, DubOptions, RequestError
 from stylesync_plugin.times import Span
 
 
@@ -50,7 +50,11 @@ class SpeakerChoice:
 
 @dataclass(frozen=True, slots=True)
 class DubWish:
-    """All of it; incomplete wishes are fine, `problems.check` says what is missing."""
+    """All of it; incomplete wishes are fine, `problems.check` says what is missing.
+
+    `second` is a further delivery of the same dub. Raises RequestError where the codec cannot hold
+    one of the deliveries.
+    """
 
     dub: Span | None = None
     speech: SpeechChoice | None = None
@@ -58,7 +62,42 @@ class DubWish:
     speaker: SpeakerChoice | None = None
     person: str = ""
     consent: str | None = None
+    second: Delivery | None = None
     options: DubOptions = field(default_factory=DubOptions)
+
+    def __post_init__(self) -> None:
+        if self.second is not None:
+            dataclasses.replace(self.options, delivery=self.second)
+
+    def with_option(self, name: str, value: Any) -> DubWish:
+        """Another wish; raises RequestError where that cannot be.
+
+        The codec follows a delivery that it cannot hold.
+        """
+        if name not in ("delivery", "second"):
+            options = dataclasses.replace(self.options, **{name: value})
+            return dataclasses.replace(self, options=options)
+        delivery = value if name == "delivery" else self.options.delivery
+        second = value if name == "second" else self.second
+        return self._deliver(delivery, second if second != delivery else None)
+
+    def _deliver(self, delivery: Delivery, second: Delivery | None) -> DubWish:
+        refused = RequestError()
+        for codec in (self.options.codec, *get_args(Codec)):
+            try:
+                options = dataclasses.replace(self.options, delivery=delivery, codec=codec)
+                return dataclasses.replace(self, second=second, options=options)
+            except RequestError as error:
+                refused = error
+        raise refused
+
+    def refusal(self, name: str, value: Any) -> str:
+        """The sentence against another value of an option; empty where it can be."""
+        try:
+            self.with_option(name, value)
+        except RequestError as error:
+            return str(error)
+        return ""
 
     def to_job(self, name: str, path: str | None) -> dict[str, Any]:
         """The plugin's job data; `path` is the file that the range shows.
@@ -85,6 +124,8 @@ class DubWish:
             data["person"] = self.person
         if self.consent:
             data["consent"] = self.consent
+        if self.second is not None:
+            data["second"] = self.second
         return data
 
 

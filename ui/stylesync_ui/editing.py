@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from stylesync_plugin.contract import DubError, RequestError
+from stylesync_plugin.contract import DubError, RequestError, Studio, read_studio
 from stylesync_plugin.plan import Plan
 from stylesync_plugin.times import Span, time_code
 
@@ -40,7 +40,8 @@ class Editing(QObject):
         self.wish = DubWish()
         self.document: Document | None = None
         self.models_here: dict[str, bool] = {}
-        self.consent_required = False
+        self.consent_wanted = False
+        self._studio: Studio | str = Studio()
         self._desk, self._zero_of = desk, zero_of
         self._plan = PlanCheck(bridge)
         self._plan.checked.connect(self._planned)
@@ -56,12 +57,27 @@ class Editing(QObject):
 
     def open(self, document: Document) -> None:
         self.document = document
+        self.read_studio()
         kept = self.wish
-        self.wish = DubWish(person=kept.person, consent=kept.consent, options=kept.options)
+        self.wish = DubWish(
+            person=kept.person, consent=kept.consent, second=kept.second, options=kept.options
+        )
         self._touch()
 
     def close(self) -> None:
         self._plan.stop()
+
+    def read_studio(self) -> None:
+        """The studio's rules, which hold beside the editor's own; a sentence where they cannot be
+        understood."""
+        try:
+            self._studio = read_studio()
+        except RequestError as error:
+            self._studio = str(error)
+
+    @property
+    def studio_asks_consent(self) -> bool:
+        return isinstance(self._studio, Studio) and self._studio.consent_required
 
     def learn_models(self, link: EngineLink) -> None:
         """Which models are here; long jobs go first, so nothing waits for the answer."""
@@ -82,21 +98,13 @@ class Editing(QObject):
 
     def set_option(self, name: str, value: Any) -> str:
         """Change an option; returns the sentence of a combination that cannot be."""
-        changes = {name: value}
-        if name == "delivery" and value == "vfx":
-            changes["codec"] = "exr"
-        elif name == "delivery" and value == "overlay" and self._codec_without_alpha():
-            changes["codec"] = "prores4444"
         try:
-            options = dataclasses.replace(self.wish.options, **changes)
+            self.wish = self.wish.with_option(name, value)
         except RequestError as error:
             self.changed.emit()
             return str(error)
-        self.set_wish(options=options)
+        self._touch()
         return ""
-
-    def _codec_without_alpha(self) -> bool:
-        return self.wish.options.codec in ("prores422hq", "dnxhr", "h264")
 
     def mark(self, kind: Kind, end: End, moment: Fraction) -> None:
         """Set one end of a range; the other follows where it would lie behind."""
@@ -177,7 +185,8 @@ class Editing(QObject):
             face_width=width,
             cuts=cuts,
             models_here=self.models_here.get(self.wish.options.models),
-            consent_required=self.consent_required,
+            consent_required=self.consent_wanted or self.studio_asks_consent,
+            studio_error=self._studio if isinstance(self._studio, str) else "",
             plan_error=self._plan_error,
         )
 

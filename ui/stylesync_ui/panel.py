@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from stylesync_plugin.times import Span
@@ -29,6 +29,7 @@ from stylesync_ui.job_record import JobRecord
 from stylesync_ui.marking import Marking
 from stylesync_ui.media_desk import MediaDesk
 from stylesync_ui.panel_layout import PanelLayout
+from stylesync_ui.parts import recolour_icons
 from stylesync_ui.playing import Player
 from stylesync_ui.preferences import Home, Preferences
 from stylesync_ui.preview_folder import PreviewFolder
@@ -39,6 +40,8 @@ from stylesync_ui.source_zeros import SourceZeros
 from stylesync_ui.timeline_desk import TimelineDesk
 from stylesync_ui.viewer_canvas import Mode
 from stylesync_ui.viewing import Viewing
+
+_PALETTE_EVENTS = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
 
 
 class Panel(PanelLayout):
@@ -52,6 +55,7 @@ class Panel(PanelLayout):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self.setObjectName("panel")
+        self._watch_host()
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setStyleSheet(theme.style_sheet(theme.current()))
         self.home = home or Home.default()
@@ -148,7 +152,28 @@ class Panel(PanelLayout):
             if bare and is_own_key(QApplication.focusWidget(), key.key()):
                 event.accept()
                 return True
+        if event.type() == QEvent.Type.ParentChange:
+            self._watch_host()
+        elif event.type() in _PALETTE_EVENTS:
+            self._recolour()
         return super().event(event)
+
+    def _watch_host(self) -> None:
+        host = self.parentWidget()
+        if host is not None:
+            host.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A widget with a style sheet does not hear of its host's palette: the host is watched."""
+        if watched is self.parentWidget() and event.type() in _PALETTE_EVENTS:
+            self._recolour()
+        return False
+
+    def _recolour(self) -> None:
+        """The host has other colours now."""
+        if theme.adopt_host(self.parentWidget()):
+            self.setStyleSheet(theme.style_sheet(theme.current()))
+            recolour_icons(self)
 
     @property
     def document(self) -> Document | None:
@@ -349,7 +374,7 @@ class Panel(PanelLayout):
     def _adopt(self, preferences: Preferences) -> None:
         before, self.preferences = self.preferences, preferences
         self.viewing.height = preferences.preview_height
-        self.editing.consent_required = preferences.consent_required
+        self.editing.consent_wanted = preferences.consent_required
         self.jobs.media_folders = preferences.folders
         self.player.sound_on = preferences.sound_on
         self.viewer.show_sound(preferences.sound_on, self.player.output.trouble)
@@ -364,7 +389,10 @@ class Panel(PanelLayout):
             self.timeline.look_for_media()
 
     def show_preferences(self) -> None:
+        self.editing.read_studio()
         dialog = PreferencesDialog(self.preferences, self.desk.folder, self)
+        if self.editing.studio_asks_consent:
+            dialog.show_studio_asks()
         dialog.changed.connect(self._adopt)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.show()

@@ -1,23 +1,24 @@
-# ruff: noqa: N802  (Qt calls these by its own names)
+# ruff: noqa: N802, S101  (Qt's own names; asserts that tell the type checker)
 """Small building blocks that several widgets share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from PySide6.QtCore import QMimeData, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
     QFontMetrics,
     QKeyEvent,
     QPainter,
     QPaintEvent,
     QPen,
     QResizeEvent,
+    QStandardItemModel,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QCheckBox,
     QComboBox,
@@ -37,6 +38,8 @@ from stylesync_ui import theme
 from stylesync_ui.icons import icon
 from stylesync_ui.timecode_entry import parse_entry
 
+NAME_WIDTH = 78
+
 
 def label(text: str = "", role: str = "") -> QLabel:
     made = QLabel(text)
@@ -50,7 +53,7 @@ def button(text: str, role: str = "", icon_name: str = "") -> QPushButton:
     if role:
         made.setProperty("role", role)
     if icon_name:
-        made.setIcon(icon(icon_name))
+        show_icon(made, icon_name)
         made.setIconSize(QSize(20, 16))  # 2 px of air on each side
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the space bar to the player
     made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -60,7 +63,7 @@ def button(text: str, role: str = "", icon_name: str = "") -> QPushButton:
 def tool(icon_name: str, name: str, shortcut: str = "", flat: bool = True) -> QToolButton:
     """An icon button; its name is read aloud and shown as a tip."""
     made = QToolButton()
-    made.setIcon(icon(icon_name))
+    show_icon(made, icon_name)
     made.setIconSize(QSize(16, 16))
     made.setAccessibleName(name)
     made.setToolTip(f"{name}  ({shortcut})" if shortcut else name)
@@ -68,6 +71,27 @@ def tool(icon_name: str, name: str, shortcut: str = "", flat: bool = True) -> QT
         made.setProperty("role", "flat")
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made
+
+
+def show_icon(widget: QAbstractButton, name: str) -> None:
+    """An icon by its name, which the button keeps for when the colours change."""
+    widget.setProperty("icon_name", name)
+    widget.setIcon(icon(name))
+
+
+def recolour_icons(widget: QWidget) -> None:
+    """Draw every icon below a widget anew, in the colours of now."""
+    for found in widget.findChildren(QAbstractButton):
+        if name := found.property("icon_name"):
+            found.setIcon(icon(name))
+
+
+def mark(widget: QWidget, name: str, value: object) -> None:
+    """Set a property that the style sheet asks for."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def line(horizontal: bool = True) -> QFrame:
@@ -169,6 +193,18 @@ class Elided(QLabel):
         super().setText(text)
 
 
+def named_row(name: str, *widgets: QWidget) -> QHBoxLayout:
+    """A row of the form: its name, which is read aloud too, and the widgets beside it."""
+    title = label(name, "muted")
+    title.setFixedWidth(NAME_WIDTH)
+    title.setBuddy(widgets[0])
+    if name and not widgets[0].accessibleName():
+        widgets[0].setAccessibleName(name)
+    made = row(title, *widgets)
+    made.setStretch(1, 1)
+    return made
+
+
 class Choice(QComboBox):
     """A list to choose from, with an arrow of our own."""
 
@@ -186,6 +222,15 @@ class Choice(QComboBox):
         painter.drawPolyline([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)])
         painter.end()
 
+    def refuse(self, reasons: Mapping[str, str]) -> None:
+        """Entries that have a reason cannot be chosen, and tell it as their tip."""
+        model = self.model()
+        assert isinstance(model, QStandardItemModel)
+        for number in range(self.count()):
+            reason = reasons.get(self.itemData(number), "")
+            model.item(number).setEnabled(not reason)
+            model.item(number).setToolTip(reason)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scrolling the form must not change what is chosen."""
         event.ignore()
@@ -193,6 +238,10 @@ class Choice(QComboBox):
 
 class Check(QCheckBox):
     """A box to tick, drawn in the theme's colours."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the space bar to the player
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(theme.ui_font(), self)
@@ -214,7 +263,7 @@ class Check(QCheckBox):
             x, y = box.center().x(), box.center().y()
             points = [QPointF(x - 3.5, y), QPointF(x - 1, y + 2.5), QPointF(x + 3.5, y - 2.5)]
             painter.drawPolyline(points)
-        painter.setPen(colours.text)
+        painter.setPen(colours.text if self.isEnabled() else colours.muted)
         painter.setFont(theme.ui_font())
         room = QRectF(self.rect()).adjusted(23, 0, 0, 0)
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, self.text())
@@ -244,21 +293,19 @@ class Note(QWidget):
     def __init__(self, text: str, level: str) -> None:
         super().__init__()
         self._level = level
-        said = label(text)
+        said = label(text, "note")
         said.setWordWrap(True)
-        said.setStyleSheet(f"color: {self._colour().name()}; font-size: 11px;")
+        said.setProperty("level", level)
         made = row(said)
         made.setContentsMargins(9, 1, 0, 1)
         self.setLayout(made)
         self.setAccessibleName(text)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
 
-    def _colour(self) -> QColor:
-        return theme.current().of_level(self._level)
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(QRectF(0, 2, 2, self.height() - 4), self._colour())
+        colour = theme.current().of_level(self._level)
+        painter.fillRect(QRectF(0, 2, 2, self.height() - 4), colour)
         painter.end()
 
 
@@ -326,9 +373,7 @@ class TimeField(QLineEdit):
 
     def _mark(self, problem: str) -> None:
         self.setToolTip(problem)
-        self.setProperty("wrong", bool(problem))
-        self.style().unpolish(self)
-        self.style().polish(self)
+        mark(self, "wrong", bool(problem))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
@@ -346,6 +391,7 @@ class Banner(QFrame):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setProperty("role", "banner")
         self.text = label()
         self.text.setWordWrap(True)
         self._buttons = [button(""), button("")]
@@ -362,11 +408,7 @@ class Banner(QFrame):
 
     def say(self, text: str, level: str, *actions: tuple[str, str]) -> None:
         """`actions` are (key, text) pairs."""
-        colour = theme.current().of_level(level) if level != "good" else theme.current().good
-        self.setStyleSheet(
-            f"Banner {{ background: {theme.current().raised.name()}; border: 0;"
-            f" border-left: 4px solid {colour.name()}; }}"
-        )
+        mark(self, "level", level)
         self.text.setText(text)
         self.setAccessibleName(text)
         for number, entry in enumerate(self._buttons):

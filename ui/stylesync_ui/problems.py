@@ -44,7 +44,7 @@ class Findings:
     """What is known of the media so far; None where it is not known yet.
 
     `faces` are counts and `face_widths` px of the sampled frames; `cuts` are timeline seconds
-    written as time codes.
+    written as time codes. `studio_error` says why the studio's settings cannot be followed.
     """
 
     clips: tuple[ShownClip, ...] = ()
@@ -55,6 +55,7 @@ class Findings:
     cuts: tuple[str, ...] = ()
     models_here: bool | None = None
     consent_required: bool = False
+    studio_error: str = ""
     plan_error: str = ""
 
 
@@ -166,11 +167,15 @@ def _of_models(found: Findings) -> list[Problem]:
 
 
 def _of_consent(wish: DubWish, found: Findings) -> list[Problem]:
+    if found.studio_error:
+        return [Problem("consent", "error", found.studio_error)]
     if wish.consent:
         return []
-    level: Level = "error" if found.consent_required else "hint"
+    if found.consent_required:
+        text = tr("Dubs are made only with the person's consent on record; choose it here.")
+        return [Problem("consent", "error", text)]
     text = tr("No consent of the person is on record; broadcasters ask for it in writing.")
-    return [Problem("consent", level, text)]
+    return [Problem("consent", "hint", text)]
 
 
 def _field_of(sentence: str) -> Field:
@@ -180,6 +185,7 @@ def _field_of(sentence: str) -> Field:
         return "consent"
     fields: tuple[tuple[str, Field], ...] = (
         ("speech", "speech"), ("style", "style"), ("codec", "delivery"),
+        ("delivery", "delivery"),
     )  # fmt: skip
     for word, field in fields:
         if words.startswith((f"the {word}", f"the media '{word}")) or f"of the {word}" in words:

@@ -14,10 +14,9 @@ from PySide6.QtWidgets import (
 )
 from stylesync_plugin.contract import DubOptions
 
-from stylesync_ui import theme
 from stylesync_ui.job_queue import JobQueue
 from stylesync_ui.job_record import JobRecord
-from stylesync_ui.parts import Elided, button, label, line, row, tool
+from stylesync_ui.parts import Elided, button, label, line, mark, row, tool
 
 ACTIONS: dict[str, tuple[str, ...]] = {
     "waiting": ("cancel",),
@@ -88,11 +87,11 @@ class JobCard(QFrame):
         self.place.setText(f"{Path(job.timeline).name}  ·  {quality_title(self, job)}")
         self.bar.setVisible(job.state == "running")
         self.bar.setValue(round(job.share * 1000))
-        text, colour = describe(self, job)
+        text, level = describe(self, job)
         self.state.setText(text)
         self.notes.setText("\n".join(job.warnings))
         self.notes.setVisible(job.state == "done" and bool(job.warnings))
-        self.state.setStyleSheet(f"color: {colour};")
+        mark(self.state, "level", level)
         self.setAccessibleName(f"{job.title}: {text}")
 
 
@@ -190,25 +189,23 @@ def stage_title(widget: QWidget, stage: str) -> str:
 
 
 def describe(widget: QWidget, job: JobRecord) -> tuple[str, str]:
-    """What a job says about itself, and its colour."""
-    colours = theme.current()
+    """What a job says about itself, and the level that colours it."""
     if job.state == "running":
-        return _running(widget, job), colours.text.name()
+        return _running(widget, job), ""
     if job.state == "done":
         text = widget.tr("Done: {n} frames in {time}").format(
             n=job.frames, time=duration_text(job.seconds)
         )
         if job.placed:
             text += widget.tr(", on its track")
-        return text, colours.good.name()
+        return text, "good"
     said = {
         "waiting": widget.tr("Waiting"),
         "cancelled": widget.tr("Cancelled"),
         "failed": job.message,
         "interrupted": job.message,
     }[job.state]
-    level = {"failed": colours.error, "interrupted": colours.warning}
-    return said, level.get(job.state, colours.muted).name()
+    return said, {"failed": "error", "interrupted": "warning"}.get(job.state, "hint")
 
 
 def _running(widget: QWidget, job: JobRecord) -> str:

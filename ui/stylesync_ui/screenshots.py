@@ -23,7 +23,6 @@ from PySide6.QtGui import QColor, QCursor, QPalette
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from stylesync_plugin.times import Span
 
-from stylesync_ui import theme
 from stylesync_ui.parts import Banner
 from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
@@ -192,6 +191,20 @@ def take_editing_states(session: Session, asked: argparse.Namespace) -> None:
         panel.marking.choose_face(*faces[0].centre)
     session.settle()
     session.take("ranges_chosen")
+    take_more_options(session)
+
+
+def take_more_options(session: Session) -> None:
+    panel, heading = session.panel, session.panel.form.more.heading
+    heading.click()
+    for name, value in (("second", "overlay"), ("keep_sound", True), ("colour_space", "pq")):
+        panel.set_option(name, value)
+    session.settle()
+    session.take("more_options")
+    heading.click()
+    session.take("more_options_closed")
+    for name, plain in (("second", None), ("keep_sound", False), ("colour_space", None)):
+        panel.set_option(name, plain)
 
 
 def take_problems(session: Session, asked: argparse.Namespace) -> None:
@@ -205,10 +218,10 @@ def take_problems(session: Session, asked: argparse.Namespace) -> None:
     panel.marking.take_speech(str(asked.speech))
     panel.editing.draw("style", Span(second.start, second.end), "V1")
     panel.set_option("models", "paper")
-    panel.editing.consent_required = True
+    panel.editing.consent_wanted = True
     session.settle()
     session.take("no_models_no_consent")
-    panel.editing.consent_required = False
+    panel.editing.consent_wanted = False
     panel.editing.set_wish(dub=shot)
 
 
@@ -342,19 +355,18 @@ def take_narrow_dock(session: Session) -> None:
 
 
 def take_light_host(session: Session) -> None:
-    """Docked in a host with a light palette."""
-    theme.adopt(theme.theme_of(QPalette(QColor("#ececec"))))
-    session.replace(None)
-    panel = session.panel
-    panel.open(session.scratch / "interview.otio")
-    session.wait(lambda: panel.document is not None)
+    """The host becomes light while the panel is open."""
+    panel, application = session.panel, session.application
+    dark = application.palette()
+    application.setPalette(QPalette(QColor("#ececec")))
     panel.do("this_shot")
     session.settle()
     panel.do("show_queue")
     session.take("light_host_queue")
     panel.do("show_queue")
     session.take("light_host")
-    theme.adopt(theme.theme_of())
+    take_other_windows(session)
+    application.setPalette(dark)
 
 
 def take_offline(session: Session) -> None:

@@ -9,7 +9,6 @@ from fractions import Fraction
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollBar, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
-from stylesync_ui import theme
 from stylesync_ui.document import ClipView
 from stylesync_ui.editing import Kind
 from stylesync_ui.media_desk import MediaDesk
@@ -47,8 +46,7 @@ class StripArea(QWidget):
         bar.setProperty("role", "bar")
         bar.setFixedHeight(36)
         for key, entry in self.kinds.buttons.items():
-            colour = theme.current().of_range(key).name()
-            entry.setStyleSheet(f"QToolButton:checked {{ color: {colour}; }}")
+            entry.setProperty("range", key)
         self.snap.setCheckable(True)
         self.snap.setChecked(True)
         self.zoom.setFixedWidth(90)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtGui import QColor, QFont, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 SPACE = 8
 ROW = 26
@@ -103,6 +103,15 @@ def adopt(theme: Theme) -> None:
     _current = theme
 
 
+def adopt_host(host: QWidget | None) -> bool:
+    """Take the colours of the widget that the panel lies in, else the application's; whether they
+    are others."""
+    found = theme_of(host.palette() if host is not None else QApplication.palette())
+    is_new = found != current()
+    adopt(found)
+    return is_new
+
+
 def ui_font(pixels: int = 12, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
     font = QFont()
     font.setFamilies(FAMILIES)
@@ -145,7 +154,7 @@ def apply_to_application(application: QApplication) -> None:
 
 def style_sheet(theme: Theme) -> str:
     names = ("base", "deep", "raised", "field", "line", "hover", "text", "muted", "faint", "accent",
-             "on_accent", "error", "warning", "good")  # fmt: skip
+             "on_accent", "dub", "speech", "style", "error", "warning", "good")  # fmt: skip
     sheet = _SHEET
     for name in sorted(names, key=len, reverse=True):
         sheet = sheet.replace(f"@{name}", getattr(theme, name).name())
@@ -158,6 +167,17 @@ QWidget#panel, QDialog, QWidget#page { background: @base; color: @text; }
 QLabel { color: @text; background: transparent; }
 QLabel[role="muted"] { color: @muted; }
 QLabel[role="title"] { font-size: 13px; font-weight: 600; }
+QLabel[level="error"] { color: @error; }
+QLabel[level="warning"] { color: @warning; }
+QLabel[level="hint"] { color: @muted; }
+QLabel[level="todo"] { color: @accent; }
+QLabel[level="good"] { color: @good; }
+QLabel[role="note"] { font-size: 11px; }
+QFrame[role="banner"] { background: @raised; border: 0; border-left: 4px solid @muted; }
+QFrame[role="banner"][level="error"] { border-left-color: @error; }
+QFrame[role="banner"][level="warning"] { border-left-color: @warning; }
+QFrame[role="banner"][level="todo"] { border-left-color: @accent; }
+QFrame[role="banner"][level="good"] { border-left-color: @good; }
 QLabel[role="big"] { font-size: 20px; font-weight: 600; }
 QFrame[role="bar"] { background: @raised; border: 0; }
 QFrame[role="card"] { background: @raised; border: 1px solid @line; border-radius: 6px; }
@@ -183,6 +203,12 @@ QPushButton[role="primary"]:disabled { background: @hover; color: @muted; border
 QPushButton[role="link"] { background: transparent; border: 0; color: @accent; padding: 0 4px; }
 QPushButton[role="link"]:hover { color: @text; }
 QPushButton[role="link"]:focus { border: 1px solid @accent; }
+QPushButton[role="fold"] {
+  background: transparent; border: 1px solid transparent; color: @muted; text-align: left;
+  padding: 0 4px 0 0;
+}
+QPushButton[role="fold"]:hover { color: @text; }
+QPushButton[role="fold"]:focus { border-color: @accent; }
 QToolButton[role="flat"] { background: transparent; border: 1px solid transparent; }
 QToolButton[role="flat"]:hover { background: @hover; }
 QToolButton[role="flat"]:focus { border-color: @accent; }
@@ -201,6 +227,9 @@ QToolButton[role="segment"][last="true"] {
 QToolButton[role="segment"]:hover { color: @text; }
 QToolButton[role="segment"]:disabled { color: @faint; }
 QToolButton[role="segment"]:checked { background: @hover; color: @text; font-weight: 600; }
+QToolButton[range="dub"]:checked { color: @dub; }
+QToolButton[range="speech"]:checked { color: @speech; }
+QToolButton[range="style"]:checked { color: @style; }
 QToolButton[role="segment"]:focus { border: 1px solid @accent; }
 QLineEdit, QComboBox {
   background: @field; color: @text; border: 1px solid @line; border-radius: 4px;

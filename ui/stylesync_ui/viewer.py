@@ -11,8 +11,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from stylesync_plugin.times import time_code
 
 from stylesync_ui import theme
-from stylesync_ui.icons import icon
-from stylesync_ui.parts import Elided, Segments, TimeField, label, row, tool
+from stylesync_ui.parts import Elided, Segments, TimeField, label, row, show_icon, tool
 from stylesync_ui.viewer_canvas import Mode, ViewerCanvas
 
 
@@ -108,7 +107,7 @@ class Viewer(QWidget):
 
     def show_speed(self, speed: int) -> None:
         playing = speed != 0
-        self.tools["play"].setIcon(icon("pause" if playing else "play"))
+        show_icon(self.tools["play"], "pause" if playing else "play")
         name = self.tr("Pause") if playing else self.tr("Play")
         self.tools["play"].setAccessibleName(name)
         self.speed.setText("" if speed in (0, 1) else f"{speed}×")
@@ -117,7 +116,7 @@ class Viewer(QWidget):
         """Whether sound is on, and why none is heard."""
         button = self.tools["sound"]
         button.setChecked(on)
-        button.setIcon(icon("sound" if on and not trouble else "mute"))
+        show_icon(button, "sound" if on and not trouble else "mute")
         button.setToolTip(trouble or self.tr("Sound  (M)"))
 
     def next_face(self) -> None:
