@@ -67,7 +67,9 @@ def adapt_renderer(
     adapted = train_renderer(
         config, train, models.autoencoder, work / "run", check, on_figures, start=start
     )
-    save_models(output, name=output.name, renderer=adapted, base=base)
+    # It knows the speaker now: all of what it changes is kept.
+    trusted = {name: replace(own, change=1.0) for name, own in models.samplings.items()}
+    save_models(output, name=output.name, renderer=adapted, samplings=trusted, base=base)
     facts = {
         "output": str(output),
         "base": base,
