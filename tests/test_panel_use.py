@@ -328,6 +328,11 @@ def test_more_options_are_folded_away_and_become_the_job(panel: Any, tmp_path: P
     open_timeline(panel, make_timeline(tmp_path))
     more, wish = panel.form.more, panel.editing
     assert not more.second.isVisible()
+    place = more.heading.mapTo(panel.form, QPoint(0, 0))
+    for _ in range(2):
+        click(more.heading)
+        QApplication.processEvents()
+        assert more.heading.mapTo(panel.form, QPoint(0, 0)) == place
     panel.window().resize(460, 900)
     click(more.heading)
     last = more.checks["deinterlace"]

@@ -78,6 +78,7 @@ class MoreOptions(QWidget):
         made.setSpacing(0)
         made.addLayout(row(self.heading, None))
         made.addWidget(self._body)
+        made.addStretch(1)  # else the heading jumps while the form takes its new size
         self._fold(False)
 
     def _connect(self) -> None:

@@ -57,7 +57,8 @@ class Panel(PanelLayout):
         self.setObjectName("panel")
         self._watch_host()
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setStyleSheet(theme.style_sheet(theme.current()))
+        self._worn = theme.current()
+        self.setStyleSheet(theme.style_sheet(self._worn))
         self.home = home or Home.default()
         self.preferences = Preferences.read(self.home.preferences)
         self._build_parts(command)
@@ -171,8 +172,10 @@ class Panel(PanelLayout):
 
     def _recolour(self) -> None:
         """The host has other colours now."""
-        if theme.adopt_host(self.parentWidget()):
-            self.setStyleSheet(theme.style_sheet(theme.current()))
+        theme.adopt_host(self.parentWidget())
+        if self._worn != theme.current():
+            self._worn = theme.current()
+            self.setStyleSheet(theme.style_sheet(self._worn))
             recolour_icons(self)
 
     @property

@@ -103,13 +103,9 @@ def adopt(theme: Theme) -> None:
     _current = theme
 
 
-def adopt_host(host: QWidget | None) -> bool:
-    """Take the colours of the widget that the panel lies in, else the application's; whether they
-    are others."""
-    found = theme_of(host.palette() if host is not None else QApplication.palette())
-    is_new = found != current()
-    adopt(found)
-    return is_new
+def adopt_host(host: QWidget | None) -> None:
+    """Take the colours of the widget that the panel lies in, else the application's."""
+    adopt(theme_of(host.palette() if host is not None else QApplication.palette()))
 
 
 def ui_font(pixels: int = 12, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
