@@ -32,14 +32,18 @@ def open_file(path: str | Path) -> InputContainer:
 
 
 def decode(container: InputContainer) -> Iterator[VideoFrame]:
-    """Every frame that decodes; damaged packets are left out."""
-    stream = container.streams.video[0]
+    """Every frame that decodes; packets that are damaged, or ask for what the decoder does not
+    know, are left out."""
+    stream = next(iter(container.streams.video), None)
+    if stream is None or stream.codec_context is None:
+        return
     stream.thread_type = "AUTO"
     for packet in packets_of(container):
         try:
-            yield from stream.decode(packet)
-        except av.error.InvalidDataError:
+            frames = stream.decode(packet)
+        except av.error.FFmpegError:
             continue
+        yield from frames
 
 
 def packets_of(container: InputContainer) -> Iterator[Any]:
@@ -65,6 +69,8 @@ def picture_stream(container: InputContainer, path: str) -> Any:
         has_sound = bool(container.streams.audio)
         what = "only sound" if has_sound else "no picture"
         raise MediaError(f"'{path}' holds {what}; give a clip with a picture.")
+    if pictures[0].codec_context is None:
+        raise MediaError(f"The picture of '{path}' is in no known codec; export it in another.")
     if kinds.endswith("_pipe") or kinds.startswith("image2"):
         raise MediaError(f"'{path}' is a still image; give a clip.")
     return pictures[0]

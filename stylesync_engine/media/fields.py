@@ -9,12 +9,24 @@ from typing import Any
 import av
 from av.video.frame import VideoFrame
 
+from stylesync_engine.request import MediaError
+
 
 def deinterlace(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     """One frame for each, by bwdif (a cubic within the field, guided by the fields around it).
 
-    Progressive frames pass through as they are.
+    Progressive frames pass through as they are. Raises MediaError for frames that the filter
+    does not take.
     """
+    try:
+        yield from _filtered(frames)
+    except av.error.FFmpegError as error:
+        raise MediaError(
+            "The fields of this clip cannot be made into frames; export it as progressive frames."
+        ) from error
+
+
+def _filtered(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     graph: Any = None
     stamps: deque[int | None] = deque()
     for frame in frames:

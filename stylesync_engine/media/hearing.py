@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -55,7 +55,7 @@ def read_audio_blocks(
 ) -> Iterator[Sound]:
     """The same as `read_audio`, block by block: an hour needs no more memory than a second.
 
-    `track` counts the file's sound streams.
+    `track` counts the file's sound streams whose codec is known, as `VideoInfo.audio` does.
     """
     with open_file(path) as container:
         stream = _sound_stream(container, path, track)
@@ -71,13 +71,14 @@ def read_audio_blocks(
 def probe_sound(path: str | Path) -> AudioTrack:
     """What the first sound of a file is. Raises MediaError where there is none."""
     with open_file(path) as container:
-        context = _sound_stream(container, path).codec_context
+        stream = _sound_stream(container, path)
+        context = stream.codec_context
         if context.channels > MOST_CHANNELS:
             raise MediaError(
                 f"The sound of '{path}' has {context.channels} channels;"
                 f" give one with at most {MOST_CHANNELS}."
             )
-        return describe_sound(container.streams.audio[0])
+        return describe_sound(stream)
 
 
 def describe_sound(stream: Any) -> AudioTrack:
@@ -87,10 +88,19 @@ def describe_sound(stream: Any) -> AudioTrack:
     return AudioTrack(context.channels, context.sample_rate, context.name, names)
 
 
+def sounds_of(container: InputContainer) -> list[Any]:
+    """The sound streams in a codec that is known; the others cannot be heard."""
+    streams: Iterable[Any] = container.streams.audio
+    return [stream for stream in streams if stream.codec_context is not None]
+
+
 def _sound_stream(container: InputContainer, path: str | Path, track: int = 0) -> Any:
     if not container.streams.audio:
         raise MediaError(f"'{path}' has no sound; give a file with speech.")
-    stream = container.streams.audio[track]
+    sounds = sounds_of(container)
+    if not sounds:
+        raise MediaError(f"The sound of '{path}' is in no known codec; export it as WAV.")
+    stream = sounds[track]
     if not stream.codec_context.sample_rate or not stream.codec_context.channels:
         raise MediaError(f"The sound of '{path}' is damaged; export it again.")
     return stream
@@ -143,11 +153,13 @@ def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> I
         except av.error.FFmpegError as error:
             raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
         try:
-            yield from stream.decode(packet)
-        except av.error.InvalidDataError as error:
+            frames = stream.decode(packet)
+        except av.error.FFmpegError as error:
             errors += 1
             if errors > 3:
                 raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
+            continue
+        yield from frames
 
 
 def _float_block(frame: Any) -> Sound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+import av
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
@@ -12,6 +13,7 @@ from av.video.frame import VideoFrame
 from stylesync_engine.colour import space_of_tags
 from stylesync_engine.media.clips import MATRICES
 from stylesync_engine.pixels import PixelImage, PixelLayout, is_supported, layout_of
+from stylesync_engine.request import MediaError
 
 Turn = tuple[int, int, int, int]
 """a, b, c, d of a display matrix, each -1, 0 or 1."""
@@ -61,7 +63,12 @@ def _supported(frame: VideoFrame) -> VideoFrame:
         target = name[:-2] + "le"
     else:
         target = "gbrp16le" if frame.format.is_rgb else "yuv444p16le"
-    return frame.reformat(format=target)
+    try:
+        return frame.reformat(format=target)
+    except av.error.FFmpegError as error:
+        raise MediaError(
+            f"Pictures of {name} cannot be read; export the clip in another codec."
+        ) from error
 
 
 def _plane(plane: Any, layout: PixelLayout) -> npt.NDArray[Any]:

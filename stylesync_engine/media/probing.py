@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from stylesync_engine.media.clips import PLAIN, ColourTags, Reading, VideoInfo
 from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
-from stylesync_engine.media.hearing import describe_sound
+from stylesync_engine.media.hearing import describe_sound, sounds_of
 from stylesync_engine.media.pictures import Turn, image_of, matrix_of
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
 from stylesync_engine.request import FrameRange, MediaError
@@ -196,7 +196,7 @@ def _describe(
         colour=colour,
         timecode=_tag(container, "timecode"),
         reel=_tag(container, "reel_name"),
-        audio=tuple(describe_sound(stream) for stream in container.streams.audio),
+        audio=tuple(map(describe_sound, sounds_of(container))),
         missing_frames=missing,
     )
     return Clip(info, stamps, keys, turned)

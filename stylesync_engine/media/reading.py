@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
@@ -94,7 +96,8 @@ def _decode_from(
     numbers: dict[int | None, int] = {stamp: index for index, stamp in enumerate(clip.stamps)}
     key = _key_before(clip, start)
     if key is not None:
-        container.seek(key, stream=container.streams.video[0])
+        with suppress(av.error.FFmpegError):  # then it is read from wherever it stands
+            container.seek(key, stream=container.streams.video[0])
     frames = _progressive(decode(container), clip)
     first = next(frames, None)
     if key is not None and (first is None or numbers.get(first.pts, start + 1) > start):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -64,6 +64,8 @@ AAC_RATES: Final = (
     *(32000, 44100, STUDIO_RATE, 64000, 88200, 96000),
 )
 """Sample rates that AAC has, in Hz (ISO/IEC 14496-3, table 1.18)."""
+_X265_UNTIMED: Final = 2
+"""Up to so many frames, which keep their order, libx265 leaves the decoding times to chance."""
 Track = tuple[Sound, int]
 """Sound and its sample rate, Hz."""
 _LAYOUTS: Final = dict(enumerate(("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1"), 1))
@@ -117,7 +119,8 @@ class VideoWriter:
                 self._sink = kind(folder, self._path, self._like, self._layout, self._tracks)
             else:
                 draft = stack.enter_context(appearing(self._path))
-                self._sink = _Movie(draft, self._like, self._codec, self._layout, self._tracks)
+                with self._storing():
+                    self._sink = _Movie(draft, self._like, self._codec, self._layout, self._tracks)
             self._cleanup = stack.pop_all()
         return self
 
@@ -132,13 +135,19 @@ class VideoWriter:
                 f"Frame {frame.index} is {size[0]}x{size[1]} and the clip"
                 f" {self._like.width}x{self._like.height}; a clip keeps one size."
             )
+        with self._storing():
+            image = convert(frame.image, self._layout)
+            if isinstance(self._sink, _ExrImages):
+                self._sink.write(frame, image, parts)
+            else:
+                self._sink.write(frame, image)
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """What the disk and the encoder say as one sentence each."""
         try:
             with disk_errors(self._path):
-                image = convert(frame.image, self._layout)
-                if isinstance(self._sink, _ExrImages):
-                    self._sink.write(frame, image, parts)
-                else:
-                    self._sink.write(frame, image)
+                yield
         except av.error.FFmpegError as error:
             raise MediaError(
                 f"{self._codec} cannot store this clip ({error}); choose another codec."
@@ -155,7 +164,8 @@ class VideoWriter:
             return
         try:
             if kind is None:
-                sink.finish()
+                with self._storing():
+                    sink.finish()
             else:
                 sink.abandon()
         except BaseException as failure:
@@ -331,7 +341,11 @@ class _Movie:
     def finish(self) -> None:
         if not self._count:
             raise MediaError("There is no frame to write; give a range with at least one.")
-        self._mux(self._picture.encode(None))
+        packets = self._picture.encode(None)
+        if self._picture.codec_context.name == "libx265" and self._count <= _X265_UNTIMED:
+            for packet in packets:
+                packet.dts = packet.pts
+        self._mux(packets)
         for sound in self._sounds:
             sound.finish()
         self._container.close()
