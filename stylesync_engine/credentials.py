@@ -84,7 +84,7 @@ def read_credential(path: Path, trusted: str) -> Credential | None:
             results = reader.get_validation_results()
     except c2pa.C2paError.ManifestNotFound:
         return None
-    except (c2pa.C2paError, OSError, json.JSONDecodeError) as error:
+    except (c2pa.C2paError, OSError, KeyError, json.JSONDecodeError) as error:
         raise MediaError(
             f"The credentials of '{path.name}' cannot be read ({_said(error)}); get the file again"
             " from its maker."
