@@ -101,7 +101,7 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
     if suffix == ".edl":
         counted = float(rate or _edl_rate(source))
         return _guarded(source, lambda: otio.adapters.read_from_file(str(source), rate=counted))
-    _refuse_depth(_json_of(source, suffix), source)
+    _refuse_text(_json_of(source, suffix), source)
     if suffix == ".otioz":
         return _guarded(source, lambda: _read_otioz(source, extract_to))
     if suffix == ".otiod":
@@ -125,12 +125,18 @@ def _json_of(source: Path, suffix: str) -> bytes:
     return b""
 
 
-def _refuse_depth(text: bytes, source: Path) -> None:
-    """Raise RequestError for nesting so deep that OpenTimelineIO would crash on it."""
-    try:
-        too_deep = _is_deeper(json.loads(text), _DEEPEST)
-    except ValueError:
+def _refuse_text(text: bytes, source: Path) -> None:
+    """Raise RequestError for what OpenTimelineIO's own reader could crash on: text that is no
+    JSON, and nesting too deep for it."""
+    if not text:
         return  # the reader says what is wrong
+    try:
+        # Its reader takes Inf for Infinity.
+        too_deep = _is_deeper(json.loads(re.sub(rb"\bInf\b", b"Infinity", text)), _DEEPEST)
+    except ValueError as error:
+        raise RequestError(
+            f"'{source.name}' is damaged and cannot be read ({error}); export it again."
+        ) from error
     except RecursionError:
         too_deep = True
     if too_deep:
