@@ -295,15 +295,16 @@ def _references(
 ) -> tuple[ReferenceBank, Array]:
     """Frames that serve as reference images, and the shot's own tone."""
     choice = job.request.options.appearance
-    own = cut_references(shot)
-    tone = np.median(skin_tone(own.crops), axis=0)
     clip, frames = appearance_clip(choice)
-    if clip:
-        return cut_references(job.follow(clip, frames, "style")), tone
-    if choice == "shot" or style is None:
+    other = job.follow(clip, frames, "style") if clip else None if choice == "shot" else style
+    with ThreadPoolExecutor(1) as pool:  # decoding leaves a core free
+        waiting = pool.submit(cut_references, other) if other else None
+        own = cut_references(shot)
+        theirs = waiting.result() if waiting else None
+    tone = np.median(skin_tone(own.crops), axis=0)
+    if theirs is None:
         return own, tone
-    theirs = cut_references(style)
-    return (theirs if choice == "style" else own.join(theirs)), tone
+    return (theirs if clip or choice == "style" else own.join(theirs)), tone
 
 
 def _gaps(shown: Indices, total: int) -> list[list[int]]:

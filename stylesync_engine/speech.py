@@ -58,7 +58,7 @@ LEVEL_REACH: Final = 2 * ROW_RATE  # rows to either side that set the level
 LEVEL_EASE: Final = ROW_RATE // 2  # rows to either side over which the level glides
 LEVEL_MARGIN: Final = LEVEL_REACH + LEVEL_EASE
 
-BLOCK_STEPS: Final = 4 * FEATURE_RATE  # steps whose sound and rows are in memory together
+BLOCK_STEPS: Final = 8 * FEATURE_RATE  # steps whose sound and rows are in memory together
 BATCH_STEPS: Final = 25  # windows per pass of a network
 
 STARTER_WHISPER: Final = (

@@ -38,9 +38,15 @@ from stylesync_engine.request import Codec, MediaError
 from stylesync_engine.sound import Sound, resample_blocks, to_24_bit, write_audio
 from stylesync_engine.timecode import advance_timecode
 
-_FINEST_PRORES: Final = {"vendor": "apl0", "quant_mat": "5", "bits_per_mb": "8000"}
-"""The quantiser of 4444 XQ, which FFmpeg knows by number alone, never raised to save room: what a
-dub leaves alone stays within one code value at 10 bit, for about twice the usual rate."""
+_FINEST_PRORES: Final = {
+    "vendor": "apl0",
+    "quant_mat": "5",
+    "flags": "+qscale",
+    "global_quality": "118",  # FFmpeg's lambda of quantiser 1
+}
+"""The quantiser of 4444 XQ, which FFmpeg knows by number alone, fixed at its finest: what a dub
+leaves alone stays within one code value at 10 bit, for about twice the usual rate. Nothing is left
+to search for, which takes a quarter of the time."""
 
 _ENCODERS: Final[dict[Codec, tuple[str, dict[str, str]]]] = {
     "prores4444": ("prores_ks", {"profile": "4444", **_FINEST_PRORES}),
