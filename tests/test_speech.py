@@ -348,9 +348,9 @@ def test_whisper_reads_the_sound_by_blocks(
         return real(audio, first, last, device)
 
     monkeypatch.setattr(speech, "_log_mel", watch)
-    whisper.features(np.zeros(5 * speech.SAMPLE_RATE, np.float32))
+    whisper.features(np.zeros(10 * speech.SAMPLE_RATE, np.float32))
     assert len(widths) == 2
-    assert max(widths) == 400 + 2 * 80 + 2 * 250 + 3
+    assert max(widths) == 800 + 2 * 80 + 2 * 250 + 3
 
 
 def test_ctc_rows_are_log_probabilities_of_the_step(ctc_folder: Path) -> None:
