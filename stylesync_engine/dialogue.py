@@ -88,7 +88,8 @@ def cut_sound_track(request: DubRequest, duration: Fraction) -> tuple[Array, int
     start, end = request.speech_samples or (None, None)
     length = round(duration * rate)
     samples, _ = first_samples(read_audio_blocks(request.speech, None, start, end), length)
-    return np.pad(samples, ((0, 0), (0, length - samples.shape[1]))), rate
+    missing = length - samples.shape[1]
+    return (np.pad(samples, ((0, 0), (0, missing))) if missing else samples), rate
 
 
 def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:

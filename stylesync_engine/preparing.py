@@ -295,16 +295,15 @@ def _references(
 ) -> tuple[ReferenceBank, Array]:
     """Frames that serve as reference images, and the shot's own tone."""
     choice = job.request.options.appearance
-    clip, frames = appearance_clip(choice)
-    other = job.follow(clip, frames, "style") if clip else None if choice == "shot" else style
-    with ThreadPoolExecutor(1) as pool:  # decoding leaves a core free
-        waiting = pool.submit(cut_references, other) if other else None
-        own = cut_references(shot)
-        theirs = waiting.result() if waiting else None
+    own = cut_references(shot)
     tone = np.median(skin_tone(own.crops), axis=0)
-    if theirs is None:
+    clip, frames = appearance_clip(choice)
+    if clip:
+        return cut_references(job.follow(clip, frames, "style")), tone
+    if choice == "shot" or style is None:
         return own, tone
-    return (theirs if clip or choice == "style" else own.join(theirs)), tone
+    theirs = cut_references(style)
+    return (theirs if choice == "style" else own.join(theirs)), tone
 
 
 def _gaps(shown: Indices, total: int) -> list[list[int]]:

@@ -6,11 +6,10 @@ any order, on any number of machines, again after a crash, and are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -80,21 +79,6 @@ def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
     return replace(sampling, **chosen)
 
 
-def match_seams(plan: Plan, window: range, crops: Image, rendered: Iterable[Array]) -> Array:
-    """The rendered lower halves `[n, 128, 256, 3]`, each with its frame's colours at the seam."""
-
-    def match(lower: Array, crop: Image, position: int) -> Array:
-        return match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
-
-    return np.stack(side_by_side(match, rendered, crops, window))
-
-
-def side_by_side(work: Callable[..., Array], *each: Iterable[Any]) -> list[Array]:
-    """`work` for every frame, in their order; OpenCV and numpy leave Python to other frames."""
-    with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
-        return list(pool.map(work, *each))
-
-
 class AlignedReference:
     """Real frames of the person warped onto the wanted face: a whole quality by itself."""
 
@@ -103,16 +87,22 @@ class AlignedReference:
         self._triangles = triangulate(np.median(plan.after, axis=0))
 
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
-        return match_seams(plan, window, crops, self.lower_halves(plan, window, crops))
+        return np.stack(
+            [
+                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
+                for lower, crop, position in zip(
+                    self.lower_halves(plan, window, crops), crops, window, strict=True
+                )
+            ]
+        )
 
-    def lower_halves(self, plan: Plan, window: range, crops: Image) -> list[Array]:
+    def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
         """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""
         inside = slice(window.start, window.stop)
         used = plan.references[inside][plan.shares[inside] > 0]
         bank = read_references(self._work, used.tolist())
-        return side_by_side(
-            lambda position, crop: self._mix(plan, position, crop, bank), window, crops
-        )
+        for position, crop in zip(window, crops, strict=True):
+            yield self._mix(plan, position, crop, bank)
 
     def face(self, index: int) -> Image:
         """The reference crop `[256, 256, 3]` of this number."""
@@ -158,7 +148,12 @@ class Diffusion:
             aligned[i, LOWER:] = np.round(lower * 255.0)
         with self.models.autocast():
             rendered = self._render(plan, window, crops, aligned)
-        return match_seams(plan, window, crops, rendered)
+        return np.stack(
+            [
+                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
+                for lower, crop, position in zip(rendered, crops, window, strict=True)
+            ]
+        )
 
     def _render(self, plan: Plan, window: range, crops: Image, aligned: Image) -> Array:
         """Encode, sample and decode one window, `[n, 128, 256, 3]` 0..1."""

@@ -58,7 +58,7 @@ def measure_loudness(samples: Array, rate: int) -> float | None:
     if samples.shape[0] > _MOST_MEASURED:
         samples = samples.mean(axis=0, keepdims=True)
     with np.errstate(divide="ignore"):
-        loudness = pyloudnorm.Meter(rate).integrated_loudness(samples.T.astype(np.float64))
+        loudness = pyloudnorm.Meter(rate).integrated_loudness(samples.T)
     return round(float(loudness), 2) if math.isfinite(loudness) else None
 
 
