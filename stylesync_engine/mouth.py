@@ -119,13 +119,9 @@ def place_in_crop(shape: Array, pose: Pose) -> Array:
 def draw_lip_map(points: Array) -> Image:
     """Lips, inner mouth and jaw of landmarks `[468, 2]` in crop px, drawn as coverage 0..255,
     `[64, 64, 3]`."""
-    canvas = np.zeros((CROP, CROP, 3), np.uint8)
-    layers = [np.zeros((CROP, CROP), np.uint8) for _ in range(3)]
-    fixed = np.round(points * (1 << _SUBPIXEL)).astype(np.int32)
-    cv2.fillPoly(layers[0], [fixed[list(OUTER_LIPS)]], 255, cv2.LINE_AA, _SUBPIXEL)
-    cv2.fillPoly(layers[1], [fixed[list(INNER_LIPS)]], 255, cv2.LINE_AA, _SUBPIXEL)
-    cv2.polylines(layers[2], [fixed[list(JAW)]], False, 255, 4, cv2.LINE_AA, _SUBPIXEL)
-    cv2.merge(layers, canvas)
+    jaw = np.zeros((CROP, CROP), np.uint8)
+    cv2.polylines(jaw, [_fixed(points[list(JAW)])], False, 255, 4, cv2.LINE_AA, _SUBPIXEL)
+    canvas = cv2.merge([_fill(points[list(OUTER_LIPS)]), _fill(points[list(INNER_LIPS)]), jaw])
     return np.asarray(
         cv2.resize(canvas, (_MAP_SIDE, _MAP_SIDE), interpolation=cv2.INTER_AREA), np.uint8
     )
@@ -134,9 +130,7 @@ def draw_lip_map(points: Array) -> Image:
 def lip_matte(points: Array) -> Array:
     """The lips and what is between them of landmarks `[468, 2]` in crop px, `[256, 256]` 0..1,
     soft at its edge."""
-    lips = np.zeros((CROP, CROP), np.uint8)
-    fixed = np.round(points[list(OUTER_LIPS)] * (1 << _SUBPIXEL)).astype(np.int32)
-    cv2.fillPoly(lips, [fixed], 255, cv2.LINE_AA, _SUBPIXEL)
+    lips = _fill(points[list(OUTER_LIPS)])
     soft = cv2.GaussianBlur(lips, (0, 0), _LIP_SIGMA).astype(np.float32) / 255.0
     return np.asarray(soft, np.float32)
 
@@ -164,3 +158,14 @@ def contour_matte(before: Array, after: Array) -> Array:
     )
     soft[:LOWER] = 0
     return np.asarray(np.clip(soft * 1.25 - 0.125, 0, 1), np.float32)
+
+
+def _fill(ring: Array) -> Image:
+    """How much of each crop px lies within a ring of points `[N, 2]`, `[256, 256]` 0..255."""
+    covered = np.zeros((CROP, CROP), np.uint8)
+    cv2.fillPoly(covered, [_fixed(ring)], 255, cv2.LINE_AA, _SUBPIXEL)
+    return covered
+
+
+def _fixed(points: Array) -> NDArray[np.int32]:
+    return np.round(points * (1 << _SUBPIXEL)).astype(np.int32)

@@ -7,8 +7,10 @@ it is absent.
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,17 @@ DEMO = ROOT / "packaging" / "demo"
 MODELS = os.environ.get("STYLESYNC_TEST_MODELS", "starter")
 
 Ffmpeg = Callable[..., Path]
+
+
+@contextmanager
+def disk_of(limit: int) -> Iterator[None]:
+    """Files of this process may not grow beyond `limit` bytes: what a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session")

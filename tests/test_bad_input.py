@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from clip_fixtures import MODELS, Ffmpeg
+from clip_fixtures import MODELS, Ffmpeg, disk_of
 
 from stylesync_engine import dubbing
 from stylesync_engine.checkpoints import Models
@@ -351,17 +349,6 @@ def test_an_output_that_cannot_be_written(
     (tmp_path / "dub.mkv").mkdir()
     assert main(words(talking, other_speech, tmp_path / "dub.mkv", "--frames", "0:3")) == REQUEST
     assert main(words(talking, other_speech, talking, "--frames", "0:3")) == REQUEST
-
-
-@contextmanager
-def disk_of(limit: int) -> Iterator[None]:
-    """Files of this process may not grow beyond `limit` bytes: what a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "prores4444", "h264", "png"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clip_fixtures import disk_of
 
 from stylesync_engine.appearance import ReferenceBank
 from stylesync_engine.plan import (
@@ -56,17 +54,6 @@ def bank() -> ReferenceBank:
     crops = random.integers(0, 256, (3, 256, 256, 3)).astype(np.uint8)
     points = random.standard_normal((3, 468, 2)).astype(np.float32)
     return ReferenceBank(crops, points, points[:, 0, :1].repeat(3, axis=1), np.arange(3))
-
-
-@contextmanager
-def disk_of(limit: int) -> Iterator[None]:
-    """Files of this process may not grow beyond `limit` bytes: what a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:

@@ -98,9 +98,6 @@ class Span:
         )
         return [part for part in parts if part] if self.meet(other) else [self]
 
-    def to_range(self, rate: Fraction) -> TimeRange:
-        return TimeRange(rational_time(self.start, rate), rational_time(self.duration, rate))
-
 
 def span_of(time_range: TimeRange) -> Span:
     start = seconds(time_range.start_time)

@@ -110,12 +110,6 @@ class Strip(QWidget):
         self.scale.zoom(factor, min(max(inside, 0.0), self.body_width), least)
         self.scroll_to(self.scale.start)
 
-    def show_span(self, span: Span) -> None:
-        """Zoom so that a span fills two thirds of the view."""
-        density = self.body_width * 0.66 / max(0.2, float(span.duration))
-        self.scale.density = min(400.0, density)
-        self.scroll_to(float(span.start) - self.body_width * 0.17 / self.scale.density)
-
     def scroll_to(self, start: float) -> None:
         most = max(0.0, self.duration * 1.04 - self.body_width / self.scale.density)
         self.scale.start = min(max(0.0, start), most)
