@@ -95,10 +95,15 @@ def cut_sound_track(request: DubRequest, duration: Fraction) -> tuple[Array, int
 def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:
     """The first `most` samples of a stream of blocks `[C, s]`, and how many there are in all;
     the rest is heard but not kept."""
-    kept: list[Array] = []
+    kept: Array | None = None
     total = 0
     for block in blocks:
+        if kept is None:
+            kept = np.empty((len(block), most), np.float32)
         if total < most:
-            kept.append(block[:, : most - total])
+            part = kept[:, total : total + block.shape[1]]
+            part[:] = block[:, : part.shape[1]]
         total += block.shape[1]
-    return np.concatenate(kept, axis=1), total
+    if kept is None:
+        raise ValueError("a stream of sound without a block")
+    return kept[:, :total], total

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 from clip_fixtures import Ffmpeg
 from numpy.typing import NDArray
@@ -66,6 +67,15 @@ def test_a_tone_has_its_published_loudness(rate: int) -> None:
     assert measure_loudness(tone(-23, 1, rate=rate), rate) == pytest.approx(-26.0, abs=0.1)
     assert measure_loudness(tone(-23, 1, seconds=0.3), RATE) is None
     assert measure_loudness(np.zeros((1, RATE), np.float32), RATE) is None
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(11025, 1), (48000, 2), (44100, 5)])
+def test_loudness_in_parts_is_that_of_the_whole(rate: int, channels: int) -> None:
+    rng = np.random.default_rng(channels)
+    swells = np.sin(np.arange(int(12.34 * rate)) / rate) ** 4  # some blocks below each gate
+    samples = (0.1 * swells * rng.standard_normal((channels, len(swells)))).astype(np.float32)
+    whole = pyloudnorm.Meter(rate).integrated_loudness(samples.T)
+    assert measure_loudness(samples, rate) == pytest.approx(whole, abs=0.011)
 
 
 def test_without_options_the_speech_is_as_it_was(tmp_path: Path) -> None:
