@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
-import json
 import math
 import os
 import sys
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import opentimelineio as otio
 import platformdirs
@@ -26,10 +25,20 @@ import platformdirs
 from stylesync_engine.request import MediaError, RequestError
 from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.hosts.media_files import file_of
+from stylesync_plugin.hosts.resolve_items import (
+    MARKER,
+    Kind,
+    clip_of,
+    first_of,
+    frames_of,
+    has_marker,
+    path_shown_by,
+    rate_of,
+    record_of,
+)
 from stylesync_plugin.jobs import Pick
 from stylesync_plugin.placement import METADATA, own_start
-from stylesync_plugin.sources import url_of
-from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, seconds
+from stylesync_plugin.times import RationalTime, exact_rate, seconds
 
 if TYPE_CHECKING:
     from fusionscript import (
@@ -41,15 +50,11 @@ if TYPE_CHECKING:
     )
     from fusionscript.fusionscript import NewTrackOptions
 
-Kind = Literal["video", "audio"]
-
 TRACK_KINDS: dict[Kind, str] = {
     "video": otio.schema.TrackKind.Video,
     "audio": otio.schema.TrackKind.Audio,
 }
 BIN = "StyleSync"
-MARKER = "StyleSync"
-"""The marker on our items; its custom data is what the timeline remembers of the dub."""
 
 _LIBRARIES = {
     "darwin": "/Applications/DaVinci Resolve/DaVinci Resolve.app/Contents/Libraries/Fusion"
@@ -103,8 +108,8 @@ class _Wanted:
     record: str
 
     def matches(self, item: TimelineItem) -> bool:
-        found = (_path_of(item), int(item.GetStart(False)), int(item.GetDuration(False)))
-        return _record_of(item) is not None and found == (self.path, self.start, self.length)
+        found = (path_shown_by(item), int(item.GetStart(False)), int(item.GetDuration(False)))
+        return record_of(item) is not None and found == (self.path, self.start, self.length)
 
 
 class ResolveTimeline:
@@ -165,7 +170,7 @@ class ResolveTimeline:
         items = self.items(kind, index)
         track = otio.schema.Track(name=_track_name(kind, index), kind=TRACK_KINDS[kind])
         track.metadata["resolve"] = {"name": self.timeline.GetTrackName(kind, index)}
-        if items and all(_record_of(item) for item in items):
+        if items and all(record_of(item) for item in items):
             track.name = self.timeline.GetTrackName(kind, index)
             track.metadata[METADATA] = {"role": "track"}
         track.metadata["resolve"]["index"] = index
@@ -173,8 +178,8 @@ class ResolveTimeline:
         for item in items:
             start = int(item.GetStart(False))
             if start > end:
-                track.append(otio.schema.Gap(source_range=_frames(0, start - end, self.rate)))
-            track.append(_clip(item, kind, self.rate))
+                track.append(otio.schema.Gap(source_range=frames_of(0, start - end, self.rate)))
+            track.append(clip_of(item, kind, self.rate))
             end = start + int(item.GetDuration(False))
         return track
 
@@ -184,7 +189,7 @@ class ResolveTimeline:
         if item is None:
             return Pick()
         index = item.GetTrackTypeAndIndex()[1]
-        while _record_of(item) is not None and index > 1:
+        while record_of(item) is not None and index > 1:
             index -= 1
             item = self._shown_with(item, index) or item
         zero = self.timeline.GetStartFrame()
@@ -211,7 +216,7 @@ class ResolveTimeline:
         """The clip with a clip marker of that name."""
         found = [
             (index, item) for found, index in self._tracks() if found == kind
-            for item in self.items(kind, index) if _has_marker(item, role)
+            for item in self.items(kind, index) if has_marker(item, role)
         ]  # fmt: skip
         if len(found) > 1:
             raise RequestError(f"Several clips carry a marker '{role}'; leave one.")
@@ -227,7 +232,7 @@ class ResolveTimeline:
         kept: list[_Wanted] = []
         for kind, index in self._tracks():
             for item in self.items(kind, index):
-                if _record_of(item) is None:
+                if record_of(item) is None:
                     continue
                 same = [want for want in wanted if want.kind == kind and want.matches(item)]
                 kept += same[:1]
@@ -247,8 +252,8 @@ class ResolveTimeline:
     def _append(self, want: _Wanted, index: int) -> None:
         """Put one clip on a track; a length that comes out wrong is corrected once."""
         media = self._import(want)
-        fps = _rate_of(media) or self.rate
-        first = _first_of(media) + round(want.offset * fps)
+        fps = rate_of(media) or self.rate
+        first = first_of(media) + round(want.offset * fps)
         end = first + math.ceil(want.length * fps / self.rate)
         for _ in range(2):
             info: MediaPoolClipInfo = {
@@ -270,7 +275,7 @@ class ResolveTimeline:
 
     def _item_at(self, want: _Wanted, index: int) -> TimelineItem | None:
         for item in self.items(want.kind, index):
-            if int(item.GetStart(False)) == want.start and _path_of(item) == want.path:
+            if int(item.GetStart(False)) == want.start and path_shown_by(item) == want.path:
                 return item
         return None
 
@@ -360,70 +365,6 @@ class _Rooms:
 def _track_name(kind: Kind, index: int) -> str:
     """Names of the application repeat; these do not."""
     return f"Track {'V' if kind == 'video' else 'A'}{index}"
-
-
-def _clip(item: TimelineItem, kind: Kind, rate: Fraction) -> Any:
-    media = _media_of(item)
-    length = int(item.GetDuration(False))
-    if media is None or not _path_of(item):
-        title = otio.schema.GeneratorReference(generator_kind="resolve")
-        return otio.schema.Clip(item.GetName(), title, _frames(0, length, rate))
-    fps = _rate_of(media) or rate
-    first = int(item.GetSourceStartFrame()) - _first_of(media)
-    source = TimeRange(RationalTime(first, float(fps)), RationalTime(length, float(rate)))
-    frames = str(media.GetClipProperty("Frames"))
-    available = _frames(0, int(frames), fps) if frames.isdecimal() else None
-    reference = otio.schema.ExternalReference(url_of(_path_of(item)), available)
-    clip = otio.schema.Clip(item.GetName(), reference, source)
-    clip.enabled = item.GetClipEnabled()
-    speed = _speed(item, length * fps / rate) if kind == "video" else 1.0
-    if speed != 1.0:
-        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=speed))
-    record = _record_of(item)
-    if record is not None:
-        clip.metadata[METADATA] = json.loads(record)
-    return clip
-
-
-def _speed(item: TimelineItem, expected: Fraction) -> float:
-    """Source frames a frame; two frames are within what the versions differ by."""
-    shown = int(item.GetSourceEndFrame()) - int(item.GetSourceStartFrame()) + 1
-    return 1.0 if abs(shown - expected) <= 2 else float(shown / expected)
-
-
-def _frames(start: int, length: int, rate: Fraction) -> TimeRange:
-    return TimeRange(RationalTime(start, float(rate)), RationalTime(length, float(rate)))
-
-
-def _media_of(item: TimelineItem) -> MediaPoolItem | None:
-    """Titles and generators have none, whatever the stub says."""
-    return item.GetMediaPoolItem()
-
-
-def _path_of(item: TimelineItem) -> str:
-    media = _media_of(item)
-    return str(media.GetClipProperty("File Path") or "") if media is not None else ""
-
-
-def _rate_of(media: MediaPoolItem) -> Fraction | None:
-    """What the media's frames count in; of a sound file that is the application's own choice."""
-    rate = float(cast("str", media.GetClipProperty("FPS")) or 0)
-    return exact_rate(rate) if rate else None
-
-
-def _first_of(media: MediaPoolItem) -> int:
-    return int(cast("str", media.GetClipProperty("Start")) or 0)
-
-
-def _record_of(item: TimelineItem) -> str | None:
-    for marker in item.GetMarkers().values():
-        if marker["name"] == MARKER:
-            return marker["customData"]
-    return None
-
-
-def _has_marker(item: TimelineItem, role: str) -> bool:
-    return any(m["name"].casefold() == role for m in item.GetMarkers().values())
 
 
 def _wanted(track: Any, zero: int, rate: Fraction) -> Iterator[_Wanted]:

@@ -1,0 +1,89 @@
+"""Clips of DaVinci Resolve's timeline and media of its pool, as the application answers of them."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import opentimelineio as otio
+
+from stylesync_plugin.placement import METADATA
+from stylesync_plugin.sources import url_of
+from stylesync_plugin.times import RationalTime, TimeRange, exact_rate
+
+if TYPE_CHECKING:
+    from fusionscript import MediaPoolItem, TimelineItem
+
+Kind = Literal["video", "audio"]
+
+MARKER = "StyleSync"
+"""The marker on our items; its custom data is what the timeline remembers of the dub."""
+
+
+def clip_of(item: TimelineItem, kind: Kind, rate: Fraction) -> Any:
+    """An item as it is shown at the timeline's rate; titles become generators."""
+    media = _media_of(item)
+    length = int(item.GetDuration(False))
+    if media is None or not path_shown_by(item):
+        title = otio.schema.GeneratorReference(generator_kind="resolve")
+        return otio.schema.Clip(item.GetName(), title, frames_of(0, length, rate))
+    fps = rate_of(media) or rate
+    first = int(item.GetSourceStartFrame()) - first_of(media)
+    source = TimeRange(RationalTime(first, float(fps)), RationalTime(length, float(rate)))
+    frames = str(media.GetClipProperty("Frames"))
+    available = frames_of(0, int(frames), fps) if frames.isdecimal() else None
+    reference = otio.schema.ExternalReference(url_of(path_shown_by(item)), available)
+    clip = otio.schema.Clip(item.GetName(), reference, source)
+    clip.enabled = item.GetClipEnabled()
+    speed = _speed(item, length * fps / rate) if kind == "video" else 1.0
+    if speed != 1.0:
+        clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=speed))
+    record = record_of(item)
+    if record is not None:
+        clip.metadata[METADATA] = json.loads(record)
+    return clip
+
+
+def _speed(item: TimelineItem, expected: Fraction) -> float:
+    """Source frames a frame; two frames are within what the versions differ by."""
+    shown = int(item.GetSourceEndFrame()) - int(item.GetSourceStartFrame()) + 1
+    return 1.0 if abs(shown - expected) <= 2 else float(shown / expected)
+
+
+def frames_of(start: int, length: int, rate: Fraction) -> TimeRange:
+    return TimeRange(RationalTime(start, float(rate)), RationalTime(length, float(rate)))
+
+
+def _media_of(item: TimelineItem) -> MediaPoolItem | None:
+    """Titles and generators have none, whatever the stub says."""
+    return item.GetMediaPoolItem()
+
+
+def path_shown_by(item: TimelineItem) -> str:
+    """The file; empty for titles and generators."""
+    media = _media_of(item)
+    return str(media.GetClipProperty("File Path") or "") if media is not None else ""
+
+
+def rate_of(media: MediaPoolItem) -> Fraction | None:
+    """What the media's frames count in; of a sound file that is the application's own choice."""
+    rate = float(cast("str", media.GetClipProperty("FPS")) or 0)
+    return exact_rate(rate) if rate else None
+
+
+def first_of(media: MediaPoolItem) -> int:
+    """The number of the media's first frame."""
+    return int(cast("str", media.GetClipProperty("Start")) or 0)
+
+
+def record_of(item: TimelineItem) -> str | None:
+    """What the timeline remembers of a dub of ours; None for an editor's own item."""
+    for marker in item.GetMarkers().values():
+        if marker["name"] == MARKER:
+            return marker["customData"]
+    return None
+
+
+def has_marker(item: TimelineItem, role: str) -> bool:
+    return any(m["name"].casefold() == role for m in item.GetMarkers().values())
