@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from diffusers import VQModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,6 +92,8 @@ class PaperAutoencoder(nn.Module):
 
     def __init__(self, config: dict[str, Any] | None = None) -> None:
         super().__init__()
+        from diffusers import VQModel  # seconds, which the starter's models do without
+
         self.vq = VQModel(**(config or PAPER_VQ))
         self.latent_channels = int(self.vq.config["latent_channels"])
 

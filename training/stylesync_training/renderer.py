@@ -31,7 +31,6 @@ from stylesync_engine.diffusion import (
     add_noise,
     sample,
     shared_noise,
-    training_scheduler,
 )
 from stylesync_engine.face_model import MOUTH, FaceModel, Pose
 from stylesync_engine.models.autoencoder import Autoencoder, to_crops, to_pictures
@@ -403,7 +402,6 @@ class _RendererLoss:
     def __init__(self, config: RendererTraining, autoencoder: nn.Module) -> None:
         self.config = config
         self.autoencoder: Any = frozen_on_device(autoencoder)
-        self.scheduler = training_scheduler(config.prediction)
         self.perceptual = (
             frozen_on_device(channels_last(PerceptualDistance()))
             if config.perceptual_weight
@@ -419,7 +417,7 @@ class _RendererLoss:
         if repaired.any():
             aligned = batch["aligned"][:, :, sizes.context :]
             start = torch.where(repaired[:, None, None, None], aligned, clean)
-        noisy = add_noise(self.scheduler, start, noise, steps)
+        noisy = add_noise(start, noise, steps)
         with half_precision():
             predicted = network(noisy, steps, conditions_of(network, batch)).float()
             aim = clean if config.prediction == "sample" else noise
@@ -473,7 +471,7 @@ class _RendererLoss:
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
         whole = self.config.prediction == "sample"
         steps = torch.full((len(clean),), TRAIN_STEPS - 1 if whole else TRAIN_STEPS // 2)
-        noisy = noise if whole else add_noise(self.scheduler, clean, noise, steps)
+        noisy = noise if whole else add_noise(clean, noise, steps)
         with torch.autocast("cpu", torch.bfloat16):
             predicted = network(noisy, steps, conditions_of(network, batch)).float()
         error = noise_loss(predicted, clean if whole else noise)
