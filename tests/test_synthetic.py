@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from model_fixtures import make_face_model
 from stylesync_training.dataset import load_clips
+from stylesync_training.leave_one_out import name_fold
 from stylesync_training.presets import find_preset
 from stylesync_training.steps import Budget, plan_folds
 from stylesync_training.synthetic import Language, SyntheticSpeech, make_synthetic, speak
@@ -25,8 +26,10 @@ def test_the_work_folder_is_ready_to_ablate(tmp_path: Path) -> None:
     clips = load_clips(space.clips, pictures=False)
     assert {clip.speaker for clip in clips} == {f"synthetic00{n}" for n in range(4)}
     assert {clip.speech.shape for clip in clips} == {(90, 6)}
-    plan = plan_folds(space, find_preset("tiny"), Budget(), "ablation", None, None)
+    preset = find_preset(space.choices.preset)
+    plan = plan_folds(space, preset, Budget(), "ablation", None, None)
     assert plan.folds == [("synthetic003",)]
+    assert plan.config.restyle == 0.0  # the speakers' own styles are enough
     with pytest.raises(RequestError, match="already"):
         make_synthetic(space, SMALL, make_face_model())
 
@@ -38,6 +41,13 @@ def test_the_same_seed_makes_the_same_clips(tmp_path: Path) -> None:
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.beta, b.beta)
         np.testing.assert_array_equal(a.speech, b.speech)
+
+
+def test_many_speakers_left_out_together_fit_a_file_name() -> None:
+    many = [f"synthetic{number:03d}" for number in range(60)]
+    assert len(name_fold(many)) < 100
+    assert name_fold(many) != name_fold([*many[:-1], "synthetic060"])
+    assert name_fold(["s1", "s26"]) == "s1+s26"
 
 
 def test_where_to_look_for_a_style_only_the_sound_can_tell() -> None:

@@ -477,10 +477,10 @@ def synthetic(
     work: Work,
     speakers: Annotated[
         int, typer.Option("--speakers", metavar="N", min=2, help="How many, all told.")
-    ] = 60,
+    ] = 200,
     holdout: Annotated[
         int, typer.Option("--holdout", metavar="N", min=1, help="How many are kept aside.")
-    ] = 8,
+    ] = 12,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of everything.")] = 0,
     models: Annotated[
         str, typer.Option("--models", metavar="NAME|DIR", help="Whose face model to move.")

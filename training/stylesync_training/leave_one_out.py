@@ -8,6 +8,7 @@ by all folds.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,7 @@ Say = Callable[[str, int, int], None]
 REFERENCES = (64, 128, 256)  # n of Table III
 SWAPPED = "another person's reference"
 SWAP_FIGURES = ("errors", "apart", "nearer_truth", "nearer_owner")
+_LONGEST_NAME = 100  # characters
 _MOST_MEASURED = 6  # clips a speaker, so that nobody's many clips take most of the time
 
 
@@ -99,7 +101,7 @@ def run_folds(
     for fold in folds:
         for seed in seeds:
             for name in variants:
-                key = {"fold": "+".join(fold), "seed": seed, "variant": name}
+                key = {"fold": name_fold(fold), "seed": seed, "variant": name}
                 if not any(all(row[k] == v for k, v in key.items()) for row in rows):
                     variant = VARIANTS[name]
                     network = train_fold(variant, clips, face_model, fold, seed, config, folder)
@@ -109,6 +111,15 @@ def run_folds(
                 done += 1
                 say("train and measure", done, total)
     return {"rows": rows, "means": table_of(rows)}
+
+
+def name_fold(fold: Sequence[str]) -> str:
+    """Who is left out, short enough for a file's name."""
+    joined = "+".join(fold)
+    if len(joined) <= _LONGEST_NAME:
+        return joined
+    digest = hashlib.sha256(joined.encode()).hexdigest()[:8]
+    return f"{fold[0]}+{len(fold) - 1}-{digest}"
 
 
 def train_fold(
@@ -135,7 +146,7 @@ def train_fold(
         seed=seed,
     )
     name = variant.reference if variant.vertex_loss else f"{variant.reference}-no-vertices"
-    run = folder / f"{'+'.join(fold)}-{seed}-{name}"
+    run = folder / f"{name_fold(fold)}-{seed}-{name}"
     kept = run.with_suffix(".safetensors")
     if kept.exists():
         network = LipMotionNetwork(sizes)

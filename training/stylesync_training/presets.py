@@ -1,7 +1,8 @@
 """The presets as a table: one row a set of sizes, rates and budgets.
 
 `starter` made the weights that ship; `paper` has the paper's sizes, batches and rates and wants
-GPUs; `tiny` runs the whole chain in minutes, to learn the commands and to test them.
+GPUs; `tiny` runs the whole chain in minutes, to learn the commands and to test them; `synthetic`
+has stage 1 alone, at the smallest sizes at which attention learns to look sounds up.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from stylesync_training.sync_expert import SyncExpertTraining, SyncSizes
 class Preset:
     """Everything that the commands of one set of models use.
 
-    Without an `autoencoder` of its own the preset takes the published VQ autoencoder.
+    Without an `autoencoder` of its own the preset takes the published VQ autoencoder. Where stage
+    1's variants are compared, `fold_restyle` is the share of restyled pairs: with few speakers they
+    are what makes a network read its reference at all.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Preset:
     identities: int = 80
     autoencoder: AutoencoderTraining | None = field(default_factory=AutoencoderTraining)
     lip_motion: LipMotionTraining = field(default_factory=LipMotionTraining)
+    fold_restyle: float = 0.5
     renderer: RendererTraining = field(default_factory=RendererTraining)
     sync_expert: SyncExpertTraining = field(default_factory=SyncExpertTraining)
     style_reading: StyleReading = "closed-form"
@@ -120,7 +124,25 @@ _TINY = Preset(
         schedule=Schedule(steps=150, rate=1e-3, warm_up=10, ema=0.95),
     ),
 )
-PRESETS = {preset.name: preset for preset in (_TINY, _STARTER, _PAPER)}
+# Hundreds of speakers, each with a way of the own for every sound: no pair needs another style, and
+# nothing can be learned by heart.
+_SYNTHETIC = Preset(
+    name="synthetic",
+    front_end="synthetic",
+    lip_motion=LipMotionTraining(
+        sizes=LipMotionSizes(
+            width=96, heads=4, feed_forward=192, encoder_layers=1, decoder_layers=2, dropout=0.0
+        ),
+        schedule=Schedule(steps=3000, rate=1e-3, warm_up=50, ema=0.98),
+        batch=8,
+        every=8,
+        reference=256,
+        restyle=0.0,
+        noise=0.0,
+    ),
+    fold_restyle=0.0,
+)
+PRESETS = {preset.name: preset for preset in (_TINY, _STARTER, _PAPER, _SYNTHETIC)}
 
 
 def find_preset(name: str) -> Preset:

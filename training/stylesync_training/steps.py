@@ -319,8 +319,7 @@ def plan_folds(
             " some aside with --holdout for ablate."
         )
     default = tuple(VARIANTS) if name == "ablation" else LEAVE_ONE_OUT
-    # Restyled pairs are what makes a network read its reference at all with few speakers.
-    config = replace(preset.lip_motion, restyle=preset.lip_motion.restyle or 0.5, reference=256)
+    config = replace(preset.lip_motion, restyle=preset.fold_restyle, reference=256)
     chosen = tuple(variants) if variants else default
     return FoldPlan(name, folds, chosen, budget.apply(config), preset.closed_form)
 

@@ -22,7 +22,7 @@ from stylesync_training.workspace import Choices, Workspace
 
 Array = NDArray[np.float32]
 
-FRONT_END = "synthetic"
+FRONT_END = PRESET = "synthetic"
 _LENGTHS = (2, 6)  # frames a phone, half open: 80 to 200 ms
 
 
@@ -31,8 +31,8 @@ class SyntheticSpeech:
     """How many speakers, who of them is kept aside, and how they speak. `style` is the spread of
     a speaker's deviations over that of the common lip shapes."""
 
-    speakers: int = 60
-    holdout: int = 8
+    speakers: int = 200
+    holdout: int = 12
     clips: int = 6
     frames: int = 100
     phones: int = 24
@@ -67,7 +67,7 @@ def make_synthetic(space: Workspace, config: SyntheticSpeech, face_model: FaceMo
         raise RequestError("Nobody is left to train on; keep fewer speakers aside.")
     names = [f"synthetic{number:03d}" for number in range(config.speakers)]
     holdout = tuple(names[len(names) - config.holdout :])
-    space = space.keep_choices(Choices("tiny", FRONT_END, holdout))
+    space = space.keep_choices(Choices(PRESET, FRONT_END, holdout))
     space.data.mkdir(parents=True, exist_ok=True)
     face_model.save(space.face_model)
     language = Language.draw(config)
@@ -120,11 +120,11 @@ def _draw_shapes(rng: np.random.Generator, count: int) -> Array:
 
 def _tensors_of(speech: Array, motion: Array, face_model: FaceModel) -> dict[str, Array]:
     """A prepared clip's tensors but for its pictures: a face that looks straight ahead."""
-    frames, points = len(motion), len(face_model.mean)
+    frames = len(motion)
     beta = np.zeros((frames, len(face_model.expression)), np.float32)
     beta[:, :MOUTH] = motion
     return {
-        "points": np.zeros((frames, points, 2), np.float32),
+        "points": np.zeros((frames, 0, 2), np.float32),
         "beta": beta,
         "alpha": np.zeros(len(face_model.identity), np.float32),
         "neutral": face_model.mean.astype(np.float32),
