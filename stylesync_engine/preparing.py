@@ -97,8 +97,7 @@ def prepare_plan(
     followed, style = _follow_both(job, around, frames)
     shot = followed.part(frames)
     _warn_of_cuts(shot, job.warnings)
-    reference = _style_reference(job, style or followed, frames)
-    motion = _predict_motion(job, shot, reference)
+    motion = _predict_motion(job, shot, _style_reference(job, style or followed, frames))
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
     if not len(shown):
         raise NoFaceError(
@@ -261,8 +260,7 @@ def _assemble_plan(
 ) -> tuple[Plan, ReferenceBank]:
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
-    shape = models.face_model.speak(fit.neutral, seen.beta, motion[shown])
-    after = place_in_crop(shape, seen.pose)
+    after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
     bank, tone = _references(job, shot, style)
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
     mixed = mixing_weights(path, bank)

@@ -24,6 +24,7 @@ Array = NDArray[np.float32]
 PAPER_REFERENCE = 256  # n of the paper: 10 s
 LEAST_REFERENCE = 8  # frames
 _MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve grow with the square
+_ASKED_AT_ONCE = 256  # frames, so that a long shot takes no more memory than a short one
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +149,18 @@ def ridge_regression(
 ) -> Array:
     """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> `[T, 13]` at `[T, d]`."""
     width = settings.bandwidth * _median_distance(known)
-    gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * width**2))
+    gram = _gaussian(known, known, width)
     gram[np.diag_indices_from(gram)] += settings.ridge
-    weights = cho_solve(cho_factor(gram, lower=True), values.astype(np.float64))
-    kernel = np.exp(-cdist(asked, known, "sqeuclidean") / (2 * width**2))
-    return np.asarray(kernel @ weights, np.float32)
+    weights = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), values.astype(np.float64))
+    parts = np.array_split(asked, math.ceil(len(asked) / _ASKED_AT_ONCE))
+    answers = [_gaussian(part, known, width) @ weights for part in parts]
+    return np.concatenate(answers).astype(np.float32)
+
+
+def _gaussian(some: Array, others: Array, width: float) -> NDArray[np.float64]:
+    distances = np.asarray(cdist(some, others, "sqeuclidean"))
+    distances /= -2 * width**2
+    return np.exp(distances, out=distances)
 
 
 def _batch(values: Array) -> torch.Tensor:

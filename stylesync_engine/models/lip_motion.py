@@ -18,7 +18,7 @@ from stylesync_engine.models.layers import sinusoidal_positions
 
 ReferenceUse = Literal["audio-aware", "lips-only", "static", "none"]
 
-_STRETCH = 256  # frames whose windows are decoded together
+_STRETCH = 64  # frames whose windows are decoded together
 
 
 @dataclass(frozen=True, slots=True)
