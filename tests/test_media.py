@@ -30,8 +30,8 @@ from stylesync_engine.media import (
     snap_rate,
     write_audio,
 )
+from stylesync_engine.media.movies import Movie
 from stylesync_engine.media.pictures import image_of
-from stylesync_engine.media.writing import _Movie
 from stylesync_engine.pixels import PixelImage, layout_of
 from stylesync_engine.request import DiskError, FrameRange, MediaError, RequestError
 from stylesync_engine.sound import resampled_length
@@ -397,7 +397,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     def full(*_arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_Movie, "_mux", full)
+    monkeypatch.setattr(Movie, "_mux", full)
     with pytest.raises(DiskError, match="disk is full"):
         write(tmp_path / "a.mkv", info, frames, "ffv1")
     assert names_in(tmp_path) == []

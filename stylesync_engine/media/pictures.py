@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
-from stylesync_engine.colour import space_of_tags
-from stylesync_engine.media.clips import MATRICES
+from stylesync_engine.colour import DISPLAY, space_of_tags
+from stylesync_engine.media.clips import MATRICES, ColourTags, VideoInfo
 from stylesync_engine.pixels import PixelImage, PixelLayout, is_supported, layout_of
 from stylesync_engine.request import MediaError
 
@@ -126,3 +126,15 @@ def video_frame(image: PixelImage) -> VideoFrame:
         target = np.frombuffer(plane, image.layout.dtype).reshape(plane.height, -1)
         target[:, : rows.shape[1]] = rows
     return frame
+
+
+def written_tags(like: VideoInfo, layout: PixelLayout) -> ColourTags:
+    """The source's tags; where RGB became YUV, the matrix and range that this took."""
+    tags = like.colour
+    if layout.colour == DISPLAY != like.layout.colour:
+        tags = ColourTags(tags.range, 1, 1, 1)
+    matrix = tags.matrix
+    if layout.kind == "yuv" and (like.layout.kind, like.layout.matrix) != ("yuv", layout.matrix):
+        matrix = {name: code for code, name in MATRICES.items()}[layout.matrix]
+    stated = 2 if layout.full_range else 1 if tags.range or like.layout.kind == "rgb" else 0
+    return ColourTags(stated, tags.primaries, tags.transfer, 0 if layout.kind == "rgb" else matrix)
