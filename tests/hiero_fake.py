@@ -12,10 +12,10 @@ import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
-from published_names import Published, hiero_names
+from published_names import Published, hiero_constants, hiero_module, hiero_names
 
 from stylesync_engine.media import probe_video
 from stylesync_engine.request import MediaError
@@ -136,9 +136,11 @@ class TrackItem(Published, stub=NAMES["TrackItem"]):
         return tag
 
 
-class _Track(Published, stub=NAMES["VideoTrack"]):
+class TrackBase(Published, stub=NAMES["TrackBase"], constants=hiero_constants("TrackBase")):
     eRemoveLinkedItems, eDontRemoveLinkedItems = 1, 2
 
+
+class _Track(TrackBase, stub=NAMES["VideoTrack"]):
     def __init__(self, name: str) -> None:
         self._name, self._items, self._has_sequence = name, list[TrackItem](), False
 
@@ -267,9 +269,8 @@ class WindowManager(Published, stub=NAMES["WindowManager"]):
 def modules(sequence: Sequence, selection: tuple[Any, ...]) -> dict[str, ModuleType]:
     """`hiero`, `hiero.core` and `hiero.ui` with a sequence open."""
     windows = WindowManager()
-    core = {
-        kind.__name__: kind for kind in (TrackItem, VideoTrack, AudioTrack, Clip, Tag, Bin, BinItem)
-    } | {"TrackBase": SimpleNamespace(eRemoveLinkedItems=1, eDontRemoveLinkedItems=2)}
+    kinds = (TrackBase, TrackItem, VideoTrack, AudioTrack, Clip, Tag, Bin, BinItem)
+    core = {kind.__name__: kind for kind in kinds}
     ui = {
         "activeSequence": lambda: sequence,
         "getTimelineEditor": lambda _: TimelineEditor(selection),
@@ -277,8 +278,7 @@ def modules(sequence: Sequence, selection: tuple[Any, ...]) -> dict[str, ModuleT
     }
     made = {"hiero": ModuleType("hiero")}
     for name, content in (("core", core), ("ui", ui)):
-        module = ModuleType(f"hiero.{name}")
-        vars(module).update(content)
+        module = hiero_module(f"hiero.{name}", content)
         setattr(made["hiero"], name, module)
         made[module.__name__] = module
     return made

@@ -8,7 +8,8 @@ import importlib.metadata
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 Arities = dict[str, list[tuple[int, int]]]
 
@@ -35,8 +36,7 @@ def _methods(node: ast.ClassDef) -> Arities:
 @functools.cache
 def hiero_names() -> dict[str, Arities]:
     """The same for Hiero: what `hiero_names.json` lists, with the classes that they build on."""
-    listed = json.loads(Path(__file__).with_name("hiero_names.json").read_text(encoding="utf-8"))
-    classes = listed["classes"]
+    classes = _listed()["classes"]
 
     def methods(name: str) -> Arities:
         own = {method: [tuple(arity)] for method, arity in classes[name]["methods"].items()}
@@ -46,19 +46,52 @@ def hiero_names() -> dict[str, Arities]:
     return {name: methods(name) for name in classes}
 
 
+def hiero_constants(name: str) -> tuple[str, ...]:
+    """The values that a class of Hiero's has."""
+    return tuple(_listed()["constants"][name])
+
+
+def hiero_module(name: str, content: dict[str, Any]) -> ModuleType:
+    """A module of Hiero's; raises TypeError for what has no published name there.
+
+    Classes are those of `hiero_names`, in `hiero.core`.
+    """
+    known = set(_listed()["functions"].get(name, ()))
+    if name == "hiero.core":
+        known |= set(_listed()["classes"])
+    if not content.keys() <= known:
+        raise TypeError(f"{name} has no published {', '.join(sorted(content.keys() - known))}")
+    module = ModuleType(name)
+    vars(module).update(content)
+    return module
+
+
+@functools.cache
+def _listed() -> Any:
+    return json.loads(Path(__file__).with_name("hiero_names.json").read_text(encoding="utf-8"))
+
+
 class Published:
-    """A fake of one published class; defining or calling what that does not have raises."""
+    """A fake of one published class; defining or calling what that does not have raises.
 
-    def __init_subclass__(cls, stub: Arities | None = None) -> None:
+    `constants` are published values; other public attributes are methods.
+    """
+
+    stub: ClassVar[Arities] = {}
+    constants: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(
+        cls, stub: Arities | None = None, constants: tuple[str, ...] | None = None
+    ) -> None:
         super().__init_subclass__()
-        cls.stub = stub if stub is not None else cls.stub
-        for name, method in list(vars(cls).items()):
-            if not name.startswith("_") and callable(method) and not isinstance(method, type):
-                if name not in cls.stub:
-                    raise TypeError(f"{cls.__name__} has no published method {name}")
-                setattr(cls, name, _counted(method, name, cls.stub[name]))
-
-    stub: Arities
+        cls.stub = cls.stub if stub is None else stub
+        cls.constants = cls.constants if constants is None else constants
+        own = {name for name in dir(cls) if not name.startswith("_")} - {"stub", "constants"}
+        for name in sorted(own - set(cls.constants)):
+            if name not in cls.stub:
+                raise TypeError(f"{cls.__name__} has no published method {name}")
+            if name in vars(cls):
+                setattr(cls, name, _counted(vars(cls)[name], name, cls.stub[name]))
 
 
 def _counted(method: Callable[..., Any], name: str, arities: list[tuple[int, int]]) -> Any:

@@ -232,6 +232,22 @@ class Project(Published, stub=NAMES["Project"]):
         return self._pool
 
 
+class ProjectManager(Published, stub=NAMES["ProjectManager"]):
+    def __init__(self, project: Project | None) -> None:
+        self._project = project
+
+    def GetCurrentProject(self) -> Project | None:
+        return self._project
+
+
+class Resolve(Published, stub=NAMES["Resolve"]):
+    def __init__(self, project: Project | None) -> None:
+        self._manager = ProjectManager(project)
+
+    def GetProjectManager(self) -> ProjectManager:
+        return self._manager
+
+
 def imported(item: str | dict[str, Any]) -> Media:
     if isinstance(item, dict):
         frames = item["EndIndex"] - item["StartIndex"] + 1

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,15 +32,6 @@ WRITTEN_BY_IT = sorted(
 @pytest.fixture
 def project(tmp_path: Path) -> fake.Project:
     return open_cut(tmp_path)
-
-
-def test_the_fake_has_published_names_alone(project: fake.Project) -> None:
-    with pytest.raises(AttributeError):
-        project.GetCurrentTimeline().GetSelectedClips()  # type: ignore[union-attr]
-    with pytest.raises(TypeError, match="does not take"):
-        project.GetName("loud")  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="no published method"):
-        type("Other", (fake.Published,), {"GetSelection": len}, stub=fake.NAMES["Timeline"])
 
 
 @pytest.mark.parametrize("ends_count", [False, True], ids=["end excluded", "end included"])
@@ -122,6 +114,22 @@ def test_a_retimed_clip_is_read_as_such(project: fake.Project) -> None:
     assert effect.time_scalar == 2.0
 
 
+def test_the_running_application_is_asked_for_its_timeline(
+    project: fake.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def scriptapp(name: str) -> fake.Resolve:
+        asked.append(name)
+        return fake.Resolve(project)
+
+    loaded = SimpleNamespace(scriptapp=scriptapp)
+    monkeypatch.setenv("RESOLVE_SCRIPT_LIB", __file__)
+    monkeypatch.setattr("stylesync_plugin.hosts.resolve._load", lambda library: loaded)
+    assert connect().project is project
+    assert asked == ["Resolve"]
+
+
 def test_nobody_at_home_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RESOLVE_SCRIPT_LIB", str(tmp_path / "missing.so"))
     with pytest.raises(MediaError, match="External scripting"):
@@ -138,12 +146,15 @@ def test_the_menu_starts_the_program_and_shows_its_words(
 ) -> None:
     """The application runs a script without telling it where it lies."""
     program = tmp_path / "stylesync"
-    program.write_text("#!/bin/sh\necho asked for $@, home ${PYTHONHOME-clean}\n")
+    program.write_text(
+        "#!/bin/sh\necho asked for $@, home ${PYTHONHOME-clean}, plugins ${QT_PLUGIN_PATH-clean}\n"
+    )
     program.chmod(0o755)
     text = loader_files("resolve", str(program))[f"StyleSync {name}.py"]
-    code, environment = ["-c", text.decode()], {**os.environ, "PYTHONHOME": sys.base_prefix}
+    code, environment = ["-c", text.decode()], dict(os.environ)
+    environment.update(PYTHONHOME=sys.base_prefix, QT_PLUGIN_PATH="/opt/resolve/plugins")
     ran = subprocess.run([sys.executable, *code], env=environment, capture_output=True, text=True)
-    assert ran.stdout == f"asked for {words}, home clean\n", ran.stderr
+    assert ran.stdout == f"asked for {words}, home clean, plugins clean\n", ran.stderr
     program.unlink()
     ran = subprocess.run([sys.executable, *code], capture_output=True, text=True, check=True)
     assert "stylesync install resolve" in ran.stdout

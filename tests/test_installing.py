@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clip_fixtures import disk_of
 from stylesync_plugin import installing
 from stylesync_plugin.cli import main
 from stylesync_plugin.installing import HOSTS, LOADERS, find_folder, install_loader, loader_files
 
 from stylesync_engine import __version__
-from stylesync_engine.request import RequestError
+from stylesync_engine.request import DiskError, RequestError
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
@@ -40,6 +43,37 @@ def test_nothing_stays_behind(host: str, tmp_path: Path) -> None:
         (compiled / f"{source.stem}.cpython-311.pyc").write_bytes(b"compiled by the host")
     assert main(["uninstall", host, "--to", str(tmp_path / "new/deep")]) == 0
     assert tree(tmp_path) == before
+
+
+def test_what_the_host_compiles_goes_too(tmp_path: Path) -> None:
+    install_loader("nuke", tmp_path / "Startup")
+    code = "import sys; sys.path.append(sys.argv[1]); import stylesync_hiero.program"
+    plain = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", code, str(tmp_path / "Startup")]
+    subprocess.run(command, check=True, env=plain)
+    assert len(list(tmp_path.rglob("*.pyc"))) == 2
+    (tmp_path / "Startup/stylesync_hiero/.DS_Store").write_bytes(b"a file browser was here")
+    installing.uninstall_loader("nuke", tmp_path / "Startup")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_current_folder_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    before = tree(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["install", "nuke", "--to", "new/deep"]) == 0
+    monkeypatch.chdir(tmp_path / "there")
+    assert main(["uninstall", "nuke", "--to", "../new/deep"]) == 0
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_full_disk_leaves_nothing(host: str, tmp_path: Path) -> None:
+    with disk_of(500), pytest.raises(DiskError, match="cannot be written"):
+        install_loader(host, tmp_path / "new/deep")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -99,6 +133,15 @@ def test_nothing_can_shadow_a_studios_modules(tmp_path: Path) -> None:
             ast.unparse(node) for node in ast.walk(parsed) if isinstance(node, ast.Attribute)
         }
         assert not {"sys.path", "sys.modules", "site.addsitedir"} & touched
+
+
+def test_a_studios_timeline_adapters_and_hooks_stay_in_force() -> None:
+    """OpenTimelineIO takes the first adapter that claims a suffix, and runs what hooks name."""
+    manifest = json.loads(LOADERS.with_name("plugin_manifest.json").read_text(encoding="utf-8"))
+    named = manifest["adapters"] + manifest["hook_scripts"]
+    assert all(entry["name"].startswith("stylesync_") for entry in named)
+    assert [entry["suffixes"] for entry in manifest["adapters"] if entry["suffixes"]] == []
+    assert manifest["hooks"] == {}
 
 
 def test_loading_leaves_the_search_path_and_modules_alone(tmp_path: Path, qapp: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from stylesync_engine.request import DiskError, RequestError
 RECORD = "stylesync.installed.json"
 LOADERS = Path(__file__).with_name("loaders")
 
+_NOTES = (".DS_Store", "Thumbs.db", "desktop.ini")
 _PROGRAM = re.compile(r'^PROGRAM = "stylesync"$', re.MULTILINE)
 _SETTINGS = {"darwin": "~/Library/Application Support", "win32": "~/AppData/Roaming"}
 
@@ -79,31 +81,39 @@ def is_installed(host: str, parent: Path) -> bool:
 
 
 def install_loader(host: str, parent: Path) -> list[Path]:
-    """Write a loader into `parent`, in place of an earlier one; returns the files."""
-    target = parent / loader_of(host).folder
+    """Write a loader into `parent`, in place of an earlier one; returns the files.
+
+    What cannot be written whole is not there at all.
+    """
+    target = _place(host, parent)
     if (target / RECORD).exists():
         uninstall_loader(host, parent)
     if target.exists():
         raise RequestError(f"'{target}' exists already and is not ours; move it away first.")
     files = loader_files(host, shutil.which("stylesync", path=str(Path(sys.executable).parent)))
+    made = [folder for folder in (target, *target.parents) if not folder.exists()]
+    hashes = {name: _digest(content) for name, content in files.items()}
+    record = json.dumps({"files": hashes, "made": len(made)}, indent=1).encode()
     try:
-        made = _make_folders(target)
-        for name, content in files.items():
+        target.mkdir(parents=True)
+        for name, content in {RECORD: record, **files}.items():
             (target / name).write_bytes(content)
-        hashes = {name: _digest(content) for name, content in files.items()}
-        record = {"files": hashes, "folders": [str(folder) for folder in made]}
-        (target / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
     except OSError as error:
+        for name in (RECORD, *files):
+            with contextlib.suppress(OSError):
+                (target / name).unlink()
+        for folder in made:
+            _remove_if_empty(folder)
         raise DiskError(f"'{target}' cannot be written ({error.strerror}).") from error
     return [target / name for name in files]
 
 
 def uninstall_loader(host: str, parent: Path) -> list[Path]:
-    """Remove a loader; returns the files.
+    """Remove a loader and the folders that were made for it; returns the files.
 
     Raises RequestError, touching nothing, where somebody else changed or added files.
     """
-    target = parent / loader_of(host).folder
+    target = _place(host, parent)
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -119,16 +129,17 @@ def uninstall_loader(host: str, parent: Path) -> list[Path]:
     for path in present:
         path.unlink()
     folders = [path for path in target.rglob("*") if path.is_dir()]
-    for folder in (*sorted(folders, reverse=True), *map(Path, record["folders"])):
+    made = (target, *target.parents)[: record["made"]]
+    for folder in (*sorted(folders, reverse=True), *made):
         _remove_if_empty(folder)
     return sorted(path for path in present if path in known)
 
 
 def _is_ours(path: Path, known: dict[Path, str], target: Path) -> bool:
-    """Our file as it was written, or what Python compiled from one of them."""
+    """Our file as it was written, what Python compiled from one, what a file browser notes."""
     if path.is_symlink():
         return False
-    if path == target / RECORD:
+    if path == target / RECORD or path.name in _NOTES:
         return True
     if path in known:
         return _digest(path.read_bytes()) == known[path]
@@ -136,11 +147,9 @@ def _is_ours(path: Path, known: dict[Path, str], target: Path) -> bool:
     return compiled and target / f"{path.name.partition('.')[0]}.py" in known
 
 
-def _make_folders(target: Path) -> list[Path]:
-    """The folders that had to be made, innermost first."""
-    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
-    target.mkdir(parents=True)
-    return missing
+def _place(host: str, parent: Path) -> Path:
+    """Where a loader lies, whatever the current folder is."""
+    return parent.resolve() / loader_of(host).folder
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -12,6 +12,10 @@ PROGRAM = "stylesync"
 """A name on the PATH; installing the loader puts the full path of the program here."""
 
 
+EDITORS_OWN = ("PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
+"""Settings that would lead the program to the editor's own Python and Qt."""
+
+
 class Program:
     """One run on what the loader has written; `answer` appears where it ends well."""
 
@@ -25,7 +29,7 @@ class Program:
         if not found:
             raise FileNotFoundError(f"There is no program '{program or PROGRAM}'; name its path.")
         words = [found, "host", editor, str(source), "-o", str(self.answer), "--json", *extra]
-        clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
+        clean = {k: v for k, v in os.environ.items() if k not in EDITORS_OWN}
         self.log = folder / "stylesync.log"
         with self.log.open("w", encoding="utf-8") as log:
             self.child = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=clean)
