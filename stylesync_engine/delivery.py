@@ -100,7 +100,7 @@ def delivered_format(codec: Codec, source: PixelLayout, width: int, height: int)
         return "yuv422p10le"
     full_chroma = source.kind == "rgb" or (source.kind == "yuv" and source.chroma_x == 0)
     if codec == "dnxhr":
-        return "yuv444p10le" if full_chroma else "yuv422p10le" if source.depth > 8 else "yuv422p"
+        return "yuv444p10le" if full_chroma else "yuv422p10le"
     return _review_format(source, full_chroma or source.kind == "gray", width, height)
 
 

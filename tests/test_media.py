@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stylesync_engine.comparing import compare
 from stylesync_engine.media import (
     ColourTags,
     Frame,
@@ -24,6 +25,7 @@ from stylesync_engine.media import (
     VideoWriter,
     check_output,
     probe_video,
+    prores,
     read_audio,
     read_audio_blocks,
     read_frames,
@@ -316,13 +318,54 @@ def test_png_keeps_every_bit(tmp_path, pixel_format):
         assert np.array_equal(back.component(number), frames[1].image.component(number))
 
 
+def lone_peaks(pixel_format: str, size: tuple[int, int]) -> tuple[VideoInfo, list[Frame]]:
+    """Six flat pictures with one other sample in each block of 8 x 8, as hard as any to encode."""
+    width, height = size
+    info, frames = made_clip(pixel_format, width=width, height=height)
+    generator = np.random.default_rng(5)
+    pictures = []
+    for frame in frames:
+        planes = []
+        for number, plane in enumerate(frame.image.planes):
+            subsampled = bool(number) and info.layout.chroma_x
+            columns = width // 2 if subsampled else width
+            level = generator.integers(64, 900, (height // 8, columns // 8))
+            whole = level.repeat(8, axis=0).repeat(8, axis=1).astype(plane.dtype)
+            rows, across = generator.integers(0, 8, (2, *level.shape))
+            rows += 8 * np.arange(level.shape[0])[:, None]
+            across += 8 * np.arange(level.shape[1])
+            whole[rows, across] = generator.integers(64, 900, level.shape)
+            planes.append(whole)
+        pictures.append(frame.with_image(PixelImage(tuple(planes), info.layout)))
+    return info, pictures
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format"), [("prores4444", "yuv444p10le"), ("prores422hq", "yuv422p10le")]
+)
+def test_prores_strays_by_one_code_value_of_ten_bits_at_most(
+    tmp_path, monkeypatch, codec, pixel_format
+):
+    info, frames = lone_peaks(pixel_format, (320, 240))
+    exact = write(tmp_path / "exact.mkv", info, frames, "ffv1")
+
+    def largest(name: str) -> float:
+        path = write(tmp_path / name, info, frames, codec)
+        steps = 2 ** (probe_video(path).bit_depth - 10)
+        return compare(exact, path).outside.largest / steps
+
+    assert largest("proved.mov") < 1.5
+    monkeypatch.setattr(prores, "_ATTEMPTS", 0)
+    assert largest("unproved.mov") >= 1.5
+
+
 @pytest.mark.parametrize(
     ("codec", "name", "pixel_format", "stored"),
     [
         ("prores4444", "a.mov", "yuv420p", "yuv444p"),
         ("prores4444", "a.mov", "yuva444p10le", "yuva444p"),
         ("prores422hq", "a.mov", "yuv420p", "yuv422p10le"),
-        ("dnxhr", "a.mov", "yuv420p", "yuv422p"),
+        ("dnxhr", "a.mov", "yuv420p", "yuv422p10le"),
         ("dnxhr", "a.mov", "yuv422p10le", "yuv422p10le"),
         ("dnxhr", "a.mxf", "yuv444p", "yuv444p10le"),
         ("h264", "a.mp4", "yuv420p", "yuv420p"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -12,10 +13,12 @@ import av
 from av.codec.context import Flags as CodecFlags
 from av.container import Flags as ContainerFlags
 from av.container import OutputContainer
+from av.video.frame import VideoFrame
 
 from stylesync_engine.delivery import CONTAINERS
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.pictures import video_frame, written_tags
+from stylesync_engine.media.prores import ProresProof
 from stylesync_engine.media.sound_streams import SoundStream, Track
 from stylesync_engine.pixels import PixelImage, PixelLayout
 from stylesync_engine.request import Codec, MediaError
@@ -38,11 +41,8 @@ _ENCODERS: Final[dict[Codec, tuple[str, dict[str, str]]]] = {
     "h264": ("libx264", {"crf": "15", "preset": "medium"}),
     "h265": ("libx265", {"crf": "16", "preset": "medium", "x265-params": "log-level=error"}),
 }
-_DNXHR_PROFILES: Final = {
-    "yuv422p": "dnxhr_hq",
-    "yuv422p10le": "dnxhr_hqx",
-    "yuv444p10le": "dnxhr_444",
-}
+_DNXHR_PROFILES: Final = {"yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444"}
+"""Both of 10 bit: at the same rate, HQ moves pictures of 8 bit by three code values, not one."""
 _X265_UNTIMED: Final = 2
 """Up to so many frames, which keep their order, libx265 leaves the decoding times to chance."""
 ENCODER_THREADS: Final = 4
@@ -62,11 +62,15 @@ class Movie:
     ) -> None:
         self._suffix = suffix = draft.suffix.lower()
         self._like, self._layout = like, layout
+        self._tags = written_tags(like, layout)
+        self._time_base = like.time_base if like.variable_rate else 1 / like.rate
         self._container: OutputContainer = av.open(
             f"file:{draft}", "w", format=CONTAINERS[codec][suffix], options=_muxer_options(suffix)
         )
         bitexact: Any = ContainerFlags.bitexact
         self._container.flags |= bitexact.value
+        self._proof: ProresProof | None = None
+        self._unproved: deque[VideoFrame] = deque()
         self._picture = self._add_picture(codec)
         self._sounds = [SoundStream(self._container, suffix, *track) for track in tracks]
         self._start: Fraction | None = None
@@ -86,24 +90,30 @@ class Movie:
         if codec == "prores4444":
             options["alpha_bits"] = "16" if self._layout.has_alpha else "0"
         stream: Any = self._container.add_stream(encoder, rate=like.rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = like.width, like.height, name
-        self._time_base = like.time_base if like.variable_rate else 1 / like.rate
-        context = stream.codec_context
-        context.time_base = self._time_base
-        context.sample_aspect_ratio = like.sample_aspect
-        context.thread_count = ENCODER_THREADS
+        self._set_up(stream.codec_context)
         if encoder == "libx265" and self._suffix != ".mkv":
-            context.codec_tag = "hvc1"  # what players of .mov and .mp4 look for
+            stream.codec_context.codec_tag = "hvc1"  # what players of .mov and .mp4 look for
         if encoder == "prores_ks":
-            context.thread_type = "AUTO"  # frames side by side: half the time, the same bytes
-        context.flags |= CodecFlags.bitexact
-        self._tags = written_tags(like, self._layout)
-        context.color_range, context.color_primaries = self._tags.range, self._tags.primaries
-        context.color_trc, context.colorspace = self._tags.transfer, self._tags.matrix
+            again: Any = av.CodecContext.create(encoder, "w")
+            again.options = options
+            self._set_up(again)
+            self._proof = ProresProof(again)
+            # Frames side by side: half the time, the same bytes.
+            stream.codec_context.thread_type = "AUTO"
         for key, value in (("timecode", like.timecode), ("reel_name", like.reel)):
             if value:
                 stream.metadata[key] = value
         return stream
+
+    def _set_up(self, context: Any) -> None:
+        like = self._like
+        context.width, context.height = like.width, like.height
+        context.pix_fmt, context.time_base = self._layout.format, self._time_base
+        context.sample_aspect_ratio = like.sample_aspect
+        context.thread_count = ENCODER_THREADS
+        context.flags |= CodecFlags.bitexact
+        context.color_range, context.color_primaries = self._tags.range, self._tags.primaries
+        context.color_trc, context.colorspace = self._tags.transfer, self._tags.matrix
 
     def write(self, frame: Frame, image: PixelImage) -> None:
         picture = video_frame(image)
@@ -117,12 +127,17 @@ class Movie:
         picture.color_trc, picture.colorspace = self._tags.transfer, self._tags.matrix
         self._durations[stamp] = max(round(frame.duration / self._time_base), 1)
         self._count += 1
+        if self._proof:
+            self._unproved.append(picture)
         self._mux(self._picture.encode(picture))
         for sound in self._sounds:
             sound.feed(frame.time - self._start + frame.duration)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
+            if self._proof:
+                packet = self._proof.mend(packet, self._unproved.popleft())
+                packet.stream = self._picture
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._container.mux(packet)
 
