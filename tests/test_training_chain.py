@@ -108,6 +108,9 @@ def test_from_clips_to_models_and_their_measures(
     assert adapted["held_out_frames"] >= 8
     files = {path.name for path in (tmp_path / "adapted").glob("*.safetensors")}
     assert files == {"renderer.safetensors"}
+    settings = json.loads((tmp_path / "adapted/models.json").read_text())["settings"]
+    for sampling in settings["samplings"].values():
+        assert (sampling["change"], sampling["lip_change"]) == (1.0, 1.0)
     assert main(["adapt", str(shot), "--models", str(models), "--output", str(models)]) == 2
     assert "base models themselves" in capfd.readouterr().err
 

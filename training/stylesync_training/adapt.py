@@ -67,8 +67,10 @@ def adapt_renderer(
     adapted = train_renderer(
         config, train, models.autoencoder, work / "run", check, on_figures, start=start
     )
-    # It knows the speaker now: all of what it changes is kept.
-    trusted = {name: replace(own, change=1.0) for name, own in models.samplings.items()}
+    # It knows the speaker now: all of what it changes is kept, within the lips too.
+    trusted = {
+        name: replace(own, change=1.0, lip_change=1.0) for name, own in models.samplings.items()
+    }
     save_models(output, name=output.name, renderer=adapted, samplings=trusted, base=base)
     facts = {
         "output": str(output),
