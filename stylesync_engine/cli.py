@@ -344,10 +344,10 @@ def bundle(
 ) -> None:
     """Write an Open Job Description bundle of one dub, for a render farm."""
     with reporting(as_json) as report:
-        from stylesync_engine import bundles, costs
+        from stylesync_engine import bundles, costs, job_template
 
         figures = costs.read_costs(Path(bench)) if bench else costs.Costs()
-        options = bundles.FarmOptions(gpus=gpus, workers=workers, costs=figures)
+        options = job_template.FarmOptions(gpus=gpus, workers=workers, costs=figures)
         entries = bundles.write_bundle([read_request(request)], Path(to), options)
         frames = len(entries[0].frames)
         report.result({"bundle": to, "frames": frames}, f"A job of {frames} frames lies in {to}")
@@ -355,7 +355,7 @@ def bundle(
 
 @app.command(epilog=f"Example: {PROGRAM} task render job --of 1-25")
 def task(
-    step: Annotated[str, typer.Argument(metavar="prepare|render|assemble")],
+    step: Annotated[str, typer.Argument(metavar="dub|prepare|render|assemble")],
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The job bundle's folder.")],
     of: Annotated[str, typer.Option("--of", metavar="A-B", help="Tasks, both ends included.")],
     farm: Annotated[bool, typer.Option("--farm", help="Speak to the farm's log.")] = False,
@@ -373,7 +373,7 @@ def task(
     with reporting(as_json) as report:
         from stylesync_engine import costs, warm_engine
 
-        asked = warm_engine.Task(folder, costs.as_stage(step), of, path_rules)
+        asked = warm_engine.Task(folder, costs.as_step(step), of, path_rules)
         say = describe_to_farm if farm else report.progress
         notes = warm_engine.run_task(asked, Path(warm) if warm else None, say)
         done = f"{step} {of} of {folder} is done"

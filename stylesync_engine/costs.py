@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from stylesync_engine.checkpoints import Models
 
 Stage = Literal["prepare", "render", "assemble"]
-STEPS = get_args(Stage)
+Step = Literal["dub", "prepare", "render", "assemble"]
+"""What a task does: one stage of some dubs, or all three of them."""
+STAGES = get_args(Stage)
 _PREPARING = ("track", "style", "speech", "lips")
 _LOAD = """
 import sys
 from stylesync_engine import checkpoints, dubbing
 checkpoints.load_models(*sys.argv[1:])
 """
-_MOST_GROUPS = 8
 _SHORT_SHARE = 3  # the short dub that is measured has a third of the frames of the long one
 
 
@@ -57,26 +58,30 @@ class Costs:
     render: Line = Line(0.3, 0.15)
     assemble: Line = Line(0.3, 0.02)
 
-    def step_seconds(self, step: str, frames: int, dubs: int) -> float:
-        """What a step costs for so many dubs of so many frames altogether."""
-        line: Line = getattr(self, step)
+    def stage_seconds(self, stage: Stage, frames: int, dubs: int = 1) -> float:
+        """What a stage costs for so many dubs of so many frames altogether."""
+        line: Line = getattr(self, stage)
         return line.fixed * dubs + line.per_frame * frames
+
+    def dub_seconds(self, frames: int) -> float:
+        """What a dub of so many frames costs on one worker."""
+        return sum(self.stage_seconds(stage, frames) for stage in get_args(Stage))
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Costs:
-        lines = {name: Line(**data[name]) for name in STEPS}
+        lines = {name: Line(**data[name]) for name in STAGES}
         return cls(start_up=float(data["start_up"]), task=float(data["task"]), **lines)
 
 
-def as_stage(text: str) -> Stage:
+def as_step(text: str) -> Step:
     """Raises RequestError where it is none."""
-    for stage in get_args(Stage):
-        if text == stage:
-            return stage  # type: ignore[no-any-return]
-    raise RequestError(f"'{text}' is no step of the job; give prepare, render or assemble.")
+    for step in get_args(Step):
+        if text == step:
+            return step  # type: ignore[no-any-return]
+    raise RequestError(f"'{text}' is no step of a job; give {', '.join(get_args(Step))}.")
 
 
 def chunk_seconds(overhead: float, work: float, workers: int) -> float:
@@ -87,13 +92,6 @@ def chunk_seconds(overhead: float, work: float, workers: int) -> float:
     `s / 2` of T / W to the end; the sum is least at s = sqrt(2 * overhead * T / W).
     """
     return math.sqrt(2 * overhead * work / workers)
-
-
-def group_dubs(dubs: int, workers: int) -> list[range]:
-    """Dubs, counted from 0, in groups that go through the steps one after the other: while the
-    last dubs of one are prepared, free workers take the next. A dub for each worker, or more."""
-    count = max(1, min(_MOST_GROUPS, dubs // workers))
-    return [range(dubs * i // count, dubs * (i + 1) // count) for i in range(count)]
 
 
 def read_costs(file: Path) -> Costs:
@@ -142,7 +140,7 @@ def measure_costs(options: DubOptions) -> Costs:
         _measure_steps(whole, short, models, Path(name) / "first")  # what only the first dub costs
         brief = _measure_steps(whole, short, models, Path(name) / "short")
         full = _measure_steps(whole, frames, models, Path(name) / "long")
-    lines = {step: _line(len(short), brief[step], len(frames), full[step]) for step in STEPS}
+    lines = {step: _line(len(short), brief[step], len(frames), full[step]) for step in STAGES}
     return Costs(start_up=start_up, task=task, **lines)
 
 

@@ -1,9 +1,9 @@
 """How long a film takes on a farm of any size: its job's tasks, one after the other, on paper.
 
-The tasks, their chunks, groups and dependencies are those of a bundle (`bundles`): within a group
-all dubs are prepared, then all are rendered, then all are assembled. A free worker takes the first
-chunk that is ready. What
-is not modelled: the file server's and the network's limits, and the scheduler's own delays.
+The tasks, their chunks and dependencies are those that a bundle's template has (`job_template`). A
+free worker takes the first chunk that is ready; it starts an engine once, and a command for each
+chunk. What is not modelled: the limits of the file server and the network, and the scheduler's own
+delays.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stylesync_engine.bundles import PART, FarmOptions
-from stylesync_engine.costs import Costs, group_dubs
+from stylesync_engine.costs import Costs, Line
+from stylesync_engine.job_template import PART, FarmOptions, JobStep, plan_steps
 
 _LEAST_FRAMES = 12
 _SHAPE = 2.0  # of the gamma distribution of lengths: many short lines, a few long ones
@@ -102,34 +102,39 @@ def simulate(lengths: Sequence[int], costs: Costs, farm: Farm) -> Run:
 
 def _steps(lengths: Sequence[int], costs: Costs, workers: int) -> list[_Step]:
     """The job's steps with the seconds of each chunk, for a bundle that was written for so many
-    workers, in the template's order."""
-    sizes = FarmOptions(workers=workers, costs=costs).chunks(sum(lengths), len(lengths))
-    steps: list[_Step] = []
-    for group in group_dubs(len(lengths), workers):
-        frames = lengths[group.start : group.stop]
-        before = None
-        for seconds in (
-            _sums([costs.prepare.seconds(count) for count in frames], sizes["prepare"]),
-            _render_chunks(frames, costs, sizes["render"]),
-            _sums([costs.assemble.seconds(count) for count in frames], sizes["assemble"]),
-        ):
-            before = _Step(deque(seconds), len(seconds), before)
-            steps.append(before)
-    return [step for stage in range(3) for step in steps[stage::3]]
+    workers."""
+    lengths = sorted(lengths, reverse=True)
+    steps: dict[str | None, _Step] = {}
+    for planned in plan_steps(lengths, FarmOptions(workers=workers, costs=costs)):
+        seconds = _chunks(planned, lengths, costs)
+        steps[planned.name] = _Step(deque(seconds), len(seconds), steps.get(planned.after))
+    return list(steps.values())
+
+
+def _chunks(step: JobStep, lengths: Sequence[int], costs: Costs) -> list[float]:
+    if step.does == "render":
+        return _render_chunks(lengths, costs, step)
+    some = lengths[step.first - 1 : step.last]
+    if step.does == "dub":
+        done = costs.prepare if step.after else Line(0.0, 0.0)
+        seconds = [costs.dub_seconds(frames) - done.seconds(frames) for frames in some]
+    else:
+        seconds = [costs.stage_seconds(step.does, frames) for frames in some]
+    return _sums(seconds, step.chunk)
 
 
 def _sums(seconds: Sequence[float], size: int) -> list[float]:
     return [sum(seconds[i : i + size]) for i in range(0, len(seconds), size)]
 
 
-def _render_chunks(lengths: Sequence[int], costs: Costs, size: int) -> list[float]:
+def _render_chunks(lengths: Sequence[int], costs: Costs, step: JobStep) -> list[float]:
     """A chunk pays the fixed part of each dub that it touches."""
     parts = [
         (dub, min(PART, frames - start))
         for dub, frames in enumerate(lengths)
         for start in range(0, frames, PART)
-    ]
-    chunks = [parts[i : i + size] for i in range(0, len(parts), size)]
+    ][: step.last]
+    chunks = [parts[i : i + step.chunk] for i in range(0, len(parts), step.chunk)]
     return [
         costs.render.fixed * len({dub for dub, _ in chunk})
         + costs.render.per_frame * sum(frames for _, frames in chunk)

@@ -24,7 +24,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine.costs import Stage
+from stylesync_engine.costs import Step
 from stylesync_engine.drafts import draft_of
 from stylesync_engine.path_mapping import read_path_mapping
 from stylesync_engine.reporting import error_from, named_error, print_trace
@@ -46,20 +46,20 @@ class NoWarmEngine(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What `bundles.run_task` is asked for."""
+    """What `farm_tasks.run_task` is asked for."""
 
     folder: str
-    stage: Stage
+    step: Step
     chunk: str
     path_rules: str | None = None
 
     def run(self, say: Say, models: WarmModels | None = None) -> list[str]:
         """Run it in this process; returns what to tell a person."""
-        from stylesync_engine import bundles  # heavy: whoever asks a warm engine does without
+        from stylesync_engine import farm_tasks  # heavy: whoever asks a warm engine does without
 
         rules = Path(self.path_rules) if self.path_rules else None
         mapping = read_path_mapping(rules)
-        return bundles.run_task(Path(self.folder), self.stage, self.chunk, say, mapping, models)
+        return farm_tasks.run_task(Path(self.folder), self.step, self.chunk, say, mapping, models)
 
 
 def run_task(task: Task, session: Path | None, say: Say) -> list[str]:

@@ -31,16 +31,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from clip_fixtures import DATA, DEMO
 from model_fixtures import make_parts
 
-from stylesync_engine import bundles, inputs, rendering
-from stylesync_engine.bundles import run_task, write_bundle
+from stylesync_engine import farm_tasks, inputs, rendering
+from stylesync_engine.bundles import write_bundle
 from stylesync_engine.checkpoints import save_models
-from stylesync_engine.costs import Stage
+from stylesync_engine.costs import Step
+from stylesync_engine.farm_tasks import run_task
 from stylesync_engine.media import read_frames
 from stylesync_engine.reporting import named_error
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
 from stylesync_engine.warm_models import WarmModels
 
-STEPS: tuple[tuple[Stage, str], ...] = (
+STEPS: tuple[tuple[Step, str], ...] = (
     ("prepare", "1"), ("render", "1-2"), ("render", "3"), ("assemble", "1"),
 )  # fmt: skip
 FRAMES = FrameRange(0, 40)
@@ -322,7 +323,7 @@ class Campaign:
     """Rounds of random faults beside one undisturbed run."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        bundles.PATIENCE = SEEN_LATE
+        farm_tasks.PATIENCE = SEEN_LATE
         self.folder, self.seed = folder, seed
         save_models(folder / "tiny", name="tiny", **make_parts())
         self.options = DubOptions(
@@ -364,6 +365,13 @@ class Campaign:
             after.get(name) != file for name, file in before.items() if name not in now.destroyed
         )
         shutil.rmtree(job.folder)
+
+    def dub_whole(self) -> bytes:
+        """What a job gives whose dub is one task."""
+        job = self._job("whole")
+        run = Child(lambda: _discard(run_task(job.folder / "job", "dub", "1", models=self.models)))
+        assert (attempt := run.wait()).done, attempt
+        return job.output.read_bytes()
 
     def _job(self, name: str) -> Job:
         folder = self.folder / name

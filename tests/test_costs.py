@@ -18,11 +18,15 @@ COSTS = Costs(
 
 
 def test_one_worker_pays_for_everything_in_turn() -> None:
-    run = simulate([32], COSTS, Farm(1))
-    compute = sum(line.seconds(32) for line in (COSTS.prepare, COSTS.render, COSTS.assemble))
-    extra = (run.tasks - 3) * COSTS.render.fixed
-    assert run.useful == pytest.approx(compute + extra)
+    run = simulate([32, 20], COSTS, Farm(1))
+    assert run.useful == pytest.approx(COSTS.dub_seconds(32) + COSTS.dub_seconds(20))
     assert run.wall == pytest.approx(run.useful + COSTS.start_up + run.tasks * COSTS.task)
+
+
+def test_a_shared_dub_costs_its_render_s_fixed_part_in_each_chunk() -> None:
+    run = simulate([320], COSTS, Farm(4))
+    assert run.useful == pytest.approx(COSTS.dub_seconds(320) + (run.tasks - 3) * 0.3)
+    assert run.wall < COSTS.dub_seconds(320)
 
 
 def test_no_farm_beats_its_work_nor_its_longest_chain() -> None:

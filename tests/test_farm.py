@@ -28,16 +28,10 @@ from stylesync_plugin.write_back import TrackNames, list_dubs
 from timeline_material import MarkingEngine, clip, timeline, track, write_clip, write_speech
 
 from stylesync_engine import warm_engine
-from stylesync_engine.bundles import (
-    PART,
-    FarmOptions,
-    keep_outcome,
-    read_bundle,
-    read_outcome,
-    run_task,
-    write_bundle,
-)
-from stylesync_engine.costs import as_stage, chunk_seconds, group_dubs
+from stylesync_engine.bundles import keep_outcome, read_bundle, read_outcome, write_bundle
+from stylesync_engine.costs import as_step, chunk_seconds
+from stylesync_engine.farm_tasks import run_task
+from stylesync_engine.job_template import PART, FarmOptions, job_template, plan_steps
 from stylesync_engine.path_mapping import read_path_mapping
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, NoFaceError, RequestError
 from stylesync_engine.warm_engine import Task
@@ -138,7 +132,8 @@ def test_a_dub_without_a_face_does_not_stop_the_others(
     whole = FrameRange(0, PART)
     job = tmp_path / "job"
     entries = write_bundle([request(media, tmp_path, whole, n) for n in ("bad", "good")], job)
-    assert run_task(job, "prepare", "1-2") == ["Dub 1: There is no face; choose another range."]
+    said = ["'bad.mkv': There is no face; choose another range."]
+    assert run_task(job, "prepare", "1-2") == said
     run_task(job, "render", "1-2")
     assert [c[1] for c in stand_in.calls if c[0] == "render"] == [entries[1].work]
     with pytest.raises(NoFaceError, match="no face"):
@@ -197,7 +192,7 @@ def test_collect_refuses_changed_and_missing_outputs(
     damaged.write_bytes(content)
     Path(second.request.output).unlink()
     batch = collect(job, read_submission(job))
-    assert [kind for kind, _ in batch.failures] == ["A", "B"]
+    assert sorted(kind for kind, _ in batch.failures) == ["A", "B"]
     assert all("not the file that was assembled" in str(e) for _, e in batch.failures)
     assert list_dubs(batch.timeline) == []
 
@@ -213,7 +208,7 @@ def test_bundles_are_not_overwritten_and_damage_is_named(media: Path, tmp_path: 
     with pytest.raises(RequestError, match="no bundle"):
         read_bundle(tmp_path / "nothing")
     with pytest.raises(RequestError, match="no step"):
-        as_stage("cook")
+        as_step("cook")
 
 
 def test_the_warm_engine_belongs_to_the_session(media: Path, tmp_path: Path) -> None:
@@ -240,32 +235,58 @@ def test_chunks_lose_least_to_starting_and_to_waiting(workers: int) -> None:
     assert chunk_seconds(overhead, work, workers) == pytest.approx(best, abs=0.02)
 
 
-@pytest.mark.parametrize(("dubs", "workers"), [(1, 16), (12, 4), (800, 100), (800, 1), (5, 2)])
-def test_groups_hold_every_dub_once(dubs: int, workers: int) -> None:
-    groups = group_dubs(dubs, workers)
-    assert [dub for group in groups for dub in group] == list(range(dubs))
-    assert len(groups) == 1 or all(len(group) >= workers for group in groups) or workers == 1
+@pytest.mark.parametrize(
+    ("lengths", "workers"),
+    [
+        ([80], 16),
+        ([80], 1),
+        ([50] * 12, 4),
+        ([300, 40, 30, 20], 2),
+        ([40] * 800, 100),
+        ([9] * 5, 9),
+    ],
+)
+def test_steps_dub_every_frame_once_and_in_order(lengths: list[int], workers: int) -> None:
+    steps = {step.name: step for step in plan_steps(lengths, FarmOptions(workers=workers))}
+    shared = steps["render"].last if "render" in steps else 0
+    long = steps["prepare"].last if "prepare" in steps else 0
+    assert shared == sum(-(-frames // PART) for frames in lengths[:long])
+    whole = [n for s in steps.values() if s.does == "dub" for n in range(s.first, s.last + 1)]
+    assert sorted([*range(1, long + 1), *whole]) == list(range(1, len(lengths) + 1))
+    if "finish" in steps:
+        finish, before = steps["finish"], steps["prepare short"]
+        assert (finish.first, finish.last) == (before.first, before.last)
+        assert finish.after == before.name
+    costs = FarmOptions().costs
+    most = sum(costs.dub_seconds(frames) for frames in lengths) / workers
+    assert all(costs.dub_seconds(frames) <= most for frames in lengths[long:])
 
 
-def test_groups_depend_on_their_own_steps(media: Path, tmp_path: Path) -> None:
+def test_steps_depend_on_each_other_as_a_farm_reads_it() -> None:
     model = pytest.importorskip("openjd.model")
-    asked = [request(media, tmp_path, FrameRange(0, 20 + i), f"o{i}") for i in range(6)]
-    entries = write_bundle(asked, tmp_path / "job", FarmOptions(workers=2), {"name": "last"})
-    template = json.loads((tmp_path / "job" / "template.json").read_text())
+    lengths = [2000, *range(80, 30, -1)]
+    template = job_template("job", lengths, FarmOptions(workers=8, gpus=1), {"name": "last"})
     steps = {step["name"]: step for step in template["steps"]}
-    assert len(steps) == 3 * 3 + 1
-    for stage, total in (("prepare", 6), ("render", sum(e.parts for e in entries))):
-        ranges = [
-            step["parameterSpace"]["taskParameterDefinitions"][0]["range"]
-            for name, step in steps.items()
-            if name.startswith(stage)
-        ]
-        covered = [n for r in ranges for a, b in [r.split("-")] for n in range(int(a), int(b) + 1)]
-        assert covered == list(range(1, total + 1))
-    assert steps["render 3-4"]["dependencies"] == [{"dependsOn": "prepare 3-4"}]
-    assert len(steps["last"]["dependencies"]) == 3
+    names = ["prepare", "render", "assemble", "prepare short", "dub", "finish", "last"]
+    assert list(steps) == names
+    after = {n: [d["dependsOn"] for d in s.get("dependencies", ())] for n, s in steps.items()}
+    assert after["render"] == ["prepare"]
+    assert after["finish"] == ["prepare short"]
+    assert after["last"] == ["assemble", "dub", "finish"]
+    assert after["dub"] == []
+    words = steps["finish"]["script"]["actions"]["onRun"]["args"]
+    assert words[:2] == ["task", "dub"]
     template["steps"].pop()
     model.decode_job_template(template=template, supported_extensions=["TASK_CHUNKING"])
+
+
+def test_the_longest_dub_is_the_first_task(media: Path, tmp_path: Path) -> None:
+    ranges = [FrameRange(3, 10), FrameRange(0, 40), FrameRange(5, 30)]
+    asked = [request(media, tmp_path, r, f"o{len(r)}") for r in ranges]
+    entries = write_bundle(asked, tmp_path / "job")
+    assert [len(entry.frames) for entry in entries] == [40, 25, 7]
+    assert [entry.number for entry in entries] == [1, 2, 3]
+    assert read_bundle(tmp_path / "job") == entries
 
 
 def test_a_worker_with_other_paths_runs_the_bundle(

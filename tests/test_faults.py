@@ -18,6 +18,7 @@ def test_faults_leave_no_wrong_frame_and_lose_nothing() -> None:
         fault_injection.truncated_plan,
     )
     with campaign(seed=1) as running:
+        assert running.dub_whole() == running.reference
         for number, fault in enumerate(faults):
             running.run(number, fault)
         assert running.problems == []

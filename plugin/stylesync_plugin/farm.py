@@ -27,7 +27,7 @@ from stylesync_plugin.records import write_json
 from stylesync_plugin.write_back import TrackNames
 
 if TYPE_CHECKING:
-    from stylesync_engine.bundles import FarmOptions
+    from stylesync_engine.job_template import FarmOptions
     from stylesync_engine.path_mapping import PathMapping
 
 FORMAT = 1

@@ -21,8 +21,8 @@ def run_submit(
 ) -> None:
     """Write the bundle of what is asked; `farm` holds gpus, workers and the file of costs."""
     with reporting(as_json) as report:
-        from stylesync_engine.bundles import FarmOptions
         from stylesync_engine.costs import Costs, read_costs
+        from stylesync_engine.job_template import FarmOptions
 
         bench: Path | None = farm["bench"]
         options = FarmOptions(
