@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from model_fixtures import make_face_model
 from stylesync_training.dataset import load_clips
+from stylesync_training.folds import plan_folds
 from stylesync_training.leave_one_out import name_fold
 from stylesync_training.presets import find_preset
-from stylesync_training.steps import Budget, plan_folds
+from stylesync_training.steps import Budget
 from stylesync_training.synthetic import Language, SyntheticSpeech, make_synthetic, speak
 from stylesync_training.synthetic import draw_speaker as draw
 from stylesync_training.workspace import Workspace, open_workspace

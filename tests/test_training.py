@@ -13,7 +13,7 @@ import torch
 from model_fixtures import make_face_model
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from stylesync_training import corpora, renderer
+from stylesync_training import corpora, renderer, renderer_samples
 from stylesync_training.dataset import (
     TrainingClip,
     check_index,
@@ -38,12 +38,8 @@ from stylesync_training.lip_motion import (
 )
 from stylesync_training.loop import Ema, Figures, Run, Schedule, read_curve, trained_steps
 from stylesync_training.presets import PRESETS, find_preset
-from stylesync_training.renderer import (
-    RendererSamples,
-    RendererTraining,
-    draw_batches,
-    mirror_matrix,
-)
+from stylesync_training.renderer_batches import draw_batches
+from stylesync_training.renderer_samples import RendererSamples, RendererTraining, mirror_matrix
 from torch import Tensor, nn
 
 from stylesync_engine.face_model import MOUTH
@@ -244,7 +240,7 @@ def test_a_short_clip_gives_its_farthest_frame() -> None:
 
 
 def test_the_neighbourhood_of_a_frame_is_its_own_clips_alone() -> None:
-    near = renderer.is_near(np.array([20]), np.array([-1, 20, 32, 33, 8, 7]))
+    near = renderer_samples.is_near(np.array([20]), np.array([-1, 20, 32, 33, 8, 7]))
     assert near.tolist() == [[False, True, True, False, True, False]]
 
 
@@ -276,7 +272,8 @@ def test_the_renderers_loss_falls_to_nothing_for_the_truth(prediction: str) -> N
         def forward(self, noisy: Tensor, steps: Tensor, conditions: object) -> Tensor:
             if prediction == "sample":
                 return clean
-            kept = loss_of.scheduler.alphas_cumprod[steps][:, None, None, None]
+            beta = torch.linspace(0.0015**0.5, 0.0195**0.5, 1000) ** 2
+            kept = torch.cumprod(1 - beta, dim=0)[steps][:, None, None, None]
             return (noisy - kept.sqrt() * clean) / (1 - kept).sqrt()
 
     batch["clean"] = batch["clean"] / 60

@@ -25,13 +25,9 @@ from stylesync_training.dataset import TrainingClip
 from stylesync_training.loop import Figures, Schedule, trained_steps
 from stylesync_training.losses import find_mobilenet_weights
 from stylesync_training.measures import psnr
-from stylesync_training.renderer import (
-    RendererSamples,
-    RendererTraining,
-    SampleCache,
-    render_samples,
-    train_renderer,
-)
+from stylesync_training.renderer import train_renderer
+from stylesync_training.renderer_samples import RendererSamples, RendererTraining, SampleCache
+from stylesync_training.renderer_sheets import render_samples
 from stylesync_training.workspace import write_json
 
 Say = Callable[[str, int, int], None]

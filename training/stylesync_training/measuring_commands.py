@@ -270,12 +270,13 @@ def _fold(
     as_json: bool,
 ) -> None:
     with reporting(as_json) as report, StepBars() as bars:
-        from stylesync_training import steps
+        from stylesync_training.folds import plan_folds, run_plan
+        from stylesync_training.steps import Budget
         from stylesync_training.workspace import open_workspace
 
         space = open_workspace(work)
-        wanted = steps.Budget(steps=budget[0], batch=budget[1])
-        plan = steps.plan_folds(
+        wanted = Budget(steps=budget[0], batch=budget[1])
+        plan = plan_folds(
             space,
             preset_of(preset, space),
             wanted,
@@ -288,5 +289,5 @@ def _fold(
             data = {"folds": plan.folds, "variants": plan.variants, "seeds": seeds}
             report.result(data, describe_data(data))
             return
-        means = steps.run_plan(space, plan, range(seeds), bars.say)
+        means = run_plan(space, plan, range(seeds), bars.say)
         report.result({"means": means}, format_rows(means))

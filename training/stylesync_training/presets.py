@@ -19,7 +19,7 @@ from stylesync_engine.style import ClosedFormSettings
 from stylesync_training.autoencoder import AutoencoderTraining
 from stylesync_training.lip_motion import LipMotionTraining
 from stylesync_training.loop import Schedule
-from stylesync_training.renderer import RendererTraining
+from stylesync_training.renderer_samples import RendererTraining
 from stylesync_training.sync_expert import SyncExpertTraining, SyncSizes
 
 

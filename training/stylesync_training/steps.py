@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,18 +26,10 @@ from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_engine.speech import SAMPLE_RATE, load_front_end
-from stylesync_engine.style import ClosedFormSettings
 from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder
 from stylesync_training.corpora import SourceClip
 from stylesync_training.curves import draw_curves, watch_with_tensorboard
 from stylesync_training.dataset import TrainingClip, load_clips, write_index
-from stylesync_training.leave_one_out import (
-    LEAVE_ONE_OUT,
-    VARIANTS,
-    describe_table,
-    draw_ratios,
-    run_folds,
-)
 from stylesync_training.lip_motion import LipMotionTraining, train_lip_motion
 from stylesync_training.loop import Figures, channels_last, trained_steps
 from stylesync_training.prepare import (
@@ -48,20 +39,15 @@ from stylesync_training.prepare import (
     track_clips,
 )
 from stylesync_training.presets import Preset
-from stylesync_training.renderer import (
-    RendererSamples,
-    RendererTraining,
-    SampleCache,
-    train_renderer,
-)
+from stylesync_training.renderer import train_renderer
+from stylesync_training.renderer_samples import RendererSamples, RendererTraining, SampleCache
 from stylesync_training.sync_expert import (
     SyncExpertTraining,
     SyncJudge,
     read_sync_expert,
     train_sync_expert,
 )
-from stylesync_training.tables import markdown_table
-from stylesync_training.workspace import Workspace, keep_config, read_sizes, write_json
+from stylesync_training.workspace import Workspace, keep_config, read_sizes
 
 Say = Callable[[str, int, int], None]
 M = TypeVar("M", bound=nn.Module)
@@ -277,75 +263,6 @@ def read_renderer(space: Workspace, preset: Preset) -> Renderer:
     run = space.run(RENDERER)
     sizes = read_sizes(run, RendererSizes, preset.renderer.sizes)
     return _load(Renderer(sizes), run, RENDERER)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldPlan:
-    """What a comparison of stage 1's variants trains: folds of speakers left out together."""
-
-    name: str
-    folds: list[tuple[str, ...]]
-    variants: tuple[str, ...]
-    config: LipMotionTraining
-    closed_form: ClosedFormSettings
-
-
-def plan_folds(
-    space: Workspace,
-    preset: Preset,
-    budget: Budget,
-    name: str,
-    speakers: Sequence[str] | None,
-    variants: Sequence[str] | None,
-    count: int | None = None,
-) -> FoldPlan:
-    """`leave-one-out`: a fold a speaker with two clips or more, or `count` folds of several;
-    `ablation`: those kept aside, as one.
-
-    Raises RequestError where there is nobody to leave out.
-    """
-    clips = load_clips(space.clips, pictures=False)
-    counts = Counter(clip.speaker for clip in clips)
-    able = [speaker for speaker, count in sorted(counts.items()) if count > 1]
-    if name == "ablation":
-        folds = [tuple(s for s in able if s in space.choices.kept_aside())]
-    else:
-        left_out = [s for s in able if speakers is None or s in speakers]
-        number = min(count or len(left_out), len(left_out))
-        folds = [tuple(left_out[first::number]) for first in range(number)]
-    if not folds or not folds[0]:
-        raise RequestError(
-            "There is nobody to leave out with two clips or more; prepare more speakers, and keep"
-            " some aside with --holdout for ablate."
-        )
-    default = tuple(VARIANTS) if name == "ablation" else LEAVE_ONE_OUT
-    config = replace(preset.lip_motion, restyle=preset.fold_restyle, reference=256)
-    chosen = tuple(variants) if variants else default
-    return FoldPlan(name, folds, chosen, budget.apply(config), preset.closed_form)
-
-
-def run_plan(
-    space: Workspace, plan: FoldPlan, seeds: Sequence[int], say: Say
-) -> list[dict[str, Any]]:
-    """Train and measure; writes `report/<name>.json` and `.md` and returns the table."""
-    data = run_folds(
-        load_clips(space.clips, pictures=False),
-        parts.read_face_model(space.face_model),
-        plan.folds,
-        plan.variants,
-        seeds,
-        plan.config,
-        plan.closed_form,
-        space.run(plan.name),
-        say,
-    )
-    config = dataclasses.asdict(plan.config)
-    write_json(space.report / f"{plan.name}.json", {"config": config, **data})
-    lines = [*markdown_table(data["means"]), "", *describe_table(plan.folds)]
-    draw_ratios(data["means"], space.report / f"{plan.name}.png")
-    (space.report / f"{plan.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    means: list[dict[str, Any]] = data["means"]
-    return means
 
 
 def find_clip(space: Workspace, name: str) -> TrainingClip:
