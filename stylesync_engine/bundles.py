@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.failures import error_from
 from stylesync_engine.job_template import PART, FarmOptions, job_template
 from stylesync_engine.path_mapping import PathMapping
 from stylesync_engine.plan import file_hash, write_text
-from stylesync_engine.reporting import error_from
 from stylesync_engine.request import (
     DubError,
     DubRequest,

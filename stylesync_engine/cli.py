@@ -22,15 +22,17 @@ from stylesync_engine.request import (
     DubResult,
     FrameRange,
     ModelError,
-    Progress,
     RequestError,
 )
 from stylesync_engine.simulate_command import simulate
 from stylesync_engine.verify_command import verify
-from stylesync_engine.warm_command import warm
 
 PROGRAM = "stylesync-engine"
 REQUEST_BYTES = 16 * 2**20
+PASSED_ON: dict[str, Any] = {  # commands that read their words themselves, in `__main__` too
+    "add_help_option": False,
+    "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
+}
 
 RequestFile = Annotated[str, typer.Argument(metavar="REQUEST.json", help="A request, as data.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
@@ -196,6 +198,10 @@ MatchLoudness = Annotated[
     bool | None,
     typer.Option("--match-loudness", help="Make the speech as loud as the shot's own sound."),
 ]
+BurnIn = Annotated[
+    bool | None,
+    typer.Option("--burn-in", help="Show clip, time code and frame in a review encode."),
+]
 
 app = typer.Typer(
     name=PROGRAM,
@@ -271,6 +277,7 @@ def dub(
     deinterlace: Deinterlace = None,
     keep_sound: KeepSound = None,
     match_loudness: MatchLoudness = None,
+    burn_in: BurnIn = None,
     as_json: Json = False,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""
@@ -353,36 +360,20 @@ def bundle(
         report.result({"bundle": to, "frames": frames}, f"A job of {frames} frames lies in {to}")
 
 
-@app.command(epilog=f"Example: {PROGRAM} task render job --of 1-25")
-def task(
-    step: Annotated[str, typer.Argument(metavar="dub|prepare|render|assemble")],
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The job bundle's folder.")],
-    of: Annotated[str, typer.Option("--of", metavar="A-B", help="Tasks, both ends included.")],
-    farm: Annotated[bool, typer.Option("--farm", help="Speak to the farm's log.")] = False,
-    warm: Annotated[
-        str | None,
-        typer.Option("--warm", metavar="DIR", help="The folder that warm start was given."),
-    ] = None,
-    path_rules: Annotated[
-        str | None,
-        typer.Option("--path-rules", metavar="FILE", help="Where files lie on this worker."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+@app.command(**PASSED_ON)
+def task(context: typer.Context) -> None:
     """Run a chunk of a job bundle's tasks, as the bundle's template asks a worker to."""
-    with reporting(as_json) as report:
-        from stylesync_engine import costs, warm_engine
+    from stylesync_engine import task_command
 
-        asked = warm_engine.Task(folder, costs.as_step(step), of, path_rules)
-        say = describe_to_farm if farm else report.progress
-        notes = warm_engine.run_task(asked, Path(warm) if warm else None, say)
-        done = f"{step} {of} of {folder} is done"
-        report.result({"step": step, "tasks": of, "warnings": notes}, done)
+    raise typer.Exit(task_command.main(context.args))
 
 
-def describe_to_farm(progress: Progress) -> None:
-    """A line that an Open Job Description worker reads as the state of its task."""
-    print(f"openjd_status: {progress.stage} {progress.done}/{progress.total}", flush=True)
+@app.command(**PASSED_ON)
+def warm(context: typer.Context) -> None:
+    """Keep an engine loaded in a farm worker's session."""
+    from stylesync_engine import warm_command
+
+    raise typer.Exit(warm_command.main(context.args))
 
 
 @app.command(epilog=f"Example: {PROGRAM} probe shot.mov --json")
@@ -438,7 +429,6 @@ def serve() -> None:
 app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
 app.command(epilog=f"Example: {PROGRAM} doctor --report report.json")(doctor)
 app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
-app.command(epilog=f"Example: {PROGRAM} warm start session")(warm)
 app.command(epilog=f"Example: {PROGRAM} simulate --dubs 800 --workers 1,10,100")(simulate)
 
 

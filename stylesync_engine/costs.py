@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Stage = Literal["prepare", "render", "assemble"]
 Step = Literal["dub", "prepare", "render", "assemble"]
 """What a task does: one stage of some dubs, or all three of them."""
-STAGES = get_args(Stage)
+STAGES, STEPS = get_args(Stage), get_args(Step)
 _PREPARING = ("track", "style", "speech", "lips")
 _LOAD = """
 import sys
@@ -78,10 +78,10 @@ class Costs:
 
 def as_step(text: str) -> Step:
     """Raises RequestError where it is none."""
-    for step in get_args(Step):
+    for step in STEPS:
         if text == step:
             return step  # type: ignore[no-any-return]
-    raise RequestError(f"'{text}' is no step of a job; give {', '.join(get_args(Step))}.")
+    raise RequestError(f"'{text}' is no step of a job; give {', '.join(STEPS)}.")
 
 
 def chunk_seconds(overhead: float, work: float, workers: int) -> float:

@@ -24,10 +24,10 @@ from stylesync_engine.bundles import (
     read_bundle,
 )
 from stylesync_engine.costs import Step
+from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.job_template import PART
 from stylesync_engine.path_mapping import PathMapping
 from stylesync_engine.plan import Plan, has_window
-from stylesync_engine.reporting import is_out_of_memory
 from stylesync_engine.request import (
     FrameRange,
     MediaError,
@@ -177,8 +177,10 @@ def _all_windows(plan: Plan, work: Path) -> bool:
 
 def _may_pass(error: BaseException | None) -> bool:
     """Whether the machine, not the media, is to blame: another worker may fare better."""
+    if is_out_of_memory(error):
+        return True
     while error is not None:
-        if is_out_of_memory(error) or getattr(error, "errno", None) in _PASSING:
+        if getattr(error, "errno", None) in _PASSING:
             return True
         error = error.__cause__
     return False

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from stylesync_engine import __version__
 from stylesync_engine.error_log import keep_error
-from stylesync_engine.reporting import named_error, print_trace, terminate_as_interrupt
+from stylesync_engine.failures import named_error, print_trace, terminate_as_interrupt
 from stylesync_engine.request import (
     Cancelled,
     DubError,

@@ -26,8 +26,8 @@ from typing import Any
 
 from stylesync_engine.costs import Step
 from stylesync_engine.drafts import draft_of
+from stylesync_engine.failures import error_from, named_error, print_trace
 from stylesync_engine.path_mapping import read_path_mapping
-from stylesync_engine.reporting import error_from, named_error, print_trace
 from stylesync_engine.request import Cancelled, Progress
 from stylesync_engine.warm_models import WarmModels
 

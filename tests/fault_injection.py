@@ -35,9 +35,9 @@ from stylesync_engine import farm_tasks, inputs, rendering
 from stylesync_engine.bundles import write_bundle
 from stylesync_engine.checkpoints import save_models
 from stylesync_engine.costs import Step
+from stylesync_engine.failures import named_error
 from stylesync_engine.farm_tasks import run_task
 from stylesync_engine.media import read_frames
-from stylesync_engine.reporting import named_error
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
 from stylesync_engine.warm_models import WarmModels
 

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +31,7 @@ from timeline_material import MarkingEngine, clip, timeline, track, write_clip, 
 
 from stylesync_engine import warm_engine
 from stylesync_engine.bundles import keep_outcome, read_bundle, read_outcome, write_bundle
+from stylesync_engine.cli import main
 from stylesync_engine.costs import as_step, chunk_seconds
 from stylesync_engine.farm_tasks import run_task
 from stylesync_engine.job_template import PART, FarmOptions, job_template, plan_steps
@@ -377,3 +380,27 @@ def test_a_session_s_engine_runs_tasks_until_it_is_stopped(media: Path, tmp_path
         warm_engine.ask(session, wrong, lambda _: None)
     with pytest.raises(RequestError, match="outside of the job"):
         warm_engine.run_task(wrong, session, lambda _: None)
+
+
+def test_the_command_of_a_task_loads_no_library() -> None:
+    code = (
+        "import sys; from stylesync_engine import task_command, warm_command; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "numpy", "typer", "rich", "pydantic", "click"}
+    assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["task", "warm"])
+@pytest.mark.parametrize("words", [[], ["--farms"], ["cook", "job", "--of", "1"], ["start", "x"]])
+def test_wrong_words_of_a_worker_s_commands_are_one_sentence(
+    capsys: pytest.CaptureFixture[str], command: str, words: list[str]
+) -> None:
+    assert main([command, *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["task", "warm"])
+def test_a_worker_s_commands_have_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"Example: stylesync-engine {command}" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from stylesync_engine.reporting import error_from
+from stylesync_engine.failures import error_from
 from stylesync_engine.request import (
     Cancelled,
     DubError,

@@ -1,0 +1,133 @@
+"""What went wrong, as one of our errors: one sentence that names the cause and says what to do.
+
+Standard library only: the command that a farm's worker starts for each chunk must be quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from stylesync_engine import request
+from stylesync_engine.error_log import keep_error
+from stylesync_engine.request import Cancelled, DiskError, DubError, MediaError
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_MEMORY = re.compile(
+    r"not enough memory|cannot allocate memory|insufficient memory|bad_alloc"
+    r"|failed to allocate|failed to map segment|paging file"
+    r"|XNNPack delegate failed",  # on the networks that ship, whose sizes never change
+    re.IGNORECASE,
+)
+
+
+class InternalError(DubError):
+    """A fault of ours: nothing that the person asked for explains it (exit code 1)."""
+
+
+def named_error(error: BaseException) -> DubError:
+    """The error as one of ours, with a sentence that says what to do."""
+    if isinstance(error, Cancelled):
+        return error
+    if is_out_of_memory(error):
+        return InternalError(
+            "There is not enough memory; close other programs or use --device cpu."
+        )
+    if isinstance(error, DubError):
+        return error
+    if isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+        return Cancelled("Cancelled; the same command goes on from what is finished.")
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return DiskError("The disk is full; free some space and run the same command again.")
+    if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+        return DiskError(f"There is no permission for {_name_of(error)}; choose another place.")
+    if isinstance(error, FileNotFoundError):
+        return MediaError(f"{_name_of(error)} does not exist; check the path.")
+    said = " ".join(str(error).split())
+    return InternalError(
+        f"This should not have happened ({type(error).__name__}: {said});"
+        " run it again with STYLESYNC_DEBUG=1 and report what it prints."
+    )
+
+
+def error_from(event: Mapping[str, Any]) -> DubError:
+    """The error that another process has told, as the class that it was."""
+    kind = getattr(request, str(event.get("kind")), DubError)
+    message = str(event.get("message", "The engine gave no reason."))
+    if isinstance(kind, type) and issubclass(kind, DubError):
+        return kind(message)
+    return DubError(message)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether it, or what it came from, is a lack of memory: every library has its own way to say
+    it, and some say only that they could not be loaded."""
+    if error is None:
+        return False
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if not isinstance(error, DubError) and (
+        getattr(error, "errno", None) == errno.ENOMEM or _NO_MEMORY.search(str(error))
+    ):
+        return True
+    return is_out_of_memory(error.__cause__ or error.__context__)
+
+
+def report_error(error: BaseException, as_json: bool) -> int:
+    """Say the error on the stream that belongs to it; returns the exit code."""
+    named = named_error(error)
+    print_trace(error)
+    keep_error(error)
+    try:
+        if as_json:
+            print(json.dumps(named.to_dict()), flush=True)
+        else:
+            print(" ".join(str(named).split()), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _discard_output()
+    return named.exit_code
+
+
+def print_trace(error: BaseException) -> None:
+    """The traceback on standard error, where STYLESYNC_DEBUG=1 asks for it."""
+    if os.environ.get("STYLESYNC_DEBUG") == "1":
+        traceback.print_exception(error)
+
+
+def _name_of(error: OSError) -> str:
+    return os.fsdecode(error.filename) if error.filename else "a file"
+
+
+def _discard_output() -> None:
+    """Nobody reads any more; without this, Python complains once more as it flushes at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM (a farm that stops a task) unwind like Ctrl-C, so that no partial file stays."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: Callable[[int, FrameType | None], Any] | int | None
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,57 @@
+"""The one sentence for what went wrong, whatever library said it."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from stylesync_engine.failures import is_out_of_memory, named_error
+from stylesync_engine.request import Cancelled, MediaError
+
+
+def chained(last: BaseException, first: BaseException, named: bool = True) -> BaseException:
+    """`last`, raised while `first` was handled."""
+    try:
+        try:
+            raise first
+        except BaseException as error:
+            if named:
+                raise last from error
+            raise last  # noqa: B904 - as libraries do
+    except BaseException as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("XNNPack delegate failed to reshape runtimeNode number 388 (TfLite)"),
+        chained(OSError("Could not load 'libx.so'"), OSError("Cannot allocate memory"), False),
+        chained(MediaError("The clip cannot be read."), MemoryError()),
+    ],
+)
+def test_a_lack_of_memory_is_named_whoever_meets_it(error: BaseException) -> None:
+    assert "not enough memory" in str(named_error(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MediaError("The clip 'cannot allocate memory.mov' cannot be read."),
+        chained(MediaError("The clip cannot be read."), OSError(errno.EIO, "I/O error")),
+        Cancelled("The job was cancelled."),
+        chained(Cancelled("The job was cancelled."), MemoryError()),
+    ],
+)
+def test_other_errors_keep_their_sentence(error: BaseException) -> None:
+    assert named_error(error) is error
+
+
+def test_a_chain_of_other_causes_is_no_lack_of_memory() -> None:
+    error = chained(MediaError("a"), chained(ValueError("b"), KeyError("c"), False))
+    assert not is_out_of_memory(error)
