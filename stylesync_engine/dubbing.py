@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stylesync_engine.burn_in import burn_in
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
@@ -172,7 +173,8 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
             delivery.place, like, request.options.codec, sound.speech, sound.others
         ) as writer,
     ):
-        for done, parts in enumerate(_delivered_frames(plan, work, writer.layout), start=1):
+        delivered = _delivered_frames(plan, work, like, writer.layout)
+        for done, parts in enumerate(delivered, start=1):
             writer.write(*parts)
             clock(Progress("assemble", done, len(plan.frames)))
         _check_inputs(plan, work, describe_surroundings(request))
@@ -203,13 +205,16 @@ def composited_frames(
 
 
 def _delivered_frames(
-    plan: Plan, work: Path, layout: PixelLayout
+    plan: Plan, work: Path, like: VideoInfo, layout: PixelLayout
 ) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
-    """What the request's delivery writes of each frame, in the writer's layout."""
+    """What the delivery writes of each frame, in the writer's layout; `like` is the range."""
     delivery = plan.request.options.delivery
     if delivery != "vfx":
         overlay = layout if delivery == "overlay" else None
-        yield from ((frame,) for frame in composited_frames(plan, work, overlay))
+        frames = composited_frames(plan, work, overlay)
+        if plan.request.options.burn_in:
+            frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
+        yield from ((frame,) for frame in frames)
         return
     for frame, crop, matrix in _placed_crops(plan, work):
         part = compositing_layers(frame.image, layout, crop, matrix)

@@ -25,7 +25,7 @@ _PLACES = ("output", "work", "person", "consent")
 _FILES = ("video", "speech", "style", "style_speech")
 _WRITING = (
     *("device", "codec", "delivery", "credentials", "mark", "models"),
-    *("keep_sound", "match_loudness"),
+    *("keep_sound", "match_loudness", "burn_in"),
 )
 _COMPUTING = ("torch", "numpy", "scipy", "opencv-python", "av", "librosa", "ai-edge-litert")
 _WHOLE, _BLOCK, _BLOCKS = 2**30, 2**20, 1024

@@ -154,7 +154,8 @@ class DubOptions:
     `credentials` `auto` signs where a certificate is configured. `rate` is that of image
     sequences whose files do not say it, such as `24000/1001`; `colour_space` that of the shot.
     `keep_sound` keeps the shot's other sound beside the speech, and `match_loudness` brings the
-    speech to the loudness of the shot's own.
+    speech to the loudness of the shot's own. `burn_in` draws clip, time code and frame number into
+    an encode for review.
     """
 
     models: str = "starter"
@@ -177,6 +178,7 @@ class DubOptions:
     deinterlace: bool = False
     keep_sound: bool = False
     match_loudness: bool = False
+    burn_in: bool = False
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -194,6 +196,11 @@ class DubOptions:
             )
         if self.delivery == "vfx" and self.codec != "exr":
             raise RequestError("The delivery vfx is written as layers of EXR; choose codec exr.")
+        if self.burn_in and self.codec not in _FOR_REVIEW:
+            raise RequestError(
+                f"{self.codec} is for finishing, which a burn-in would spoil;"
+                " choose h264 or h265, or leave burn_in off."
+            )
         if self.rate is not None:
             parse_rate(self.rate)
         _check_choice("quality", self.quality, get_args(Quality))
@@ -368,12 +375,13 @@ _REQUEST_TYPES: dict[str, tuple[type, ...]] = {
     "options": (dict,),
 }
 _WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
+_FOR_REVIEW: tuple[Codec, ...] = ("h264", "h265")
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     **{entry.name: (str,) for entry in dataclasses.fields(DubOptions)},
     "steps": (int,),
     "seed": (int,),
     "strength": (int, float),
-    **dict.fromkeys(("deinterlace", "keep_sound", "match_loudness"), (bool,)),
+    **dict.fromkeys(("deinterlace", "keep_sound", "match_loudness", "burn_in"), (bool,)),
 }
 _TYPE_NAMES = {
     str: "text",
