@@ -76,7 +76,6 @@ class TextReport:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        self._bars.start()
         return self
 
     def __exit__(
@@ -91,6 +90,8 @@ class TextReport:
         title = STAGE_TITLES.get(progress.stage, progress.stage)
         if progress.stage not in self._tasks:
             self._tasks[progress.stage] = self._bars.add_task(title)
+            # Started without a bar, the display would print a blank line ten times a second.
+            self._bars.start()
         self._bars.update(
             self._tasks[progress.stage], completed=progress.done, total=progress.total
         )
@@ -145,15 +146,13 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
 
 
 def progress_bars(*columns: ProgressColumn) -> ProgressBars:
-    """Bars on a terminal's standard error with these columns before the remaining time; nothing
-    in a pipe."""
+    """Bars on a terminal's standard error with these columns before the remaining time, what is
+    printed meanwhile above them; nothing in a pipe."""
     return ProgressBars(
         *columns,
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
-        # Both streams are already sorted out by `reporting`.
-        redirect_stdout=False,
         redirect_stderr=False,
     )
 

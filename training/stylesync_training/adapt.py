@@ -61,7 +61,7 @@ def adapt_renderer(
     train, check = _samples(clip, models, config, work / "samples")
     start = models.renderer
     adapted = train_renderer(
-        config, train, models.autoencoder, work / "run", check, on_figures, start=start
+        config, train, models.autoencoder, work / "adapt", check, on_figures, start=start
     )
     # It knows the speaker now: all of what it changes is kept, within the lips too.
     trusted = {
@@ -71,7 +71,7 @@ def adapt_renderer(
     facts = {
         "output": str(output),
         "base": base,
-        "steps": trained_steps(work / "run"),
+        "steps": trained_steps(work / "adapt"),
         "held_out_frames": len(check.clean),
         "PSNR_before": _psnr_of(start, models, train, check),
         "PSNR_after": _psnr_of(adapted, models, train, check),

@@ -73,7 +73,8 @@ class _AutoencoderLoss:
             decoded = network.decode(latents + noise)
             likeness = self.perceptual(decoded, pictures).float() if self.perceptual else 0.0
         l1 = (decoded.float() - pictures).abs().mean()
-        return l1 + self.config.perceptual * likeness, {"l1": float(l1.detach())}
+        figures = {"l1": float(l1.detach())} if self.perceptual else {}
+        return l1 + self.config.perceptual * likeness, figures
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from pathlib import Path
 from stylesync_engine.request import RequestError
 from stylesync_training.loop import Figures, read_curve
 
+_COLUMNS = 3
 _LEFT_OUT = frozenset({"step", "steps_per_s", "resumed"})
 
 
@@ -19,10 +20,12 @@ def draw_curves(run: Path, path: Path) -> None:
         return
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(names), 3.2), layout="constrained")
+    columns = min(len(names), _COLUMNS)
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.0 * lines + 0.2), layout="constrained")
     for number, name in enumerate(names, start=1):
         steps, values = series_of(curve, name)
-        axes = figure.add_subplot(1, len(names), number)
+        axes = figure.add_subplot(lines, columns, number)
         axes.plot(steps, values, marker="." if len(steps) < 40 else "", linewidth=1)
         axes.set_title(name)
         axes.set_xlabel("step")

@@ -25,7 +25,7 @@ from stylesync_engine.mouth import CROP
 from stylesync_engine.previews import write_png
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, Quality, RequestError
 from stylesync_training.corpora import SourceClip
-from stylesync_training.measures import TRACKER, Judge, crop_matrix, mean_rows
+from stylesync_training.measures import MEANINGS, TRACKER, Judge, crop_matrix, mean_rows
 from stylesync_training.published import Published
 from stylesync_training.sync_expert import SyncJudge
 from stylesync_training.tables import markdown_table
@@ -35,6 +35,11 @@ Say = Callable[[str, int, int], None]
 Row = dict[str, Any]
 
 _SHOWN = 8  # columns of the sheet
+_PANELS = 4  # figures side by side
+_TITLES = {
+    "rebuild": "Rebuilt from its own speech, style and looks from another clip",
+    "follow": "Dubbed with another clip's speech",
+}
 _NO_OWN_SYNC = "OwnSync is left out: run stylesync-train sync-expert with the same --work."
 
 
@@ -136,9 +141,17 @@ def describe(data: dict[str, Any]) -> str:
     ]
     for kind in dict.fromkeys(row["kind"] for row in data["means"]):
         own = [row for row in data["means"] if row["kind"] == kind]
-        shown = [{k: v for k, v in row.items() if k != "kind"} for row in own]
-        lines += [f"### {kind}", "", *markdown_table(shown), ""]
-    return "\n".join([*lines, *data["left_out"]]) + "\n"
+        names = dict.fromkeys(n for row in own for n in row if n not in ("kind", "quality"))
+        shown = [
+            {
+                "figure": n,
+                **{row["quality"]: row.get(n) for row in own},
+                "meaning": MEANINGS.get(n, ""),
+            }
+            for n in names
+        ]
+        lines += [f"### {_TITLES[kind]}", "", *markdown_table(shown), ""]
+    return "\n".join([*lines, *(f"- {line}" for line in data["left_out"])]) + "\n"
 
 
 def draw_means(means: Sequence[Row], path: Path) -> None:
@@ -147,11 +160,16 @@ def draw_means(means: Sequence[Row], path: Path) -> None:
 
     skipped = ("kind", "quality", "clips", "LipLMD_mean_mouth")
     names = [n for n in dict.fromkeys(n for row in means for n in row) if n not in skipped]
-    figure = Figure(figsize=(2.4 * len(names), 3.0), layout="constrained")
+    lines = -(-len(names) // _PANELS)
+    figure = Figure(figsize=(3.0 * _PANELS, 2.4 * lines), layout="constrained")
     for number, name in enumerate(names, start=1):
         own = [row for row in means if name in row]
-        axes = figure.add_subplot(1, len(names), number)
-        axes.bar([f"{row['quality']}\n{row['kind']}" for row in own], [row[name] for row in own])
+        axes = figure.add_subplot(lines, _PANELS, number)
+        bars = axes.bar(
+            [f"{row['quality']}\n{row['kind']}" for row in own], [row[name] for row in own]
+        )
+        axes.bar_label(bars, fmt="%.3g", fontsize=8)
+        axes.margins(y=0.15)
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)

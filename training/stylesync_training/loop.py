@@ -120,6 +120,7 @@ class Run:
     save_every: float = 180.0  # s
     seed: int = 0
     on_figures: Callable[[Figures], None] | None = None
+    _steps: int = 0  # in all
 
     def train(
         self,
@@ -136,6 +137,7 @@ class Run:
         step)` -> loss and figures to log; `on_save(ema, step)` -> figures, on the processor.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._steps = schedule.steps
         network.to(accelerator().device)
         ema = Ema(network, schedule.ema)
         optimiser = torch.optim.AdamW(
@@ -148,7 +150,7 @@ class Run:
                 group["lr"] = schedule.rate_at(step)
             means.add(self._step(network, ema, optimiser, draw, loss_of, step))
             step += 1
-            if step % _LOG_EVERY == 0:
+            if step % _LOG_EVERY == 0 or step == schedule.steps:
                 self._log({"step": step, **means.take()})
             if step == schedule.steps or time.monotonic() - saved > self.save_every:
                 self._check_point(network, ema, optimiser, step, on_save)
@@ -198,10 +200,9 @@ class Run:
         if not accelerator().is_main_process:
             return
         rounded = {name: round(value, 6) for name, value in figures.items()}
-        line = json.dumps(rounded)
         with (self.folder / CURVE).open("a") as log:
-            log.write(line + "\n")
-        print(line, flush=True)
+            log.write(json.dumps(rounded) + "\n")
+        print(f"{self.folder.name}: {describe_figures(figures, self._steps)}", flush=True)
         if self.on_figures:
             self.on_figures(rounded)
 
@@ -276,6 +277,25 @@ def channels_last(network: N) -> N:
     moved: Any = network
     moved.to(memory_format=torch.channels_last)
     return network
+
+
+def describe_figures(figures: Figures, steps: int) -> str:
+    """A line of the curve of a run of `steps`, for a person."""
+    if "resumed" in figures:
+        return f"goes on from step {figures['resumed']:.0f} of {steps}"
+    step = figures["step"]
+    shown = [f"{k} {v:.4g}" for k, v in figures.items() if k not in ("step", "steps_per_s")]
+    if pace := figures.get("steps_per_s"):
+        shown += [f"{pace:.3g} steps/s"]
+        shown += [f"{_spell_seconds((steps - step) / pace)} left"] if step < steps else []
+    return ", ".join([f"step {step:.0f} of {steps}", *shown])
+
+
+def _spell_seconds(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def trained_steps(folder: Path) -> int:

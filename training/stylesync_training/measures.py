@@ -33,6 +33,26 @@ _ANCHORS = [33, 263, 168]  # outer eye corners, nose bridge
 _ANCHOR_PLACES = np.array([[0.30, 0.36], [0.70, 0.36], [0.50, 0.36]], np.float32) * CROP
 _WINDOW = 7  # px of SSIM's window
 
+MEANINGS = {
+    "LipLMD": "distance of the lip landmarks, as a share of the crop's side: lower is better",
+    "LipLMD_mean_mouth": "what a mouth that does not move has",
+    "LipLMD_ratio": "LipLMD over that of a mouth that does not move: below 1",
+    "PSNR": "lower half of the face, dB: higher is better",
+    "SSIM": "lower half of the face: higher is better",
+    "LPIPS": "lower half of the face: lower is better",
+    "FID": "lower half of the face: lower is better",
+    "MobileNetV2": "distance in perception, not LPIPS: lower is better",
+    "gap_correlation": "of the lips' opening with the truth's: near 1",
+    "gap_slope": "how wide they open against the truth: near 1",
+    "flicker": "change from frame to frame beyond the truth's: near 0",
+    "with_new": "correlation of the lips' opening with the new speech's speaker: high",
+    "with_old": "the same with the original take: low",
+    "LSE-C": "SyncNet's confidence: higher is better",
+    "LSE-D": "SyncNet's distance: lower is better",
+    "OwnSync_confidence": "of the own sync expert, not SyncNet's: higher is better",
+    "OwnSync_offset": "of the sound against the lips, frames: near 0",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredVideo:

@@ -55,10 +55,11 @@ def evaluate(
     Default: those who were kept aside. Rebuilding takes style and looks from another clip of the
     speaker. Writes report/evaluation.json, .md, .png and a contact sheet.
     """
-    with reporting(as_json) as report, StepBars() as bars:
+    with reporting(as_json) as report, StepBars(report) as bars:
         from stylesync_training import evaluate as evaluation
         from stylesync_training import steps
         from stylesync_training.corpora import pick_clips
+        from stylesync_training.packaging import renew_report
         from stylesync_training.published import find_published
         from stylesync_training.workspace import open_workspace
 
@@ -70,15 +71,19 @@ def evaluate(
         chosen = evaluation.choose_pairs(clips, pairs)
         if dry_run:
             rows: list[dict[str, Any]] = [{"dub": p.key(q)} for q in wanted for p in chosen]
-            report.result({"dubs": rows}, format_rows(rows))
+            bars.result({"dubs": rows}, format_rows(rows))
             return
-        name = models or str(space.folder / "models")
+        name = models or str(space.models)
         published = find_published(measures)
         judge = steps.find_sync_judge(space)
         data = evaluation.evaluate_models(
             name, clips, wanted, pairs, space.report, published, bars.say, judge
         )
-        report.result(data, evaluation.describe(data))
+        written = [space.report / f"evaluation{end}" for end in (".md", ".png", "-sheet.png")]
+        if models is None and (renewed := renew_report(space, preset_of(None, space))):
+            written.append(renewed)
+        names = ", ".join(map(str, written))
+        bars.result(data, f"{evaluation.describe(data)}\nReport: {names}")
 
 
 def compare(
@@ -94,7 +99,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Score videos that any method rendered, in Table I's form."""
-    with reporting(as_json) as report, StepBars() as bars:
+    with reporting(as_json) as report, StepBars(report) as bars:
         from stylesync_training.comparison import compare_folders, videos_by_name
         from stylesync_training.published import find_published
 
@@ -104,10 +109,10 @@ def compare(
                 {"method": m.name, "clips": len(real.keys() & videos_by_name(m).keys())}
                 for m in methods
             ]
-            report.result({"methods": rows}, format_rows(rows))
+            bars.result({"methods": rows}, format_rows(rows))
             return
         data = compare_folders(truth, methods, output, find_published(measures), bars.say)
-        report.result(data, format_rows(data["means"]))
+        bars.result(data, format_rows(data["means"]))
 
 
 def study(
@@ -269,7 +274,7 @@ def _fold(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    with reporting(as_json) as report, StepBars() as bars:
+    with reporting(as_json) as report, StepBars(report) as bars:
         from stylesync_training.folds import plan_folds, run_plan
         from stylesync_training.steps import Budget
         from stylesync_training.workspace import open_workspace
@@ -287,7 +292,7 @@ def _fold(
         )
         if dry_run:
             data = {"folds": plan.folds, "variants": plan.variants, "seeds": seeds}
-            report.result(data, describe_data(data))
+            bars.result(data, describe_data(data))
             return
         means = run_plan(space, plan, range(seeds), bars.say)
-        report.result({"means": means}, format_rows(means))
+        bars.result({"means": means}, format_rows(means))

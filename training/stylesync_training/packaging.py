@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from stylesync_engine import parts
 from stylesync_engine.checkpoints import save_models
-from stylesync_engine.manifest import Manifest
+from stylesync_engine.manifest import Manifest, read_manifest
 from stylesync_engine.models.autoencoder import parameter_count
 from stylesync_engine.speech import STARTER_WHISPER, load_front_end
 from stylesync_training.curves import draw_curves
@@ -41,11 +43,7 @@ def package_models(
 ) -> Manifest:
     """Write the trained parts as models called `name`; `notice` is a text on the data's origin and
     licence that goes with them. Raises RequestError where a step is missing."""
-    networks = {
-        "lip_motion": read_lip_motion(space, preset),
-        "autoencoder": read_autoencoder(space, preset),
-        "renderer": read_renderer(space, preset),
-    }
+    networks = _read_networks(space, preset)
     manifest = save_models(
         folder,
         name=name,
@@ -58,18 +56,36 @@ def package_models(
         speech_weights=STARTER_WHISPER,
         **networks,  # type: ignore[arg-type]
     )
-    counts = {part: parameter_count(network) for part, network in networks.items()}
-    write_report(space, preset, folder, name, counts)
+    _write_report(space, preset, folder, name, networks)
     (folder / "LICENSE.txt").write_text(_OWN_LICENCE, encoding="utf-8")
     if notice:
         shutil.copyfile(notice, folder / "NOTICE.txt")
     return manifest
 
 
-def write_report(
-    space: Workspace, preset: Preset, folder: Path, name: str, counts: Mapping[str, int]
+def renew_report(space: Workspace, preset: Preset) -> Path | None:
+    """Write the report of the models in the work folder again, with what `evaluate` measured since;
+    None where they are not packaged."""
+    if not (space.models / REPORT).exists():
+        return None
+    name = read_manifest(space.models).name
+    _write_report(space, preset, space.models, name, _read_networks(space, preset))
+    return space.models / REPORT
+
+
+def _read_networks(space: Workspace, preset: Preset) -> dict[str, nn.Module]:
+    return {
+        "lip_motion": read_lip_motion(space, preset),
+        "autoencoder": read_autoencoder(space, preset),
+        "renderer": read_renderer(space, preset),
+    }
+
+
+def _write_report(
+    space: Workspace, preset: Preset, folder: Path, name: str, networks: Mapping[str, nn.Module]
 ) -> None:
     """REPORT.md and the curves' pictures, from what the commands wrote."""
+    counts = {part: parameter_count(network) for part, network in networks.items()}
     pictures = folder / "report"
     pictures.mkdir(parents=True, exist_ok=True)
     lines = [f"# {name}: how these models were trained", ""]
@@ -97,11 +113,9 @@ def describe_clips(clips: Sequence[TrainingClip]) -> list[dict[str, Any]]:
 
 
 def _describe_data(space: Workspace) -> list[str]:
-    aside = space.choices.kept_aside()
     rows = describe_clips(load_clips(space.clips, pictures=False))
     for row in rows:
-        row["use"] = "kept aside" if row["speaker"] in aside else "training"
-        row["use"] = "choices" if row["speaker"] in space.choices.check else row["use"]
+        row["use"] = space.choices.use_of(row["speaker"])
     dropped = {**read_dropped(space.tracks), **read_dropped(space.clips)}
     lines = ["## Data", "", *markdown_table(rows), ""]
     lines += [f"Clips left out: {len(dropped)}. Sources: {', '.join(space.choices.sources)}.", ""]
@@ -117,14 +131,14 @@ def _describe_runs(space: Workspace, counts: Mapping[str, int]) -> list[str]:
             last.update(line)
         paces = [line["steps_per_s"] for line in curve if line.get("steps_per_s")]
         steps = trained_steps(space.run(run))
-        hours = steps / (sum(paces) / len(paces)) / 3600 if paces else None
+        minutes = steps / (sum(paces) / len(paces)) / 60 if paces else None
         figures = {k: v for k, v in last.items() if k not in ("step", "steps_per_s", "resumed")}
         rows.append(
             {
                 "part": run,
                 "parameters": counts[run.replace("-", "_")],
                 "steps": steps,
-                "hours": None if hours is None else round(hours, 2),
+                "minutes": None if minutes is None else round(minutes, 1),
                 "last figures": ", ".join(f"{k} {v:.4g}" for k, v in figures.items()),
             }
         )

@@ -28,7 +28,7 @@ _COLUMNS, _MOST_SHOWN = 6, 36
 def summarise(clips: Sequence[SourceClip], choices: Choices) -> list[dict[str, Any]]:
     """One row a speaker: how many clips were found, and what they are for."""
     return [
-        {"speaker": name, "clips": count, "use": _use(name, choices)}
+        {"speaker": name, "clips": count, "use": choices.use_of(name)}
         for name, count in sorted(Counter(clip.speaker for clip in clips).items())
     ]
 
@@ -42,7 +42,7 @@ def write_prepare_report(space: Workspace, clips: Sequence[SourceClip]) -> dict[
         load_clips(space.clips, sorted({c.speaker for c in clips}), pictures=False)
     )
     for row in kept:
-        row["use"] = _use(row["speaker"], space.choices)
+        row["use"] = space.choices.use_of(row["speaker"])
     reasons = [
         {"reason": reason, "clips": count}
         for reason, count in Counter(map(_kind_of, dropped.values())).most_common()
@@ -56,20 +56,14 @@ def write_prepare_report(space: Workspace, clips: Sequence[SourceClip]) -> dict[
     }
     write_json(space.report / "prepare.json", facts)
     lines = ["# Prepared clips", "", *markdown_table(kept), ""]
-    lines += ["## Dropped", "", *markdown_table(reasons), ""]
+    lines += ["## Dropped", "", *(markdown_table(reasons) or ["None."]), ""]
     lines += [f"- {label}: {why}" for label, why in dropped.items()]
     (space.report / "prepare.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     _draw_dropped([own[label] for label in dropped], list(dropped.values()), space)
-    text = format_rows(kept)
+    text = f"{format_rows(kept)}\nReport: {space.report / 'prepare.md'}"
     if dropped:
         text += f"\n\n{len(dropped)} of {len(clips)} clips dropped:\n{format_rows(reasons)}"
     return {**facts, "text": text}
-
-
-def _use(speaker: str, choices: Choices) -> str:
-    if speaker in choices.holdout:
-        return "holdout"
-    return "check" if speaker in choices.check else "training"
 
 
 def _kind_of(reason: str) -> str:

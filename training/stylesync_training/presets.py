@@ -87,6 +87,7 @@ _PAPER = Preset(
         last_step=0.0,
         early=0.0,
         from_aligned=0.0,
+        lacking=0.0,
     ),
     style_reading="network",
     samplings={"good": Sampling("dpmpp", 15), "best": PAPER_SAMPLING},

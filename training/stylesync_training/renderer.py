@@ -90,7 +90,9 @@ class _RendererLoss:
                 return error, {}
             pixels, perceptual = self._on_mouth(predicted, batch["clean"])
         loss = error + config.pixel_weight * pixels + config.perceptual_weight * perceptual
-        figures = {"latent": error, "pixels": pixels, "perceptual": perceptual}
+        figures = {"latent": error, "pixels": pixels}
+        if self.perceptual:
+            figures["perceptual"] = perceptual
         return loss, {name: float(value.detach()) for name, value in figures.items()}
 
     def _draw_steps(self, count: int) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stylesync_engine.appearance import (
     ReferenceBank,
+    lip_openings,
     match_colour,
     reference_cost,
     triangulate,
@@ -44,7 +45,9 @@ class RendererTraining:
     all frames. `last_step` is the share of samples that start from pure noise. `early` of the
     others take their step from the first half of the schedule, and `from_aligned` of those are the
     aligned reference noised instead of the truth: what sampling with a strength below 1 begins
-    with, so that the network learns to repair the reference instead of trusting it.
+    with, so that the network learns to repair the reference instead of trusting it. Of `lacking`
+    of the clips the references are their person's least open mouths alone: a shot of somebody who
+    listens has no other.
     """
 
     sizes: RendererSizes = field(default_factory=RendererSizes)
@@ -61,6 +64,7 @@ class RendererTraining:
     last_step: float = 0.15
     early: float = 0.6
     from_aligned: float = 0.6
+    lacking: float = 0.2
     vary_colours: bool = True
     mirror: bool = True
     seed: int = 0
@@ -201,6 +205,8 @@ class SampleCache:
         own_too = any(c is clip for c in own)
         if own_too and (len(picked) < 2 or self.rng.random() < 0.5):
             pool += [(clip, i) for i in range(len(clip.crops))]
+        if self.rng.random() < self.config.lacking:
+            pool = _least_open(pool, float(self.rng.uniform(0.05, 0.4)))
         chosen = [pool[i] for i in self.rng.permutation(len(pool))[: self.config.references]]
         bank = ReferenceBank(
             np.stack([c.crops[i] for c, i in chosen]),
@@ -218,6 +224,15 @@ class SampleCache:
         out[..., -2:] = -motion[..., -2:]  # yaw and roll
         out[..., MOUTH:-3] = 0.0
         return out
+
+
+def _least_open(
+    pool: list[tuple[TrainingClip, int]], share: float
+) -> list[tuple[TrainingClip, int]]:
+    """The `share` of frames whose lips are least apart, at least twelve."""
+    openings = lip_openings(np.stack([clip.points[i] for clip, i in pool])).mean(axis=1)
+    kept = np.argsort(openings)[: max(12, round(share * len(pool)))]
+    return [pool[i] for i in sorted(kept)]
 
 
 def is_near(frames: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -6,20 +6,21 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from stylesync_engine.reporting import progress_bars
+from stylesync_engine.reporting import Report, progress_bars
 
 
 class StepBars:
-    """Progress bars on a terminal's standard error, one a step; nothing in a pipe."""
+    """Progress bars on a terminal's standard error, one a step; nothing in a pipe. What comes out
+    is said to the `report` after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self._bars = progress_bars(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         )
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> StepBars:
-        self._bars.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -28,7 +29,12 @@ class StepBars:
     def say(self, step: str, done: int, total: int) -> None:
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(step)
+            self._bars.start()
         self._bars.update(self._tasks[step], completed=done, total=total)
+
+    def result(self, data: dict[str, Any], text: str) -> None:
+        self._bars.stop()
+        self._report.result(data, text)
 
 
 def describe_data(data: dict[str, Any], indent: int = 0) -> str:

@@ -217,7 +217,14 @@ def _cached(
     if name == CHECK:
         clips = _check_clips(space) or load_clips(space.clips, space.training_speakers())
         clips = clips[:_CHECK_CLIPS]
-        cached = replace(config, variants=1, frames_per_speaker=_CHECK_FRAMES, seed=config.seed + 5)
+        cached = replace(
+            config,
+            variants=1,
+            frames_per_speaker=_CHECK_FRAMES,
+            vary_colours=False,
+            mirror=False,
+            seed=config.seed + 5,
+        )
     face_model = parts.read_face_model(space.face_model)
     total = len({clip.speaker for clip in clips}) * cached.variants
     done = 0

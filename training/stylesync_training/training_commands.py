@@ -59,7 +59,7 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Follow, crop and listen to folders of clips: track, face model, training data."""
-    with reporting(as_json) as report, StepBars() as bars:
+    with reporting(as_json) as report, StepBars(report) as bars:
         from stylesync_training import steps
         from stylesync_training.corpora import find_sources, pick_clips
         from stylesync_training.prepare_report import summarise, write_prepare_report
@@ -78,12 +78,12 @@ def prepare(
         if dry_run:
             rows = summarise(found, choices)
             data = {"choices": dataclasses.asdict(choices), "speakers": rows}
-            report.result(data, f"{choices}\n\n{format_rows(rows)}")
+            bars.result(data, f"{choices}\n\n{format_rows(rows)}")
             return
         space = space.keep_choices(choices)
         steps.prepare_data(space, found, chosen, face_model, workers, bars.say)
         facts = write_prepare_report(space, found)
-        report.result(facts, facts["text"])
+        bars.result(facts, facts["text"])
 
 
 def face_model(
@@ -199,20 +199,20 @@ def package(
 ) -> None:
     """Gather what was trained into a folder that `dub --models` takes, with REPORT.md."""
     with reporting(as_json) as report:
-        from stylesync_training.packaging import package_models
+        from stylesync_training.packaging import REPORT, package_models
         from stylesync_training.workspace import open_workspace
 
         space = open_workspace(work)
         chosen = preset_of(preset, space)
-        folder = output or space.folder / "models"
-        called = name or folder.name
+        folder = output or space.models
+        called = name or (output or space.folder).resolve().name
         if dry_run:
             data = {"output": str(folder), "name": called, "preset": chosen.name}
             report.result(data, format_rows([data]))
             return
         manifest = package_models(space, chosen, folder, called, notice)
         files = {part: sorted(entry.files) for part, entry in manifest.parts.items()}
-        text = f"{folder}: models {manifest.name}; dub with --models {folder}"
+        text = f"Models '{manifest.name}' with {REPORT}; dub with --models {folder}"
         report.result({"output": str(folder), "name": manifest.name, "parts": files}, text)
 
 
@@ -264,7 +264,7 @@ def _train(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    with reporting(as_json) as report, StepBars() as bars:
+    with reporting(as_json) as report, StepBars(report) as bars:
         from stylesync_training import steps
         from stylesync_training.loop import read_curve
         from stylesync_training.workspace import open_workspace
@@ -273,8 +273,10 @@ def _train(
         chosen, wanted = preset_of(preset, space), steps.Budget(*budget)
         resolved = steps.describe_steps(space, chosen, wanted, step)
         if dry_run:
-            report.result(resolved, describe_data(resolved))
+            bars.result(resolved, describe_data(resolved))
             return
+        if own := resolved["train_on"]:
+            print(f"{step}: preset {chosen.name}, trained on {', '.join(own)}", flush=True)
         runs: dict[str, Callable[[Workspace, Preset, Budget], None]] = {
             "autoencoder": steps.run_autoencoder,
             "lip-motion": steps.run_lip_motion,
@@ -286,4 +288,5 @@ def _train(
         for line in read_curve(space.run(step)):
             last.update(line)
         data = {"run": str(space.run(step)), **last}
-        report.result(data, format_rows([data]))
+        curves = space.report / f"{step}.png"
+        bars.result(data, f"{format_rows([data])}\nCurves: {curves}")

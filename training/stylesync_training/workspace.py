@@ -41,6 +41,12 @@ class Choices:
     def kept_aside(self) -> frozenset[str]:
         return frozenset(self.holdout) | frozenset(self.check)
 
+    def use_of(self, speaker: str) -> str:
+        """What a speaker's clips are for."""
+        if speaker in self.holdout:
+            return "holdout"
+        return "check" if speaker in self.check else "training"
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -68,6 +74,10 @@ class Workspace:
     @property
     def report(self) -> Path:
         return self.folder / "report"
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
 
     def run(self, name: str) -> Path:
         return self.folder / name
