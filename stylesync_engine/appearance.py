@@ -30,7 +30,7 @@ _JUMP, _STEP = 1.6, 0.05  # px of mean lip distance that a jump, a step to a nei
 _POSE_WEIGHT = 30.0  # px per radian
 _OPENING_WEIGHT = 2.0
 _INNER_UPPER, _INNER_LOWER = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402)
-_TOP = LOWER - 32  # rows above are never needed
+TOP = LOWER - 32  # px, first row of the crop that a warped reference is needed in
 _COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a pixel pair
 _TONE_WEIGHT = 0.03  # px per 8-bit code value
 _RING = 8  # fixed points a side on the crop's border
@@ -39,12 +39,14 @@ _RING = 8  # fixed points a side on the crop's border
 @dataclass(frozen=True, slots=True)
 class ReferenceBank:
     """K frames of one person: `crops` `[K, 256, 256, 3]`, `points` `[K, 468, 2]` crop px,
-    `angles` `[K, 3]` rad, `frames` `[K]` numbers of which successive ones follow in time."""
+    `angles` `[K, 3]` rad, `frames` `[K]` numbers of which successive ones follow in time; of
+    large faces also `fine` `[K]`, the crops' lower parts at the source's resolution, packed."""
 
     crops: Image
     points: Array
     angles: Array
     frames: Indices
+    fine: tuple[bytes, ...] = ()
 
     @property
     def tone(self) -> Array:
@@ -62,6 +64,7 @@ class ReferenceBank:
             np.concatenate([self.points, other.points]),
             np.concatenate([self.angles, other.angles]),
             np.concatenate([self.frames, moved]),
+            self.fine + other.fine,
         )
 
 
@@ -147,7 +150,7 @@ def mixing_weights(path: Indices, bank: ReferenceBank) -> list[list[tuple[int, f
 
 def skin_tone(crops: Image) -> Array:
     """Mean colour of crops `[K, 256, 256, 3]` in a field between eyes and mouth, `[K, 3]`."""
-    return np.asarray(crops[:, _TOP:LOWER, 96:160].mean(axis=(1, 2), dtype=np.float32), np.float32)
+    return np.asarray(crops[:, TOP:LOWER, 96:160].mean(axis=(1, 2), dtype=np.float32), np.float32)
 
 
 def triangulate(points: Array) -> NDArray[np.int64]:
@@ -160,6 +163,20 @@ def warp_reference(
 ) -> Image:
     """The reference crop `[256, 256, 3]` with its landmarks `points` moved to `wanted`, both
     `[468, 2]`: affine over each triangle. Rows above the middle of the face are left empty."""
+    out = np.zeros_like(crop)
+    cv2.remap(
+        crop,
+        *warp_maps(points, wanted, triangles),
+        cv2.INTER_CUBIC,
+        out[TOP:],
+        cv2.BORDER_REPLICATE,
+    )
+    return out
+
+
+def warp_maps(points: Array, wanted: Array, triangles: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Where in the crop of `points` each px of the rows from `TOP` on comes from when they are
+    moved to `wanted`: x and y, each `[256 - TOP, 256]`."""
     source, target = _with_ring(points)[triangles], _with_ring(wanted)[triangles]  # [M, 3, 2]
     edges = np.stack([target[:, 1] - target[:, 0], target[:, 2] - target[:, 0]], axis=2)
     area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
@@ -170,20 +187,11 @@ def warp_reference(
     turn = np.stack([source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]], axis=2) @ inverse
     shift = source[:, 0] - np.einsum("mij,mj->mi", turn, target[:, 0])
     owner = _paint_triangles(target)
-    y, x = np.mgrid[_TOP:CROP, 0:CROP].astype(np.float32)
+    y, x = np.mgrid[TOP:CROP, 0:CROP].astype(np.float32)
     a, b = turn[owner], shift[owner]  # [H, W, 2, 2], [H, W, 2]
     map_x = a[..., 0, 0] * x + a[..., 0, 1] * y + b[..., 0]
     map_y = a[..., 1, 0] * x + a[..., 1, 1] * y + b[..., 1]
-    out = np.zeros_like(crop)
-    cv2.remap(
-        crop,
-        map_x.astype(np.float32),
-        map_y.astype(np.float32),
-        cv2.INTER_CUBIC,
-        out[_TOP:],
-        cv2.BORDER_REPLICATE,
-    )
-    return out
+    return map_x.astype(np.float32), map_y.astype(np.float32)
 
 
 def match_colour(reference: Image, target: Image, points: Array) -> Image:
@@ -194,15 +202,15 @@ def match_colour(reference: Image, target: Image, points: Array) -> Image:
     """
     skin = np.zeros((CROP, CROP), np.uint8)
     cv2.fillConvexPoly(skin, np.round(points[list(FACE_OVAL)]).astype(np.int32), 1)
-    inside = skin[_TOP + 4 : LOWER].astype(bool)
+    inside = skin[TOP + 4 : LOWER].astype(bool)
     if inside.sum() < 200:
         return reference
-    have = reference[_TOP + 4 : LOWER][inside][::2].astype(np.float32)
-    want = target[_TOP + 4 : LOWER][inside][::2].astype(np.float32)
+    have = reference[TOP + 4 : LOWER][inside][::2].astype(np.float32)
+    want = target[TOP + 4 : LOWER][inside][::2].astype(np.float32)
     change = _colour_change(have, want)
-    rows = reference[_TOP:].reshape(-1, 3).astype(np.float32)
+    rows = reference[TOP:].reshape(-1, 3).astype(np.float32)
     out = reference.copy()
-    out[_TOP:] = np.clip(rows @ change[:3] + change[3], 0, 255).round().reshape(-1, CROP, 3)
+    out[TOP:] = np.clip(rows @ change[:3] + change[3], 0, 255).round().reshape(-1, CROP, 3)
     return out
 
 
@@ -225,11 +233,16 @@ def _signature(points: Array, angles: Array) -> Array:
     """
     lips = points[:, list(LIPS)]
     shape = (lips - lips.mean(axis=1, keepdims=True)).reshape(len(points), -1) / np.sqrt(len(LIPS))
-    opening = (points[:, list(_INNER_LOWER), 1] - points[:, list(_INNER_UPPER), 1]) / np.sqrt(
-        len(_INNER_LOWER)
-    )
+    opening = lip_openings(points) / np.sqrt(len(_INNER_LOWER))
     turn = angles * _POSE_WEIGHT / np.sqrt(3)
     return np.concatenate([shape, _OPENING_WEIGHT * opening, turn], axis=1).astype(np.float32)
+
+
+def lip_openings(points: Array) -> Array:
+    """Px between the inner lips at five places across the mouth, `[T, 5]`, of landmarks
+    `[T, 468, 2]`."""
+    below, above = points[:, list(_INNER_LOWER), 1], points[:, list(_INNER_UPPER), 1]
+    return np.asarray(below - above, np.float32)
 
 
 def _with_ring(points: Array) -> Array:
@@ -246,9 +259,9 @@ def _with_ring(points: Array) -> Array:
 
 
 def _paint_triangles(target: Array) -> NDArray[np.int32]:
-    """Which triangle each px of the rows from `_TOP` on lies in, `[H, W]`."""
-    owner = np.zeros((CROP - _TOP, CROP), np.int32)
-    corners = target - np.array([0, _TOP], np.float32)
+    """Which triangle each px of the rows from `TOP` on lies in, `[H, W]`."""
+    owner = np.zeros((CROP - TOP, CROP), np.int32)
+    corners = target - np.array([0, TOP], np.float32)
     fixed = np.round(corners * 16).astype(np.int32)
     for index in np.flatnonzero(corners[:, :, 1].max(axis=1) >= -1):
         cv2.fillConvexPoly(owner, fixed[index], int(index), cv2.LINE_8, 4)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine.mouth import CROP, LOWER, contour_matte
+from stylesync_engine.mouth import CROP, LOWER, contour_matte, magnify
 from stylesync_engine.pixels import Box, PixelImage
 
 Array = NDArray[np.float32]
@@ -44,7 +44,7 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
 def composite(
     image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array
 ) -> PixelImage:
-    """The frame with the rendered lower half `[128, 256, 3]` 0..1 put back.
+    """The frame with the rendered lower half `[128 t, 256 t, 3]` 0..1 put back.
 
     `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`. Pixels outside the
     matte are the source's, bit for bit.
@@ -60,7 +60,7 @@ def place_crop(rendered: Array, matrix: Array, before: Array, after: Array) -> P
     box, shown = place_matte(matrix, before, after)
     colours = cv2.warpAffine(
         np.ascontiguousarray(rendered, np.float32),
-        _into_box(matrix, box),
+        magnify(_into_box(matrix, box), len(rendered) // LOWER),
         (box[2] - box[0], box[3] - box[1]),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,

@@ -26,6 +26,7 @@ from stylesync_engine.burn_in import burn_in
 from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
+from stylesync_engine.detail import FineTexture
 from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.inputs import (
     check_request,
@@ -227,7 +228,7 @@ def _placed_crops(
 ) -> Iterator[tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]]:
     """The range's source frames, times and numbers from its start, and what is to be put in where
     the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
-    rendered = _rendered_frames(plan, work)
+    rendered, refine = _rendered_frames(plan, work), FineTexture(plan, work)
     position = {int(frame): i for i, frame in enumerate(plan.shown)}
     video = plan.request.video
     first: Fraction | None = None
@@ -240,7 +241,8 @@ def _placed_crops(
             continue
         i = position[index]
         matrix = plan.matrices[i]
-        yield moved, place_crop(next(rendered), matrix, plan.before[i], plan.after[i]), matrix
+        lower = refine(next(rendered), i)
+        yield moved, place_crop(lower, matrix, plan.before[i], plan.after[i]), matrix
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the origin at its upper left corner's centre, as OpenCV has it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from stylesync_engine.face_model import INNER_LIPS, JAW, OUTER_LIPS, Pose
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
+F = TypeVar("F", bound=np.floating[Any])
 
 CROP = 256  # px, side of the aligned crop
 LOWER = CROP // 2  # first row of the half that is rendered anew
@@ -58,24 +60,33 @@ class Alignment:
         return Alignment(self.matrices[frames])
 
 
-def cut_crop(picture: Image, matrix: Array) -> Image:
-    """The aligned crop `[256, 256, 3]` of an RGB picture `[H, W, 3]`; `matrix` `[2, 3]` is
-    picture px -> crop px."""
+def cut_crop(picture: Image, matrix: Array, times: int = 1) -> Image:
+    """The aligned crop `[256, 256, 3]` of an RGB picture `[H, W, 3]`, or one that is `times` as
+    fine, `[256 t, 256 t, 3]`; `matrix` `[2, 3]` is picture px -> px of the crop of 256 px."""
+    side = CROP * times
+    matrix = magnify(matrix, times)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     shrink = int(1 / scale) if scale < 0.67 else 1
     if shrink > 1:
-        return _cut_shrunk(picture, matrix, shrink)
+        return _cut_shrunk(picture, matrix, shrink, side)
     flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
     return np.asarray(
-        cv2.warpAffine(picture, matrix, (CROP, CROP), flags=flags, borderMode=cv2.BORDER_REPLICATE),
+        cv2.warpAffine(picture, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE),
         np.uint8,
     )
 
 
-def _cut_shrunk(picture: Image, matrix: Array, shrink: int) -> Image:
+def magnify(matrix: NDArray[F], times: int) -> NDArray[F]:
+    """The matrix `[2, 3]` onto a crop that is `times` as fine; edges of px fall on edges."""
+    fine = matrix * matrix.dtype.type(times)
+    fine[:, 2] += (times - 1) / 2
+    return fine
+
+
+def _cut_shrunk(picture: Image, matrix: Array, shrink: int, side: int) -> Image:
     """Large faces: average `shrink` x `shrink` px first, so that fine texture does not alias."""
     inverse = cv2.invertAffineTransform(matrix)
-    corners = np.array([[0, 0, 1], [CROP, 0, 1], [0, CROP, 1], [CROP, CROP, 1]]) @ inverse.T
+    corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ inverse.T
     height, width = picture.shape[:2]
     low = np.floor(np.clip(corners.min(axis=0) - 2 * shrink, 0, [width - 1, height - 1])).astype(
         int
@@ -93,7 +104,7 @@ def _cut_shrunk(picture: Image, matrix: Array, shrink: int) -> Image:
     adapted = (matrix @ back).astype(np.float32)
     return np.asarray(
         cv2.warpAffine(
-            small, adapted, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            small, adapted, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         ),
         np.uint8,
     )

@@ -15,7 +15,8 @@ import errno
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,9 +35,10 @@ Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 T = TypeVar("T")
 
-FORMAT = 2
+FORMAT = 3
 _BANK = ("crops", "points", "angles", "frames")
 WINDOW = 16  # frames that are rendered, and kept, together
+MOST_MAGNIFIED = 4  # times 256 px that the texture of a face may have
 _TIMES_TO_SAVE = 5
 
 
@@ -73,6 +75,11 @@ class Plan:
             range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
         ]
 
+    @property
+    def magnification(self) -> int:
+        """How many times finer than 256 px the shot's faces are."""
+        return int(self.facts.get("magnification", 1))
+
     def save(self, work: Path, bank: ReferenceBank) -> None:
         """Write both files; the JSON last, so that a plan is there only when it is whole.
 
@@ -88,6 +95,8 @@ class Plan:
             "references": self.references,
             "shares": self.shares,
             **{f"bank.{name}": getattr(bank, name) for name in _BANK},
+            "bank.fine": np.frombuffer(b"".join(bank.fine), np.uint8),
+            "bank.fine_ends": np.cumsum([0, *map(len, bank.fine)]),
         }
         tensors_path = work / "plan.safetensors"
         for _ in range(_TIMES_TO_SAVE):
@@ -146,8 +155,21 @@ class Plan:
             self.frames
         ):
             raise ValueError("its frames lie outside of the range")
+        if self.magnification not in range(1, MOST_MAGNIFIED + 1):
+            raise ValueError("its crops have an unknown size")
         if self.references.min() < 0 or self.references.max() >= bank_size:
             raise ValueError("it names references that it does not hold")
+
+
+@contextmanager
+def _bank_of(work: Path) -> Iterator[Any]:
+    try:
+        with safe_open(work / "plan.safetensors", framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError, IndexError) as error:
+        raise RequestError(
+            f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
+        ) from error
 
 
 def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
@@ -155,14 +177,25 @@ def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image,
 
     Raises RequestError where the plan was damaged.
     """
-    try:
-        with safe_open(work / "plan.safetensors", framework="numpy") as file:
-            crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
-            return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
-    except (OSError, SafetensorError, IndexError) as error:
-        raise RequestError(
-            f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
-        ) from error
+    with _bank_of(work) as file:
+        crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
+        return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
+
+
+def read_fine_references(
+    work: Path, wanted: Iterable[int]
+) -> dict[int, tuple[NDArray[np.uint8], Array]]:
+    """Packed fine crops and landmarks `[468, 2]` of the bank's entries of these numbers.
+
+    Raises RequestError where the plan was damaged.
+    """
+    with _bank_of(work) as file:
+        packed, points = file.get_slice("bank.fine"), file.get_slice("bank.points")
+        ends = file.get_tensor("bank.fine_ends")
+        return {
+            i: (packed[int(ends[i]) : int(ends[i + 1])], points[i : i + 1][0])
+            for i in map(int, set(wanted))
+        }
 
 
 def note_request(work: Path, request: DubRequest) -> None:

@@ -21,6 +21,7 @@ from stylesync_engine.appearance import (
     skin_tone,
 )
 from stylesync_engine.checkpoints import Models
+from stylesync_engine.detail import cut_fine, magnification
 from stylesync_engine.dialogue import first_samples, read_speech
 from stylesync_engine.inputs import (
     appearance_clip,
@@ -120,17 +121,21 @@ def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
     return resampled
 
 
-def cut_references(shot: FollowedShot) -> ReferenceBank:
-    """The crops of the frames that cover most mouths and poses."""
+def cut_references(shot: FollowedShot, times: int = 1) -> ReferenceBank:
+    """The crops of the frames that cover most mouths and poses; their fine texture too where the
+    faces to dub are some `times` larger than a crop."""
     seen = np.flatnonzero(shot.speaker.seen)
     points, angles = shot.points, shot.fit.pose.angles()
     kept = seen[choose_coverage(points[seen], angles[seen])]
     place = {int(index): i for i, index in enumerate(kept)}
-    crops = np.empty((len(kept), CROP, CROP, 3), np.uint8)
+    crops, fine = np.empty((len(kept), CROP, CROP, 3), np.uint8), [b""] * len(kept)
     for index, frame in enumerate(read_frames(shot.info.path, shot.frames, shot.info.reading)):
         if index in place:
-            crops[place[index]] = cut_crop(frame.to_rgb(), shot.alignment.matrices[index])
-    return ReferenceBank(crops, points[kept], angles[kept], kept)
+            picture, matrix = frame.to_rgb(), shot.alignment.matrices[index]
+            crops[place[index]] = cut_crop(picture, matrix)
+            if times > 1:
+                fine[place[index]] = cut_fine(picture, matrix, times)
+    return ReferenceBank(crops, points[kept], angles[kept], kept, tuple(fine))
 
 
 def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:
@@ -261,9 +266,12 @@ def _assemble_plan(
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
-    bank, tone = _references(job, shot, style)
+    times = magnification(shot.alignment.matrices[shown])
+    bank, tone = _references(job, shot, style, times)
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
     mixed = mixing_weights(path, bank)
+    used = {index for frame in mixed for index, _ in frame}
+    fine = tuple(part if index in used else b"" for index, part in enumerate(bank.fine))
     inputs = describe_inputs(job.request, models)
     plan = Plan(
         request=job.request,
@@ -278,6 +286,7 @@ def _assemble_plan(
         shares=np.array([[m[0][1], m[1][1] if len(m) > 1 else 0.0] for m in mixed], np.float32),
         facts={
             "warnings": job.warnings,
+            "magnification": times,
             "models": models.name,
             "models_fingerprint": models.fingerprint,
             "rate": str(shot.info.rate),
@@ -285,23 +294,24 @@ def _assemble_plan(
             "passed_through": _gaps(shown, len(shot.frames)),
         },
     )
-    return plan, bank
+    return plan, replace(bank, fine=fine)
 
 
 def _references(
-    job: _Job, shot: FollowedShot, style: FollowedShot | None
+    job: _Job, shot: FollowedShot, style: FollowedShot | None, times: int
 ) -> tuple[ReferenceBank, Array]:
     """Frames that serve as reference images, and the shot's own tone."""
     choice = job.request.options.appearance
-    own = cut_references(shot)
-    tone = np.median(skin_tone(own.crops), axis=0)
     clip, frames = appearance_clip(choice)
+    only_theirs = bool(clip) or (choice == "style" and style is not None)
+    own = cut_references(shot, 1 if only_theirs else times)
+    tone = np.median(skin_tone(own.crops), axis=0)
     if clip:
-        return cut_references(job.follow(clip, frames, "style")), tone
+        return cut_references(job.follow(clip, frames, "style"), times), tone
     if choice == "shot" or style is None:
         return own, tone
-    theirs = cut_references(style)
-    return (theirs if choice == "style" else own.join(theirs)), tone
+    theirs = cut_references(style, times)
+    return (theirs if only_theirs else own.join(theirs)), tone
 
 
 def _gaps(shown: Indices, total: int) -> list[list[int]]:

@@ -120,9 +120,11 @@ def rendered(
     Frames count from the start of the dub's range. Raises RequestError where there is no plan yet.
     """
     from stylesync_engine.compositing import composite
+    from stylesync_engine.detail import FineTexture
     from stylesync_engine.plan import WINDOW, Plan, load_window
 
     plan = Plan.load(work)
+    refine = FineTexture(plan, work)
     place = {int(frame): position for position, frame in enumerate(plan.shown)}
     start = plan.frames.start
     for stretch in _stretches(sorted({f for f in frames if 0 <= f < len(plan.frames)})):
@@ -138,7 +140,7 @@ def rendered(
                 crops = load_window(work, window, plan.identity)
                 if crops is None:
                     continue
-                crop = crops[i - window.start].astype(np.float32)
+                crop = refine(crops[i - window.start].astype(np.float32), i)
                 image = composite(
                     frame.image, crop, plan.matrices[i], plan.before[i], plan.after[i]
                 )
