@@ -90,11 +90,11 @@ class TextReport:
         title = STAGE_TITLES.get(progress.stage, progress.stage)
         if progress.stage not in self._tasks:
             self._tasks[progress.stage] = self._bars.add_task(title)
-            # Started without a bar, the display would print a blank line ten times a second.
-            self._bars.start()
         self._bars.update(
             self._tasks[progress.stage], completed=progress.done, total=progress.total
         )
+        # Not before there is a bar: an empty display prints a blank line ten times a second.
+        self._bars.start()
 
     def result(self, data: dict[str, Any], text: str) -> None:
         self._bars.stop()

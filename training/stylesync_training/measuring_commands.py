@@ -295,4 +295,5 @@ def _fold(
             bars.result(data, describe_data(data))
             return
         means = run_plan(space, plan, range(seeds), bars.say)
-        bars.result({"means": means}, format_rows(means))
+        written = space.report / f"{plan.name}.md"
+        bars.result({"means": means}, f"{format_rows(means)}\nReport: {written}")

@@ -29,8 +29,8 @@ class StepBars:
     def say(self, step: str, done: int, total: int) -> None:
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(step)
-            self._bars.start()
         self._bars.update(self._tasks[step], completed=done, total=total)
+        self._bars.start()
 
     def result(self, data: dict[str, Any], text: str) -> None:
         self._bars.stop()

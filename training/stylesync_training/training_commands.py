@@ -77,8 +77,9 @@ def prepare(
         space = open_workspace(work)
         if dry_run:
             rows = summarise(found, choices)
-            data = {"choices": dataclasses.asdict(choices), "speakers": rows}
-            bars.result(data, f"{choices}\n\n{format_rows(rows)}")
+            wanted = dataclasses.asdict(choices)
+            text = f"{describe_data(wanted)}\n\n{format_rows(rows)}"
+            bars.result({"choices": wanted, "speakers": rows}, text)
             return
         space = space.keep_choices(choices)
         steps.prepare_data(space, found, chosen, face_model, workers, bars.say)
