@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from stylesync_engine.checkpoints import Models, load_models
 from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
 from stylesync_engine.detail import FineTexture
+from stylesync_engine.diffusion import load_schedulers
 from stylesync_engine.faces import Speaker, landmark_box, stretches
 from stylesync_engine.inputs import (
     check_request,
@@ -101,6 +103,8 @@ def prepare(
     models = models or load_models(request.options.models, request.options.device)
     if _keeps_plan(work, request, fingerprint(describe_inputs(request, models))):
         return work
+    if request.options.quality != "draft":
+        threading.Thread(target=load_schedulers).start()
     clock = _Clock(on_progress)
     plan, bank = prepare_plan(request, models, clock)
     # Another worker may have come first: its plan stays, and what was rendered for it.
