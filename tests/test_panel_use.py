@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QWidget,
 )
-from stylesync_plugin.contract import Codec, Delivery, Length
+from stylesync_plugin.contract import Codec, Credentials, Delivery, Length, Mark
 from stylesync_ui import docking, theme
 from stylesync_ui.commands import all_groups
 from stylesync_ui.dialogs import PreferencesDialog, about_page, help_page
@@ -314,6 +314,8 @@ def test_the_form_offers_all_that_the_engine_takes(panel: Any, tmp_path: Path) -
     assert offered(form.delivery) == set(get_args(Delivery))
     assert offered(form.policy) == set(get_args(Length))
     assert offered(form.more.second) == {None, *get_args(Delivery)} - {"composite"}
+    assert offered(form.more.credentials) == set(get_args(Credentials))
+    assert offered(form.more.mark) == set(get_args(Mark))
     for space in offered(form.more.colour_space) - {None, *CAMERA_SPACES}:
         check_space(space)
 
@@ -328,6 +330,8 @@ def test_more_options_are_folded_away_and_become_the_job(panel: Any, tmp_path: P
     open_timeline(panel, make_timeline(tmp_path))
     more, wish = panel.form.more, panel.editing
     assert not more.second.isVisible()
+    panel.window().resize(1440, 1100)
+    QApplication.processEvents()
     place = more.heading.mapTo(panel.form, QPoint(0, 0))
     for _ in range(2):
         click(more.heading)
@@ -339,13 +343,15 @@ def test_more_options_are_folded_away_and_become_the_job(panel: Any, tmp_path: P
     wait(lambda: last.visibleRegion().boundingRect() == last.rect(), "it scrolls to them", 5)
     choose(more.second, "overlay")
     choose(more.colour_space, "hlg")
+    choose(more.credentials, "off")
+    choose(more.mark, "metadata")
     for check in more.checks.values():
         click(check, QPoint(8, check.height() // 2))
     options = wish.wish.options
     assert (wish.wish.second, options.colour_space) == ("overlay", "hlg")
     assert (options.keep_sound, options.match_loudness, options.deinterlace) == (True, True, True)
     click(more.heading)
-    assert "5" in more.heading.text()
+    assert "7" in more.heading.text()
     choose(panel.form.delivery, "overlay")
     assert wish.wish.second is None
     assert more.second.currentData() is None
@@ -355,6 +361,7 @@ def test_more_options_are_folded_away_and_become_the_job(panel: Any, tmp_path: P
     data = wish.job()[1]
     assert data["options"]["match_loudness"] is True
     assert data["options"]["colour_space"] == "hlg"
+    assert (data["options"]["credentials"], data["options"]["mark"]) == ("off", "metadata")
 
 
 def test_the_studios_rule_of_consent_holds(

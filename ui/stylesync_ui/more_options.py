@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from stylesync_plugin.contract import DubOptions
 
 from stylesync_ui.dub_wish import DubWish
@@ -27,6 +27,7 @@ class MoreOptions(QWidget):
         self.heading = button("", "fold")
         self.heading.setCheckable(True)
         self.second, self.colour_space = Choice(), Choice()
+        self.credentials, self.mark = Choice(), Choice()
         self.checks = {
             "keep_sound": Check(self.tr("Keep the shot's other sound")),
             "match_loudness": Check(self.tr("Speech as loud as the shot's")),
@@ -54,7 +55,13 @@ class MoreOptions(QWidget):
             *((name, name) for name in CAMERA_SPACES),
         ):  # fmt: skip
             self.colour_space.addItem(title, name)
+        # The longest names may be cut off; a scroll bar must not make the form scroll sideways.
+        self.colour_space.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.colour_space.setMinimumContentsLength(20)
         self.colour_space.setToolTip(self.tr("The shot's colours, where its tags are wrong."))
+        self._fill_origin()
         for key, tip in (
             ("keep_sound", self.tr("Music and noises of the shot stay beside the new speech.")),
             (
@@ -65,12 +72,30 @@ class MoreOptions(QWidget):
         ):
             self.checks[key].setToolTip(tip)
 
+    def _fill_origin(self) -> None:
+        for key, name in (
+            ("auto", self.tr("If a certificate is set up")),
+            ("off", self.tr("None")),
+            ("test", self.tr("Of a test, proves nothing")),
+        ):
+            self.credentials.addItem(name, key)
+        self.credentials.setToolTip(
+            self.tr("Signed proof of origin; without a certificate nothing is signed.")
+        )
+        self.mark.addItem(self.tr("Not marked"), "none")
+        self.mark.addItem(self.tr("Marked as made by a model"), "metadata")
+        self.mark.setToolTip(
+            self.tr("In the file's metadata, for programs that sort and label; MOV, MP4 and PNG.")
+        )
+
     def _build(self) -> None:
         inner = QVBoxLayout(self._body)
         inner.setContentsMargins(0, 4, 0, 0)
         inner.setSpacing(5)
         inner.addLayout(named_row(self.tr("Deliver too"), self.second))
         inner.addLayout(named_row(self.tr("Colours"), self.colour_space))
+        inner.addLayout(named_row(self.tr("Credentials"), self.credentials))
+        inner.addLayout(named_row(self.tr("Metadata"), self.mark))
         for check in self.checks.values():
             inner.addLayout(named_row("", check))
         made = QVBoxLayout(self)
@@ -83,7 +108,10 @@ class MoreOptions(QWidget):
 
     def _connect(self) -> None:
         self.heading.toggled.connect(self._fold)
-        for box, name in ((self.second, "second"), (self.colour_space, "colour_space")):
+        for box, name in (
+            (self.second, "second"), (self.colour_space, "colour_space"),
+            (self.credentials, "credentials"), (self.mark, "mark"),
+        ):  # fmt: skip
             box.activated.connect(
                 lambda _, b=box, n=name: self.option_changed.emit(n, b.currentData())
             )
@@ -95,9 +123,11 @@ class MoreOptions(QWidget):
         self.second.setCurrentIndex(self.second.findData(wish.second))
         self.second.refuse({options.delivery: self.tr("This is delivered already.")})
         self._show_space(options.colour_space)
+        self.credentials.setCurrentIndex(self.credentials.findData(options.credentials))
+        self.mark.setCurrentIndex(self.mark.findData(options.mark))
         for name, check in self.checks.items():
             check.setChecked(getattr(options, name))
-        names = ("colour_space", *self.checks)
+        names = ("colour_space", "credentials", "mark", *self.checks)
         changed = [name for name in names if getattr(options, name) != getattr(plain, name)]
         self._set = len(changed) + (wish.second is not None)
         self._entitle()
