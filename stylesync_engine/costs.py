@@ -1,7 +1,8 @@
 """What a dub costs on a worker, in seconds: the figures that farms are planned with.
 
-start-up     a fresh process, its imports and the models; once a session with a warm engine
-task         starting the command that hands a task to the warm engine
+start-up     an engine: a fresh process, its imports, the models, and what only its first dub costs;
+             once a session
+task         starting the command that hands a task to the engine
 prepare, render, assemble     fixed + per frame, of one dub
 """
 
@@ -10,31 +11,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
-
-if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+from stylesync_engine.request import RequestError
 
 Stage = Literal["prepare", "render", "assemble"]
 Step = Literal["dub", "prepare", "render", "assemble"]
 """What a task does: one stage of some dubs, or all three of them."""
 STAGES, STEPS = get_args(Stage), get_args(Step)
 _PREPARING = ("track", "style", "speech", "lips")
-_LOAD = """
-import sys
-from stylesync_engine import checkpoints, dubbing
-checkpoints.load_models(*sys.argv[1:])
-"""
-_SHORT_SHARE = 3  # the short dub that is measured has a third of the frames of the long one
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds on one worker; the defaults are rough, `measure_costs` finds them here."""
+    """Seconds on one worker; the defaults are rough, `cost_measurement` finds them here."""
 
     start_up: float = 8.0
     task: float = 0.5
@@ -120,57 +107,3 @@ def _from_bench(report: dict[str, Any]) -> Costs:
         render=Line(0.0, seconds["render"] / frames),
         assemble=Line(0.0, seconds["assemble"] / frames),
     )
-
-
-def measure_costs(options: DubOptions) -> Costs:
-    """Measure here and now, on the demo's dub: a long and a short range of it, each step
-    by itself on warm models, and fresh processes for what starting costs."""
-    from stylesync_engine.benchmark import choose_request
-    from stylesync_engine.checkpoints import load_models
-    from stylesync_engine.inputs import resolve_range
-    from stylesync_engine.media import probe_video
-
-    start_up = _seconds(lambda: _run("-c", _LOAD, options.models, options.device))
-    task = _seconds(lambda: _run("-m", "stylesync_engine", "--version"))
-    models = load_models(options.models, options.device)
-    with tempfile.TemporaryDirectory(prefix="stylesync-costs-") as name:
-        whole = choose_request(None, None, options, Path(name))
-        frames = resolve_range(whole, probe_video(whole.video))
-        short = FrameRange(frames.start, frames.start + max(1, len(frames) // _SHORT_SHARE))
-        _measure_steps(whole, short, models, Path(name) / "first")  # what only the first dub costs
-        brief = _measure_steps(whole, short, models, Path(name) / "short")
-        full = _measure_steps(whole, frames, models, Path(name) / "long")
-    lines = {step: _line(len(short), brief[step], len(frames), full[step]) for step in STAGES}
-    return Costs(start_up=start_up, task=task, **lines)
-
-
-def _measure_steps(
-    request: DubRequest, frames: FrameRange, models: Models, work: Path
-) -> dict[str, float]:
-    from stylesync_engine import dubbing
-
-    asked = dataclasses.replace(request, frames=frames)
-    return {
-        "prepare": _seconds(lambda: dubbing.prepare(asked, work, models)),
-        "render": _seconds(lambda: dubbing.render(work, None, models)),
-        "assemble": _seconds(lambda: dubbing.assemble(work)),
-    }
-
-
-def _line(few: int, few_seconds: float, many: int, many_seconds: float) -> Line:
-    """Through two measurements; noise must not make frames, or the start, cost less than none."""
-    if many == few:
-        return Line(0.0, many_seconds / many)
-    slope = (many_seconds - few_seconds) / (many - few)
-    slope = min(max(slope, 0.0), many_seconds / many)
-    return Line(many_seconds - slope * many, slope)
-
-
-def _run(*words: str) -> None:
-    subprocess.run([sys.executable, *words], check=True, capture_output=True)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started

@@ -45,8 +45,8 @@ def simulate(
 ) -> None:
     """Work out how long a film would take on farms of several sizes.
 
-    What starting, preparing, rendering and assembling cost is measured here, on the demo's dub,
-    where no --bench says it.
+    What starting, preparing, rendering and assembling cost is measured here where no --bench says
+    it: the demo's dub by a worker's own commands, on its warm engine.
     """
     sizes = _sizes(workers)
     with reporting(as_json) as report:
@@ -55,11 +55,17 @@ def simulate(
 
         asked: dict[str, Any] = {"models": models, "quality": quality, "device": device}
         options = DubOptions(**asked, codec="ffv1")
-        measured = figures.read_costs(Path(bench)) if bench else figures.measure_costs(options)
+        measured = figures.read_costs(Path(bench)) if bench else _measure(options)
         lengths = Film(minutes, rate, dubs, speech).lengths()
         rows = _rows(lengths, measured, sizes, failures, not cold)
         facts = {"dubs": dubs, "frames": sum(lengths), "costs": measured.to_dict(), "farms": rows}
         report.result(facts, _text(facts))
+
+
+def _measure(options: DubOptions) -> Costs:
+    from stylesync_engine.cost_measurement import measure_costs  # torch, which a table needs not
+
+    return measure_costs(options)
 
 
 def _sizes(text: str) -> list[int]:
