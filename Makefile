@@ -34,7 +34,7 @@ slow-test: .venv/.dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m "slow and not gpu"
 
 fuzz: .venv/.dev
-	$(BIN)/python tests/fuzz.py --cases 100000
+	$(BIN)/python tests/fuzz.py
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Damaged files by the hundred thousand: `python tests/fuzz.py --cases 100000`.
+"""Damaged files by the hundred thousand: `python tests/fuzz.py`, every night.
 
 Every case must be read or refused with one of our errors, within ten seconds, without a network,
 another program or a file outside the work folder. Cases run in a process of their own, so that a
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import mmap
 import os
 import random
@@ -28,6 +29,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+CASES = 110_000
+"""Of all targets together, unless asked for more or less."""
+MINUTES = 60.0
+"""After which the rest is left out, and said to be; about half of it is needed on one busy core."""
 SECONDS = 10.0
 """Computing time that a case may take."""
 MEMORY = 10 * 2**30
@@ -56,37 +61,49 @@ class Finding:
     detail: str
 
 
-def fuzz(names: list[str], cases: int, seed: int) -> list[Finding]:
-    """Run `cases` cases, shared out among the targets; prints how each of them fared."""
+def fuzz(names: list[str], cases: int, seed: int, minutes: float) -> tuple[list[Finding], int]:
+    """Run `cases` cases, shared out among the targets, in so many minutes at most; prints how each
+    of them fared. Returns what was found, and how many cases were run."""
     from fuzz_targets import TARGETS
 
     shares = {name: TARGETS[name].share for name in names}
+    deadline = time.monotonic() + 60 * minutes
     findings: list[Finding] = []
+    total = 0
     for name, share in shares.items():
         started = time.monotonic()
         count = -(-cases * share // sum(shares.values()))
-        found = run_target(name, range(count), seed)
-        findings += found
+        found, done = run_target(name, range(count), seed, deadline=deadline)
+        findings, total = findings + found, total + done
         spent = time.monotonic() - started
-        print(f"{name:12} {count:7} cases {spent:7.0f} s  {len(found)} findings", flush=True)
+        left = f", {count - done} left out" if done < count else ""
+        print(f"{name:12} {done:7} cases {spent:7.0f} s  {len(found)} findings{left}", flush=True)
         for finding in found[:_SHOWN]:
             print(f"  case {finding.case}: {finding.kind}\n{finding.detail}\n", flush=True)
-    return findings
+    return findings, total
 
 
-def run_target(name: str, cases: range, seed: int, seconds: float = SECONDS) -> list[Finding]:
-    """All cases of one target; after a crash or a hang it goes on behind that case."""
+def run_target(
+    name: str,
+    cases: range,
+    seed: int,
+    seconds: float = SECONDS,
+    deadline: float = math.inf,
+) -> tuple[list[Finding], int]:
+    """All cases of one target, as far as they can be run until `deadline`; after a crash or a hang
+    it goes on behind that case. Returns what was found, and how many cases were run."""
     findings: list[Finding] = []
     first = cases.start
-    while first < cases.stop:
+    while first < cases.stop and time.monotonic() < deadline:
+        some = range(first, cases.stop)
         with tempfile.TemporaryDirectory(prefix="stylesync-fuzz-") as folder:
-            found, first = _run_worker(name, range(first, cases.stop), seed, seconds, Path(folder))
+            found, first = _run_worker(name, some, seed, seconds, deadline, Path(folder))
         findings += found
-    return findings
+    return findings, first - cases.start
 
 
 def _run_worker(
-    name: str, cases: range, seed: int, seconds: float, folder: Path
+    name: str, cases: range, seed: int, seconds: float, deadline: float, folder: Path
 ) -> tuple[list[Finding], int]:
     """One process; what it found, and the case to go on with."""
     status, log = folder / "status", folder / "log"
@@ -101,12 +118,14 @@ def _run_worker(
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env={**os.environ, **quiet}
         )
-        hung = _watch(process, status)
+        killed = _watch(process, status, deadline)
     current = struct.unpack("<q", status.read_bytes())[0]
     told = folder / "findings.jsonl"
     lines = told.read_text().splitlines() if told.exists() else []
     findings = [Finding(**json.loads(line)) for line in lines]
-    if hung:
+    if killed == "late":
+        return findings, max(current, cases.start)
+    if killed == "hung":
         findings.append(Finding(name, current, "hang", f"stood still for {_STANDSTILL:.0f} s"))
     elif process.returncode == -signal.SIGPROF:
         findings.append(Finding(name, current, "hang", f"computed for over {seconds:g} s"))
@@ -118,19 +137,21 @@ def _run_worker(
     return findings, max(current, cases.start) + 1
 
 
-def _watch(process: subprocess.Popen[bytes], status: Path) -> bool:
-    """Wait for the end; True where a case took too long and the process was killed."""
+def _watch(process: subprocess.Popen[bytes], status: Path, deadline: float) -> str:
+    """Wait for the end; `hung` where a case took too long and the process was killed, `late` where
+    there was no more time for the rest."""
     last, since = b"", time.monotonic()
     while process.poll() is None:
         time.sleep(0.05)
         now = status.read_bytes()
         if now != last:
             last, since = now, time.monotonic()
-        if time.monotonic() - since > _STANDSTILL:
+        hung = time.monotonic() - since > _STANDSTILL
+        if hung or time.monotonic() > deadline:
             process.kill()
             process.wait()
-            return True
-    return False
+            return "hung" if hung else "late"
+    return ""
 
 
 def work(name: str, cases: range, seed: int, seconds: float, folder: Path) -> None:
@@ -227,7 +248,8 @@ class Guard:
 def main(words: list[str] | None = None) -> int:
     """Print the findings; 1 where there are any."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--cases", type=int, default=CASES)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="leave the rest out then")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--target", action="append", help="only this one; repeatable")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -243,9 +265,9 @@ def main(words: list[str] | None = None) -> int:
     from fuzz_targets import TARGETS
 
     names = asked.target or [name for name, target in TARGETS.items() if target.share]
-    findings = fuzz(names, asked.cases, asked.seed)
-    print(f"\n{len(findings)} findings")
-    return 1 if findings else 0
+    findings, total = fuzz(names, asked.cases, asked.seed, asked.minutes)
+    print(f"\n{total} of {asked.cases} cases, {len(findings)} findings")
+    return 1 if findings or total < asked.cases else 0
 
 
 if __name__ == "__main__":

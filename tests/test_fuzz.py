@@ -27,7 +27,8 @@ ONE_BY_ONE = ("media", "records")
 
 @pytest.mark.parametrize("name", IN_A_PROCESS)
 def test_damaged_files_are_read_or_refused(name: str) -> None:
-    assert run_target(name, range(CASES.get(name, 20)), seed=0) == []
+    cases = CASES.get(name, 20)
+    assert run_target(name, range(cases), seed=0) == ([], cases)
 
 
 @pytest.mark.parametrize("name", READ)
@@ -94,15 +95,20 @@ def test_a_clip_of_a_few_frames_is_stored_by_h265(count: int, tmp_path: Path) ->
 
 def test_what_must_not_happen_is_found() -> None:
     cases = range(12)
-    findings = run_target("faulty", cases, seed=1, seconds=0.3)
-    done = [
+    findings, done = run_target("faulty", cases, seed=1, seconds=0.3)
+    assert done == len(cases)
+    made = [
         TARGETS["faulty"].damage(random.Random(f"1/faulty/{case}"), FAULTS)  # noqa: S311
         for case in cases
     ]
-    assert set(done) == set(FAULTS)
+    assert set(made) == set(FAULTS)
     kinds = {
         b"error": "error", b"crash": "exit -11", b"hang": "hang", b"write": "escape",
         b"network": "escape", b"program": "escape",
     }  # fmt: skip
     found = {finding.case: finding.kind for finding in findings}
-    assert found == {case: kinds[kind] for case, kind in zip(cases, done, strict=True)}
+    assert found == {case: kinds[kind] for case, kind in zip(cases, made, strict=True)}
+
+
+def test_what_there_is_no_time_for_is_not_counted() -> None:
+    assert run_target("request", range(50), seed=0, deadline=0.0) == ([], 0)
