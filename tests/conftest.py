@@ -33,7 +33,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("steady")
 
-pytest_plugins = ["clip_fixtures", "model_fixtures"]
+pytest_plugins = ["clip_fixtures", "model_fixtures", "package_fixtures"]
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")

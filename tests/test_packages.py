@@ -1,16 +1,11 @@
-"""What is released, from the built files in an empty environment: nothing comes from the sources.
-
-The environment sees the packages that ours depend on where they are installed already.
-"""
+"""What is released, from the built files in an empty environment, none of it from the sources."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
-import sysconfig
-import venv
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,56 +13,38 @@ import cv2
 import numpy as np
 import pytest
 from blender_case import PYTHON
-from clip_fixtures import DATA
+from package_fixtures import without_ours
 from stylesync_plugin.installing import HOSTS, loader_files
 
+from stylesync_engine import __version__
 from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.request import FrameRange
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-SPEAKER = DATA / "speakers" / "s30"
 DUBBED = (20, 32)
 """Source frames, the last excluded."""
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, root: Path) -> list[Path]:
-    folder = tmp_path_factory.mktemp("dist")
-    made = subprocess.run(
-        [sys.executable, str(root / "packaging/build.py"), str(folder)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return [Path(line) for line in made.stdout.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def programs(built: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that has the wheel."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
-    [packages] = folder.glob("lib/python*/site-packages")
-    (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--ignore-installed", str(built[0])]
-    subprocess.run([str(folder / "bin/python"), *words], check=True)
-    return folder / "bin"
-
-
 def run(*words: str | Path) -> str:
-    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [str(word) for word in words],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd="/",
-        env=clean,
-    )
+        [str(word) for word in words], capture_output=True, text=True, check=True, cwd="/",
+        env=without_ours(),
+    )  # fmt: skip
     return done.stdout
 
 
+PACKAGES = ("stylesync_engine", "stylesync_plugin", "stylesync_training", "stylesync_ui")
+
+
+def test_the_wheel_brings_no_name_but_ours(built: list[Path]) -> None:
+    with zipfile.ZipFile(built[0]) as wheel:
+        names = {name.split("/")[0] for name in wheel.namelist()}
+    assert names == {*PACKAGES, f"stylesync-{__version__}.dist-info"}
+
+
 def test_the_wheel_stands_alone(programs: Path, root: Path) -> None:
-    for package in ("stylesync_engine", "stylesync_plugin", "stylesync_ui", "stylesync_training"):
+    for package in PACKAGES:
         place = run(programs / "python", "-c", f"import {package}; print({package}.__file__)")
         assert Path(place.strip()).is_relative_to(programs.parent)
         assert not Path(place.strip()).is_relative_to(root)
@@ -97,31 +74,35 @@ def test_folders_to_copy_hold_the_loaders(built: list[Path]) -> None:
 
 @pytest.fixture(scope="module")
 def blender_dub(
-    built: list[Path], programs: Path, tmp_path_factory: pytest.TempPathFactory
+    built: list[Path],
+    programs: Path,
+    talking: Path,
+    other_speech: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, dict[str, Any]]:
     """A clip of a speaker, dubbed in a Blender with an empty configuration."""
     folder = tmp_path_factory.mktemp("blender")
-    video, speech, *_ = sorted(SPEAKER.glob("*.mpg"))
-    info = probe_video(video)
+    info = probe_video(talking)
     told = {
         "zip": str(built[1]), "program": str(programs / "stylesync"), "folder": str(folder),
-        "video": str(video), "speech": str(speech), "frames": DUBBED,
+        "video": str(talking), "speech": str(other_speech), "frames": DUBBED,
         "size": [info.width, info.height],
     }  # fmt: skip
     (folder / "told.json").write_text(json.dumps(told))
     script = Path(__file__).with_name("blender_dub.py")
-    environment = {
-        **os.environ, "BLENDER_USER_RESOURCES": str(folder / "config"), "TMPDIR": str(folder),
-    }  # fmt: skip
-    subprocess.run(
-        [str(PYTHON), str(script), str(folder / "told.json")], env=environment, check=True
-    )
+    run_blender(folder, script, folder / "told.json")
     return folder, json.loads((folder / "answer.json").read_text())
 
 
+def run_blender(folder: Path, script: Path, *words: str | Path) -> None:
+    """Run a script in Blender's own Python; its settings are FOLDER/config."""
+    own = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "config"), "TMPDIR": str(folder)}
+    own.pop("PYTHONDONTWRITEBYTECODE", None)  # Blender compiles what it loads
+    subprocess.run([str(PYTHON), str(script), *map(str, words)], env=own, check=True)
+
+
 needs_blender = pytest.mark.skipif(
-    not PYTHON or not SPEAKER.is_dir(),
-    reason="needs STYLESYNC_BLENDER_PYTHON, a Python with bpy, and ../shared/data",
+    not PYTHON, reason="STYLESYNC_BLENDER_PYTHON names no Python with bpy"
 )
 
 
@@ -148,6 +129,7 @@ def test_blenders_timeline_shows_the_dub_exactly(
         shown = picture(folder / f"timeline_{frame}.png")
         assert shown.std() > 10
         np.testing.assert_array_equal(shown, picture(folder / f"{name}.png"), err_msg=name)
+        print(f"Blender's frame {frame} is {name}: all {shown.size} values are equal")
     for frame, name in ((first, "dub_0"), (last, f"dub_{last - first}")):
         changed = picture(folder / f"source_{frame}.png") != picture(folder / f"{name}.png")
         assert changed.any()
@@ -155,12 +137,11 @@ def test_blenders_timeline_shows_the_dub_exactly(
 
 @needs_blender
 def test_blender_and_the_engine_mean_the_same_frames(
-    blender_dub: tuple[Path, dict[str, Any]],
+    blender_dub: tuple[Path, dict[str, Any]], talking: Path
 ) -> None:
     """Of the frames around, the one of that number is nearest to what Blender shows."""
     folder, answer = blender_dub
-    video = sorted(SPEAKER.glob("*.mpg"))[0]
-    for path, name, frame in ((video, "source", DUBBED[0]), (answer["output"], "dub", 0)):
+    for path, name, frame in ((talking, "source", DUBBED[0]), (answer["output"], "dub", 0)):
         shown = picture(folder / f"{name}_{frame}.png")[..., ::-1].astype(float)
         around = FrameRange(max(0, frame - 2), frame + 3)
         distances = {
@@ -168,3 +149,24 @@ def test_blender_and_the_engine_mean_the_same_frames(
             for read in read_frames(path, around)
         }
         assert min(distances, key=lambda index: distances[index]) == frame
+
+
+@needs_blender
+def test_blender_loads_the_loader_and_keeps_nothing_of_it(programs: Path, tmp_path: Path) -> None:
+    """Put in by `stylesync install`, ticked, unticked, taken out; Blender compiles it meanwhile."""
+    script = Path(__file__).with_name("blender_loader.py")
+    extensions = tmp_path / "config" / "extensions" / "user_default"
+    run_blender(tmp_path, script, "start")
+    before = files_in(tmp_path)
+    run(programs / "stylesync", "install", "blender", "--to", extensions)
+    run_blender(tmp_path, script, "tick")
+    assert len(list(extensions.rglob("*.pyc"))) >= 7
+    run(programs / "stylesync", "uninstall", "blender", "--to", extensions)
+    run_blender(tmp_path, script, "start")
+    assert files_in(tmp_path) == before
+
+
+def files_in(folder: Path) -> set[Path]:
+    """All but what Blender remembers of the versions of extensions."""
+    found = {path.relative_to(folder) for path in folder.rglob("*")}
+    return {path for path in found if ".cache" not in path.parts} - {Path("config/extensions")}

@@ -125,20 +125,25 @@ def read_number(luma: np.ndarray) -> tuple[int, int]:
 
 def play(project: Path, length: int | None = None) -> list[np.ndarray]:
     """The luma of every frame, or of the first `length`, as melt plays a project."""
+    return [planes[0] for planes in played(project, length)]
+
+
+def played(project: Path, length: int | None = None) -> list[list[np.ndarray]]:
+    """The same with luma and both chroma planes."""
     target = project.with_suffix(".played.mkv")
     cut = [] if length is None else ["in=0", f"out={length - 1}"]
     wanted = ["vcodec=ffv1", "pix_fmt=yuv420p", "an=1", "real_time=0", "terminate_on_pause=1"]
     command = ["melt", str(project), *cut, "-consumer", f"avformat:{target}", *wanted]
-    # On a busy machine melt now and then waits for ever or ends before its first frame.
-    for _ in range(5):
+    # melt now and then waits for ever, or ends, before its first frame; its next run does not.
+    for patience in (10, 10, 20, 20, 40, 40, 60):
         target.unlink(missing_ok=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=40
+                command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=patience
             )
             if target.exists() and target.stat().st_size:
                 break
-    return [frame.image.planes[0].copy() for frame in read_frames(target)]
+    return [[plane.copy() for plane in frame.image.planes] for frame in read_frames(target)]
 
 
 def write_speech(path: Path, seconds: float, rate: int = 48_000) -> Path:
