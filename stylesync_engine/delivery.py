@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from stylesync_engine.drafts import draft_of
+from stylesync_engine.drafts import draft_of, sweep_drafts
 from stylesync_engine.pixels import PixelLayout
 from stylesync_engine.request import Codec, DiskError, DubError, MediaError, RequestError
 
@@ -123,10 +123,12 @@ def keeps_full_range(codec: Codec) -> bool:
 def appearing(path: Path) -> Iterator[Path]:
     """A hidden name beside `path` to write to; it becomes `path` when the block ends well.
 
-    Whatever goes wrong, nothing is left behind and an older file at `path` stays as it was.
+    Whatever goes wrong, nothing is left behind and an older file at `path` stays as it was; what a
+    killed process has left is taken away the next time.
     Raises DiskError for a full disk or a place that cannot be written to.
     """
     path = path.absolute()
+    sweep_drafts(path)
     draft = draft_of(path)
     try:
         with disk_errors(path):
@@ -141,6 +143,7 @@ def appearing(path: Path) -> Iterator[Path]:
 def appearing_sequence(path: Path) -> Iterator[Path]:
     """A hidden folder whose files move to the folder of the sequence when the block ends well."""
     folder = sequence_folder(path)
+    sweep_drafts(folder)
     draft = draft_of(folder)
     try:
         with disk_errors(folder):

@@ -1,21 +1,79 @@
 """Names of files that are being written: hidden, and never those of another process or machine.
 
 Two workers of a farm may write the same file at the same moment: each writes a draft of its own and
-renames it. The host and the process in the name say whose a draft was that a crash left behind;
-the random end keeps containers apart whose names and process numbers are alike.
+renames it. The machine and the process in the name say whose a draft is that a crash left behind,
+so that the next to write the same file can take it away; the random end keeps apart what is alike.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import os
 import platform
 import re
 import secrets
+import shutil
+import uuid
 from pathlib import Path
+
+_LONGEST_STEM = 80
 
 
 def draft_of(path: Path) -> Path:
     """A new name beside `path`, with its suffix, to write to before `path` is replaced."""
+    return path.with_name(_draft_name(path) + path.suffix)
+
+
+def draft_folder_of(path: Path) -> Path:
+    """A new name beside `path` for a folder in which what becomes `path` is made."""
+    return path.with_name(_draft_name(path))
+
+
+def sweep_drafts(path: Path) -> None:
+    """Take away the drafts of `path` that crashed processes of this machine have left behind.
+
+    Those of running processes and of other machines stay, as does everything where a system does
+    not tell which processes run.
+    """
+    pattern = re.compile(
+        rf"\.{re.escape(path.stem[:_LONGEST_STEM])}\.{re.escape(_place())}-(\d{{1,9}})"
+        r"-[0-9a-f]{6}\.part(\..*)?"
+    )
+    with contextlib.suppress(OSError):
+        for found in list(path.parent.iterdir()):
+            named = pattern.fullmatch(found.name)
+            if named and not _runs(int(named[1])):
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(found) if found.is_dir() else found.unlink()
+
+
+def _draft_name(path: Path) -> str:
+    own = f"{_place()}-{os.getpid()}-{secrets.token_hex(3)}"
+    return f".{path.stem[:_LONGEST_STEM]}.{own}.part"
+
+
+@functools.cache
+def _place() -> str:
+    """Where process numbers mean what they mean here: the machine, and the container on it. Its
+    name is for people; the digest tells machines and containers apart whose names are alike."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:32] or "host"
-    own = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
-    return path.with_name(f".{path.stem[:80]}.{own}.part{path.suffix}")
+    try:
+        container = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        container = ""
+    digest = hashlib.sha256(f"{uuid.getnode()} {container}".encode()).hexdigest()
+    return f"{host}-{digest[:8]}"
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":
+        return True  # asking there with a signal would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

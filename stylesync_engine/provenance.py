@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stylesync_engine import __version__, manifest
 from stylesync_engine.consent import Consent
 from stylesync_engine.delivery import disk_errors, sequence_folder
-from stylesync_engine.drafts import draft_of
+from stylesync_engine.drafts import draft_folder_of, sweep_drafts
 from stylesync_engine.inputs import appearance_clip
 from stylesync_engine.marking import COMPOSITE, MARKED, mark_file
 from stylesync_engine.picture_hashes import (
@@ -190,8 +190,10 @@ def _move(draft: Path, output: Path) -> None:
 
 @contextmanager
 def _hidden_folder(output: Path) -> Iterator[Path]:
-    """A folder beside the output, on the same disk; it goes away whatever happens."""
-    folder = draft_of(output).with_suffix("")
+    """A folder beside the output, on the same disk; it goes away whatever happens, after
+    a crash the next time."""
+    sweep_drafts(output)
+    folder = draft_folder_of(output)
     try:
         with disk_errors(output):
             folder.mkdir(parents=True)
