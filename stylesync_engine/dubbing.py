@@ -130,9 +130,10 @@ def assemble(work: Path, on_progress: OnProgress | None = None) -> DubResult:
     return assemble_plan(Plan.load(work), work, on_progress)
 
 
-def read_plan(work: Path, request: DubRequest) -> Plan:
-    """The plan in `work` for a machine that finds its files where `request` names them."""
-    return replace(Plan.load(work), request=request)
+def read_plan(work: Path, request: DubRequest | None = None) -> Plan:
+    """The plan in `work`; with a request, for a machine that finds its files where that says."""
+    plan = Plan.load(work)
+    return plan if request is None else replace(plan, request=request)
 
 
 def render_plan(

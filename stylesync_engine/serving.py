@@ -154,10 +154,12 @@ class Engine:
     def _render(self, job: Job) -> dict[str, Any]:
         from stylesync_engine import dubbing
 
-        work = _param(job, "work", str)
+        work = Path(_param(job, "work", str))
         frames = FrameRange.parse(_param(job, "frames", str)) if "frames" in job.params else None
-        dubbing.render(Path(work), frames, on_progress=job.progress)
-        return {"work": work}
+        plan = dubbing.read_plan(work)
+        models = self._models(plan.request.options)
+        dubbing.render_plan(plan, work, frames, models, on_progress=job.progress)
+        return {"work": str(work)}
 
     def _assemble(self, job: Job) -> dict[str, Any]:
         from stylesync_engine import dubbing

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import stylesync_engine
@@ -61,8 +62,8 @@ def render(
     calls.append(("render", work, frames))
 
 
-def read_plan(work: Path, request: DubRequest) -> object:
-    return request
+def read_plan(work: Path, request: DubRequest | None = None) -> SimpleNamespace:
+    return SimpleNamespace(request=request or DubRequest("a.mov", "b.wav", str(work / "out.mov")))
 
 
 def render_plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import queue
 import signal
@@ -11,13 +12,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from stylesync_engine import __version__
+from stylesync_engine import __version__, serving
 
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")
 Event = dict[str, Any]
@@ -231,6 +233,22 @@ def test_plan_render_and_join(served: Served) -> None:
     assert served.until(3, "result")["output"] == "plan/out.mov"
     assert served.until(4, "result")["models"][0]["name"] == "starter"
     assert served.until(5, "result")["rate"] == "30000/1001"
+
+
+def test_models_are_loaded_once_for_all_stages_and_jobs(stand_in: ModuleType) -> None:
+    engine, writer = serving.Engine(), serving.LineWriter(io.StringIO())
+    request = dub_of("x", "shot.mov")["params"]
+    for method, params in (
+        ("prepare", {"request": request, "work": "plan"}),
+        ("render", {"work": "plan", "frames": "0:50"}),
+        ("render", {"work": "plan"}),
+        ("dub", request),
+    ):
+        assert engine.answer(serving.Job(1, method, params, writer))
+    assert [call[0] for call in stand_in.calls].count("load") == 1
+    other = {**request, "options": {"models": "paper"}}
+    engine.answer(serving.Job(2, "dub", other, writer))
+    assert [call[1] for call in stand_in.calls if call[0] == "load"] == ["starter", "paper"]
 
 
 def test_nothing_but_events_on_standard_output(served: Served) -> None:
