@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.media import probe_sound, read_audio_blocks
 from stylesync_engine.request import DubRequest, Length
+from stylesync_engine.sound import Track, fit_blocks
 from stylesync_engine.speech import FEATURE_RATE, SAMPLE_RATE
 
 Array = NDArray[np.float32]
@@ -81,15 +83,13 @@ def read_speech(request: DubRequest, duration: Fraction) -> NewSpeech:
     return NewSpeech(samples[0], total / SAMPLE_RATE, float(duration))
 
 
-def cut_sound_track(request: DubRequest, duration: Fraction) -> tuple[Array, int]:
-    """The new speech as it is, `[C, S]` and its rate, sample for sample, cut or filled with
-    silence to `duration` s."""
-    rate = probe_sound(request.speech).sample_rate
+def cut_sound_track(request: DubRequest, duration: Fraction) -> Track:
+    """The new speech as it is, sample for sample, cut or filled with silence to `duration` s."""
+    own = probe_sound(request.speech)
     start, end = request.speech_samples or (None, None)
-    length = round(duration * rate)
-    samples, _ = first_samples(read_audio_blocks(request.speech, None, start, end), length)
-    missing = length - samples.shape[1]
-    return (np.pad(samples, ((0, 0), (0, missing))) if missing else samples), rate
+    length = round(duration * own.sample_rate)
+    blocks = partial(read_audio_blocks, request.speech, None, start, end)
+    return Track(own.channels, own.sample_rate, length, lambda: fit_blocks(blocks(), length))
 
 
 def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,18 +15,16 @@ from numpy.typing import NDArray
 from pyloudnorm import IIRfilter
 from scipy.signal import lfilter
 
-from stylesync_engine.dialogue import cut_sound_track, first_samples
+from stylesync_engine.dialogue import cut_sound_track
 from stylesync_engine.media import VideoInfo, duration_of, read_audio_blocks
 from stylesync_engine.request import DubRequest, FrameRange
-from stylesync_engine.sound import resample_blocks
+from stylesync_engine.sound import Track, even_blocks, fit_blocks, skip_blocks
 
 Array = NDArray[np.float32]
-Track = tuple[Array, int]
-"""Sound `[C, S]` and its sample rate, Hz."""
 
 _BLOCK: Final = 0.4  # s that a measurement of loudness needs (ITU-R BS.1770)
 _STEPS: Final = 4  # per block: blocks overlap by three quarters
-_STEPS_AT_ONCE: Final = 50
+_SAMPLES_AT_ONCE: Final = 1 << 18
 _GAINS: Final = (1.0, 1.0, 1.0, 1.41, 1.41)  # left, right, centre and the surrounds
 _OFFSET: Final = -0.691  # LU
 _GATE: Final = -70.0  # LUFS, below which a block counts as silence
@@ -53,18 +53,18 @@ def lay_sound(request: DubRequest, info: VideoInfo, frames: FrameRange) -> Sound
     tracks = SoundTracks(cut_sound_track(request, duration))
     if options.match_loudness:
         tracks = _match(tracks, info, frames)
-    tracks = replace(tracks, loudness=measure_loudness(*tracks.speech))
+    tracks = replace(tracks, loudness=measure_loudness(tracks.speech))
     return _keep(tracks, info, frames) if options.keep_sound else tracks
 
 
-def measure_loudness(samples: Array, rate: int) -> float | None:
-    """Integrated loudness of `[C, S]` in LUFS (BS.1770-4); None for silence and below 0.4 s."""
-    if samples.shape[1] < math.ceil(_BLOCK * rate):
+def measure_loudness(track: Track) -> float | None:
+    """Integrated loudness in LUFS (BS.1770-4); None for silence and below 0.4 s."""
+    if track.length < math.ceil(_BLOCK * track.rate):
         return None
-    if samples.shape[0] > len(_GAINS):
-        samples = samples.mean(axis=0, keepdims=True)
-    energies = np.array(_GAINS[: len(samples)]) @ _step_energies(samples, rate)
-    powers = sliding_window_view(energies, _STEPS).sum(axis=1) / (_BLOCK * rate)
+    if track.channels > len(_GAINS):
+        track = _as_mono(track)
+    energies = np.array(_GAINS[: track.channels]) @ _step_energies(track)
+    powers = sliding_window_view(energies, _STEPS).sum(axis=1) / (_BLOCK * track.rate)
     powers = powers[powers > 10 ** ((_GATE - _OFFSET) / 10)]
     if not powers.size:
         return None
@@ -72,41 +72,46 @@ def measure_loudness(samples: Array, rate: int) -> float | None:
     return round(_OFFSET + 10 * math.log10(powers.mean()), 2)
 
 
-def _step_energies(samples: Array, rate: int) -> NDArray[np.float64]:
-    """What each 0.1 s of each channel holds after K-weighting, `[C, steps]`.
+def _as_mono(track: Track) -> Track:
+    return track.through(lambda block: block.mean(axis=0, keepdims=True), channels=1)
 
-    A few seconds at a time, because an hour of surround must not be doubled in memory.
-    """
+
+def _step_energies(track: Track) -> NDArray[np.float64]:
+    """What each 0.1 s of each channel holds after K-weighting, `[C, steps]`."""
+    rate = track.rate
     filters = (
         IIRfilter(4.0, 1 / math.sqrt(2), 1500.0, rate, "high_shelf"),
         IIRfilter(0.0, 0.5, 38.0, rate, "high_pass"),
     )
-    steps = int(samples.shape[1] * _STEPS / (_BLOCK * rate) + 1e-6)
+    steps = int(track.length * _STEPS / (_BLOCK * rate) + 1e-6)
     bounds = np.round(np.arange(steps + 1) * _BLOCK * rate / _STEPS).astype(int)
-    states = [np.zeros((len(samples), 2)) for _ in filters]
-    found = []
-    for first in range(0, steps, _STEPS_AT_ONCE):
-        some = bounds[first : first + _STEPS_AT_ONCE + 1]
-        part = samples[:, some[0] : some[-1]].astype(np.float64)
+    sums = np.zeros((track.channels, steps))
+    states = [np.zeros((track.channels, 2)) for _ in filters]
+    start = 0
+    for block in even_blocks(fit_blocks(track.blocks(), int(bounds[-1])), _SAMPLES_AT_ONCE):
+        part = block.astype(np.float64)
         for number, weighting in enumerate(filters):
             part, states[number] = lfilter(weighting.b, weighting.a, part, zi=states[number])
             part *= weighting.passband_gain
-        found.append(np.add.reduceat(np.square(part), some[:-1] - some[0], axis=1))
-    return np.concatenate(found, axis=1)
+        end = start + block.shape[1]
+        first, last = np.searchsorted(bounds, (start, end - 1), side="right") - 1
+        edges = np.maximum(bounds[first : last + 1] - start, 0)
+        sums[:, first : last + 1] += np.add.reduceat(np.square(part), edges, axis=1)
+        start = end
+    return sums
 
 
 def _match(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTracks:
     """The speech as loud as the shot's own sound of the range, as far as its peaks allow."""
-    samples, rate = tracks.speech
-    own = measure_loudness(samples, rate)
-    wanted = measure_loudness(*_part_of(info, frames, 0)) if info.audio else None
+    own = measure_loudness(tracks.speech)
+    wanted = measure_loudness(_part_of(info, frames, 0)) if info.audio else None
     if own is None or wanted is None:
         return replace(
             tracks,
             warnings=("The loudness was not matched: speech or shot is silent or too short.",),
         )
     gain = 10 ** ((wanted - own) / 20)
-    most = _HIGHEST_PEAK / float(np.abs(samples).max())
+    most = _HIGHEST_PEAK / max(float(np.abs(block).max()) for block in _heard(tracks.speech))
     warnings: tuple[str, ...] = ()
     if gain > max(most, 1.0):
         gain = max(most, 1.0)
@@ -114,7 +119,12 @@ def _match(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTra
         warnings = (
             f"The speech was raised to {reached:.1f} LUFS, not {wanted:.1f}; its peaks end there.",
         )
-    return replace(tracks, speech=(samples * np.float32(gain), rate), warnings=warnings)
+    louder = tracks.speech.through(lambda block: block * np.float32(gain))
+    return replace(tracks, speech=louder, warnings=warnings)
+
+
+def _heard(track: Track) -> Iterator[Array]:
+    return (block for block in track.blocks() if block.size)
 
 
 def _keep(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTracks:
@@ -125,11 +135,24 @@ def _keep(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTrac
     names = info.audio[0].names
     if len(names) <= 2 or _CENTRE not in names:
         return replace(tracks, others=tuple(own))
-    (samples, rate), (speech, speech_rate) = own[0], tracks.speech
-    mono = speech.mean(axis=0, keepdims=True)
-    mono = np.concatenate(list(resample_blocks([mono], speech_rate, rate)), axis=1)
-    samples[names.index(_CENTRE)] = _to_length(mono, samples.shape[1])[0]
-    return replace(tracks, speech=(samples, rate), others=tuple(own[1:]))
+    centred = _with_centre(own[0], tracks.speech, names.index(_CENTRE))
+    return replace(tracks, speech=centred, others=tuple(own[1:]))
+
+
+def _with_centre(surround: Track, speech: Track, centre: int) -> Track:
+    """The surround with the speech instead of its channel `centre`."""
+    mono = _as_mono(speech).at_rate(surround.rate)
+
+    def blocks() -> Iterator[Array]:
+        voice = even_blocks(fit_blocks(mono.blocks(), surround.length), _SAMPLES_AT_ONCE)
+        for block, said in zip(
+            even_blocks(surround.blocks(), _SAMPLES_AT_ONCE), voice, strict=True
+        ):
+            mixed = block.copy()
+            mixed[centre] = said[0]
+            yield mixed
+
+    return replace(surround, blocks=blocks)
 
 
 def _part_of(info: VideoInfo, frames: FrameRange, track: int) -> Track:
@@ -139,9 +162,6 @@ def _part_of(info: VideoInfo, frames: FrameRange, track: int) -> Track:
     start = duration_of(info.path, before, info.reading) if before else Fraction(0)
     first = round(start * rate)
     length = round(duration_of(info.path, frames, info.reading) * rate)
-    samples, _ = first_samples(read_audio_blocks(info.path, track=track), first + length)
-    return _to_length(samples[:, first:], length), rate
-
-
-def _to_length(samples: Array, length: int) -> Array:
-    return np.pad(samples[:, :length], ((0, 0), (0, max(0, length - samples.shape[1]))))
+    blocks = partial(read_audio_blocks, info.path, track=track)
+    return Track(info.audio[track].channels, rate, length,
+                 lambda: fit_blocks(skip_blocks(blocks(), first), length))  # fmt: skip

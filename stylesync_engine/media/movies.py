@@ -19,9 +19,10 @@ from stylesync_engine.delivery import CONTAINERS
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.pictures import video_frame, written_tags
 from stylesync_engine.media.prores import ProresProof
-from stylesync_engine.media.sound_streams import SoundStream, Track
+from stylesync_engine.media.sound_streams import SoundStream
 from stylesync_engine.pixels import PixelImage, PixelLayout
 from stylesync_engine.request import Codec, MediaError
+from stylesync_engine.sound import Track
 
 _FINEST_PRORES: Final = {
     "vendor": "apl0",
@@ -72,7 +73,7 @@ class Movie:
         self._proof: ProresProof | None = None
         self._unproved: deque[VideoFrame] = deque()
         self._picture = self._add_picture(codec)
-        self._sounds = [SoundStream(self._container, suffix, *track) for track in tracks]
+        self._sounds = [SoundStream(self._container, suffix, track) for track in tracks]
         self._start: Fraction | None = None
         self._count = 0
         self._durations: dict[int, int] = {}

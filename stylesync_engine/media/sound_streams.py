@@ -11,7 +11,7 @@ from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 
 from stylesync_engine.media.hearing import MOST_PLANES, with_format
-from stylesync_engine.sound import Sound, resample_blocks, to_24_bit
+from stylesync_engine.sound import Sound, Track, even_blocks, to_24_bit
 
 STUDIO_RATE: Final = 48_000
 """The only sample rate that MXF carries, in Hz."""
@@ -20,8 +20,6 @@ AAC_RATES: Final = (
     *(32000, 44100, STUDIO_RATE, 64000, 88200, 96000),
 )
 """Sample rates that AAC has, in Hz (ISO/IEC 14496-3, table 1.18)."""
-Track = tuple[Sound, int]
-"""Sound and its sample rate, Hz."""
 _LAYOUTS: Final = dict(enumerate(("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1"), 1))
 """The loudspeakers of so many channels."""
 _SOUND_BLOCK: Final = 1024
@@ -31,36 +29,36 @@ _SOUND_BLOCK: Final = 1024
 class SoundStream:
     """One sound stream of a container, given piece by piece beside the picture."""
 
-    def __init__(self, container: OutputContainer, suffix: str, samples: Sound, rate: int) -> None:
-        samples = np.atleast_2d(samples)
+    def __init__(self, container: OutputContainer, suffix: str, track: Track) -> None:
         known = {".mxf": (STUDIO_RATE,), ".mp4": AAC_RATES}.get(suffix)
-        if known and rate not in known:
-            samples = np.concatenate(list(resample_blocks([samples], rate, STUDIO_RATE)), axis=1)
-            rate = STUDIO_RATE
-        self._container, self._samples, self._rate, self._fed = container, samples, rate, 0
+        if known and track.rate not in known:
+            track = track.at_rate(STUDIO_RATE)
+        self._container, self._track, self._fed = container, track, 0
+        self._blocks = even_blocks(track.blocks(), _SOUND_BLOCK)
         encoder = "aac" if suffix == ".mp4" else "pcm_s24le"
-        self._stream: Any = container.add_stream(encoder, rate=rate)
+        self._stream: Any = container.add_stream(encoder, rate=track.rate)
         context: Any = self._stream.codec_context
-        context.layout = _LAYOUTS[len(samples)]
+        context.layout = _LAYOUTS[track.channels]
         context.format = "fltp" if encoder == "aac" else "s32"
         context.flags |= CodecFlags.bitexact
         if encoder == "aac":
-            context.bit_rate = 160_000 * len(samples)
+            context.bit_rate = 160_000 * track.channels
 
     def feed(self, until: Fraction) -> None:
         """Give the sound up to `until` s, so that the streams lie side by side in the file."""
-        end = min(round(until * self._rate), self._samples.shape[1])
+        rate = self._track.rate
+        end = min(round(until * rate), self._track.length)
         while self._fed < end:
-            block = self._samples[:, self._fed : self._fed + _SOUND_BLOCK]
+            block = next(self._blocks)
             sound = _audio_frame(block, self._stream.codec_context)
-            sound.sample_rate, sound.pts = self._rate, self._fed
-            sound.time_base = Fraction(1, self._rate)
+            sound.sample_rate, sound.pts = rate, self._fed
+            sound.time_base = Fraction(1, rate)
             self._container.mux(self._stream.encode(sound))
             self._fed += block.shape[1]
 
     def finish(self) -> None:
         """Give what is left."""
-        self.feed(Fraction(self._samples.shape[1], self._rate))
+        self.feed(Fraction(self._track.length, self._track.rate))
         self._container.mux(self._stream.encode(None))
 
 

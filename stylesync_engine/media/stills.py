@@ -13,10 +13,9 @@ from stylesync_engine.delivery import image_name, sound_name
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.exr import ExrPart, write_exr
 from stylesync_engine.media.pictures import video_frame, written_tags
-from stylesync_engine.media.sound_streams import Track
 from stylesync_engine.pixels import PixelImage, PixelLayout
 from stylesync_engine.request import Codec
-from stylesync_engine.sound import write_audio
+from stylesync_engine.sound import Track, write_track
 from stylesync_engine.timecode import advance_timecode
 
 
@@ -34,7 +33,7 @@ class _Images:
         self._folder, self._path, self._like, self._layout = folder, path, like, layout
         for number, track in enumerate(tracks):
             file = folder / sound_name(path)
-            write_audio(file.with_stem(f"{file.stem}.{number + 1}") if number else file, *track)
+            write_track(file.with_stem(f"{file.stem}.{number + 1}") if number else file, track)
 
     def file(self, frame: Frame, codec: Codec) -> Path:
         number = self._like.first_number + frame.index

@@ -24,10 +24,10 @@ from stylesync_engine.delivery import (
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.exr import ExrPart
 from stylesync_engine.media.movies import Movie
-from stylesync_engine.media.sound_streams import Track
 from stylesync_engine.media.stills import ExrImages, PngImages
 from stylesync_engine.pixels import PixelLayout, convert, layout_of
 from stylesync_engine.request import Codec, MediaError
+from stylesync_engine.sound import Sound, Track
 
 DNXHR_SIZE: Final = (256, 120)
 """The smallest width and height that DNxHR has, in px."""
@@ -38,7 +38,8 @@ class VideoWriter:
 
     Size, rate, each frame's own time, time code, reel, colour tags and pixel shape are those of
     `like`; depth and chroma as far as the codec can hold them (FFV1 holds them all, bit for bit).
-    `further` sounds become streams, or files, of their own after the first.
+    `further` sounds, streaming or as samples and their rate, become streams, or files, of their own
+    after the first.
     Frames are stored upright. The same frames give the same bytes. The file appears under its
     name only when all is written; after an exception nothing is left.
     """
@@ -48,8 +49,8 @@ class VideoWriter:
         path: str | Path,
         like: VideoInfo,
         codec: Codec,
-        audio: Track | None = None,
-        further: Sequence[Track] = (),
+        audio: Track | tuple[Sound, int] | None = None,
+        further: Sequence[Track | tuple[Sound, int]] = (),
     ) -> None:
         check_output(path, codec)
         if codec == "dnxhr" and (like.width < DNXHR_SIZE[0] or like.height < DNXHR_SIZE[1]):
@@ -58,7 +59,8 @@ class VideoWriter:
                 f" {like.width}x{like.height}; choose prores422hq."
             )
         self._path, self._like, self._codec = Path(path), like, codec
-        self._tracks = [*([audio] if audio else []), *further]
+        sounds = [*([audio] if audio else []), *further]
+        self._tracks = [s if isinstance(s, Track) else Track.of(*s) for s in sounds]
         self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
         self._sink: PngImages | ExrImages | Movie | None = None
