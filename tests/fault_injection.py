@@ -71,6 +71,7 @@ class Tally:
     killed: int = 0
     wrong_frames: int = 0
     lost_windows: int = 0
+    left_drafts: int = 0
     unnamed: list[str] = field(default_factory=list)
 
 
@@ -364,6 +365,7 @@ class Campaign:
         tally.lost_windows += sum(
             after.get(name) != file for name, file in before.items() if name not in now.destroyed
         )
+        tally.left_drafts += len(list(job.folder.glob(".*.part*")))
         shutil.rmtree(job.folder)
 
     def dub_whole(self) -> bytes:
@@ -388,7 +390,9 @@ class Campaign:
 
     def table(self) -> str:
         """The counts, one row a fault, and their sums."""
-        names = ("rounds", "failed_attempts", "killed", "wrong_frames", "lost_windows")
+        names = (
+            "rounds", "failed_attempts", "killed", "wrong_frames", "lost_windows", "left_drafts"
+        )  # fmt: skip
         rows = [f"{'fault':18}" + "".join(f"{name:>17}" for name in (*names, "unnamed"))]
         sums: Counter[str] = Counter()
         for kind, tally in sorted(self.tallies.items()):
@@ -401,12 +405,15 @@ class Campaign:
 
     @property
     def problems(self) -> list[str]:
-        """What must not be: wrong frames, lost windows, failures that do not say why."""
+        """What must not be: wrong frames, lost windows, half written files beside the output,
+        failures that do not say why."""
         found = []
         for kind, tally in self.tallies.items():
             found += [f"{kind}: {text}" for text in tally.unnamed]
-            if tally.wrong_frames or tally.lost_windows:
-                found.append(f"{kind}: {tally.wrong_frames} wrong, {tally.lost_windows} lost")
+            counts = tally.wrong_frames, tally.lost_windows, tally.left_drafts
+            if any(counts):
+                wrong, lost, left = counts
+                found.append(f"{kind}: {wrong} wrong frames, {lost} lost windows, {left} drafts")
         return found
 
 
