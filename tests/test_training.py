@@ -36,7 +36,15 @@ from stylesync_training.lip_motion import (
     random_style,
     train_lip_motion,
 )
-from stylesync_training.loop import Ema, Figures, Run, Schedule, read_curve, trained_steps
+from stylesync_training.loop import (
+    Ema,
+    Figures,
+    Run,
+    Schedule,
+    describe_figures,
+    read_curve,
+    trained_steps,
+)
 from stylesync_training.presets import PRESETS, find_preset
 from stylesync_training.renderer_batches import draw_batches
 from stylesync_training.renderer_samples import RendererSamples, RendererTraining, mirror_matrix
@@ -115,6 +123,21 @@ def test_a_run_of_other_sizes_is_refused(tmp_path: Path) -> None:
     Run(tmp_path).train(nn.Linear(3, 2), schedule, lambda step: torch.ones(1, 3), loss)
     with pytest.raises(ModelError, match="other sizes"):
         Run(tmp_path).train(nn.Linear(4, 2), schedule, lambda step: torch.ones(1, 4), loss)
+
+
+def test_a_run_says_how_far_it_is_and_how_it_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loss(network: nn.Module, batch: Tensor, step: int) -> tuple[Tensor, Figures]:
+        return network(batch).square().mean(), {}
+
+    run = Run(tmp_path / "mine")
+    run.train(nn.Linear(3, 2), Schedule(steps=7, rate=0.1), lambda step: torch.ones(1, 3), loss)
+    assert [line["step"] for line in read_curve(tmp_path / "mine")] == [7]
+    assert capsys.readouterr().out.startswith("mine: step 7 of 7, loss ")
+    figures = {"step": 50, "loss": 0.25, "steps_per_s": 0.5}
+    assert describe_figures(figures, 300) == "step 50 of 300, loss 0.25, 0.5 steps/s, 8.33 min left"
+    assert describe_figures({"resumed": 50}, 300) == "goes on from step 50 of 300"
 
 
 def test_a_curve_cut_off_by_a_crash_can_be_read(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stylesync_training.adapt import LIP_CHANGE
 from stylesync_training.cli import main
 
 SPEAKERS = Path(__file__).resolve().parents[1].parent / "shared/data/speakers"
@@ -74,6 +75,7 @@ def test_from_clips_to_models_and_their_measures(
     assert "with_new" in kinds["follow"]
     for name in ("evaluation.json", "evaluation.md", "evaluation.png", "evaluation-sheet.png"):
         assert (work / "report" / name).exists()
+    assert "| gap_slope |" in (models / "REPORT.md").read_text()
 
     dubs, truth = tmp_path / "good", tmp_path / "truth"
     for folder in (dubs, truth):
@@ -110,7 +112,7 @@ def test_from_clips_to_models_and_their_measures(
     assert files == {"renderer.safetensors"}
     settings = json.loads((tmp_path / "adapted/models.json").read_text())["settings"]
     for sampling in settings["samplings"].values():
-        assert (sampling["change"], sampling["lip_change"]) == (1.0, 1.0)
+        assert (sampling["change"], sampling["lip_change"]) == (1.0, LIP_CHANGE)
     assert main(["adapt", str(shot), "--models", str(models), "--output", str(models)]) == 2
     assert "base models themselves" in capfd.readouterr().err
 
