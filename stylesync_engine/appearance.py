@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.spatial import Delaunay
 from scipy.spatial.distance import cdist
 
@@ -24,6 +25,8 @@ Image = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 MOST_REFERENCES = 240  # crops kept in memory: 45 MiB
+_EASE = 1  # frames before and after a mouth that is lacking
+_MOST_CLOSED = 3.0  # px that the mesh may see between closed lips
 FADE = 2  # frames before and after a jump over which references are mixed
 
 _JUMP, _STEP = 1.6, 0.05  # px of mean lip distance that a jump, a step to a neighbour, may cost
@@ -33,6 +36,7 @@ _INNER_UPPER, _INNER_LOWER = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402)
 TOP = LOWER - 32  # px, first row of the crop that a warped reference is needed in
 _COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a pixel pair
 _TONE_WEIGHT = 0.03  # px per 8-bit code value
+_FOLD = 5  # px that folds of the mesh are not wider than
 _RING = 8  # fixed points a side on the crop's border
 
 
@@ -191,7 +195,8 @@ def warp_maps(points: Array, wanted: Array, triangles: NDArray[np.int64]) -> tup
     a, b = turn[owner], shift[owner]  # [H, W, 2, 2], [H, W, 2]
     map_x = a[..., 0, 0] * x + a[..., 0, 1] * y + b[..., 0]
     map_y = a[..., 1, 0] * x + a[..., 1, 1] * y + b[..., 1]
-    return map_x.astype(np.float32), map_y.astype(np.float32)
+    # Where a face turns away the mesh folds, and single px of slivers would come from anywhere.
+    return tuple(cv2.medianBlur(m.astype(np.float32), _FOLD) for m in (map_x, map_y))
 
 
 def match_colour(reference: Image, target: Image, points: Array) -> Image:
@@ -243,6 +248,23 @@ def lip_openings(points: Array) -> Array:
     `[T, 468, 2]`."""
     below, above = points[:, list(_INNER_LOWER), 1], points[:, list(_INNER_UPPER), 1]
     return np.asarray(below - above, np.float32)
+
+
+def lacking_mouths(wanted: Array, shown: Array, bank: ReferenceBank) -> Array:
+    """How much of each mouth the references lack, `[T]` 0..1, of the openings `[T]` px that are
+    wanted and those that the chosen references show.
+
+    A warp opens a mouth that is open; of a closed one it only makes thick lips. Closed is what the
+    person's least open mouths are, for the mesh keeps some lips apart. Frames beside lacking ones
+    count in part, so that nothing jumps.
+    """
+    rest = min(float(np.quantile(lip_openings(bank.points).mean(axis=1), 0.02)), _MOST_CLOSED)
+    missed = np.clip((wanted - shown - 0.7) / 0.5, 0, 1)
+    open_part = (shown - rest) / np.maximum(wanted - rest, 1e-3)
+    lacking = missed * np.clip((0.5 - open_part) / 0.1, 0, 1)
+    reach = 2 * _EASE + 1
+    widest = maximum_filter1d(lacking, reach, mode="nearest")
+    return np.asarray(uniform_filter1d(widest, reach, mode="nearest"), np.float32)
 
 
 def _with_ring(points: Array) -> Array:

@@ -55,8 +55,9 @@ class Models:
 
     Stage 1 (`lip_motion`) stays on the CPU: it is small, runs once a shot, and so answers the same
     on every machine. Stage 2 lies on `device` in float32; `autocast()` computes in `dtype`.
-    `style_reading`, `prediction` and `samplings` (`good`, `best`) are the folder's defaults;
-    `fingerprint` is equal where weights and settings are.
+    `style_reading`, `prediction` and `samplings` (`good`, `best` and perhaps `repair`, for
+    lips that no reference shows) are the folder's defaults; `fingerprint` is equal where weights
+    and settings are.
     """
 
     name: str

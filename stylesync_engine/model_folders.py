@@ -155,7 +155,7 @@ def parse_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
             "prediction": _choice(settings["prediction"], Prediction),
             "style_reading": _choice(settings["style_reading"], StyleReading),
             "closed_form": ClosedFormSettings(**settings["closed_form"]),
-            "samplings": {q: Sampling(**settings["samplings"][q]) for q in ("good", "best")},
+            "samplings": _samplings(settings["samplings"]),
         }
         for sampling in parsed["samplings"].values():
             if sampling.sampler not in ("ddim", "dpmpp") or not 1 <= sampling.steps <= 1000:
@@ -165,6 +165,12 @@ def parse_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
             f"{folder / tables.MANIFEST} lacks valid settings ({error}); fetch the models again."
         ) from error
     return parsed
+
+
+def _samplings(settings: Mapping[str, Any]) -> dict[str, Sampling]:
+    """Of both qualities, and of lips that no reference shows where a folder says it."""
+    names = ["good", "best", *(["repair"] if "repair" in settings else [])]
+    return {name: Sampling(**settings[name]) for name in names}
 
 
 def _choice(value: Any, choices: Any) -> Any:

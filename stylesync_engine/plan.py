@@ -49,10 +49,11 @@ class Plan:
     `shown` `[n]` are their indices in the range; the rest is per shown frame: `matrices`
     `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
     the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
-    `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed. The bank itself stays on
-    disk: it is most of the plan, and a window needs a few of its pictures. `fingerprint` is that
-    of what went in; `identity`, of a plan that was loaded, also that of what came out, so that
-    windows of two plans of the same inputs that differ in their last bits are never mixed.
+    `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed, `lacking` `[n]` 0..1 how
+    far these cannot show the mouth. The bank itself stays on disk: it is most of the plan, and a
+    window needs a few of its pictures. `fingerprint` is that of what went in; `identity`, of a
+    plan that was loaded, also that of what came out, so that windows of two plans of the same
+    inputs that differ in their last bits are never mixed.
     """
 
     request: DubRequest
@@ -65,6 +66,7 @@ class Plan:
     motion: Array
     references: Indices
     shares: Array
+    lacking: Array
     facts: Mapping[str, Any]
     identity: str = ""
 
@@ -94,6 +96,7 @@ class Plan:
             "motion": self.motion,
             "references": self.references,
             "shares": self.shares,
+            "lacking": self.lacking,
             **{f"bank.{name}": getattr(bank, name) for name in _BANK},
             "bank.fine": np.frombuffer(b"".join(bank.fine), np.uint8),
             "bank.fine_ends": np.cumsum([0, *map(len, bank.fine)]),
@@ -148,8 +151,9 @@ class Plan:
     def _check(self, bank_size: int) -> None:
         """Raises ValueError where the tensors do not belong together."""
         count = len(self.shown)
-        rows = (self.matrices, self.before, self.after, self.motion, self.references, self.shares)
-        if not count or any(len(row) != count for row in rows):
+        rows = (self.matrices, self.before, self.after, self.motion)
+        mixed = (self.references, self.shares, self.lacking)
+        if not count or any(len(row) != count for row in (*rows, *mixed)):
             raise ValueError("its tensors have different lengths")
         if (np.diff(self.shown) <= 0).any() or not 0 <= self.shown[0] <= self.shown[-1] < len(
             self.frames

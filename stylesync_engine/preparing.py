@@ -17,6 +17,8 @@ from stylesync_engine.appearance import (
     ReferenceBank,
     choose_coverage,
     choose_path,
+    lacking_mouths,
+    lip_openings,
     mixing_weights,
     skin_tone,
 )
@@ -272,6 +274,12 @@ def _assemble_plan(
     mixed = mixing_weights(path, bank)
     used = {index for frame in mixed for index, _ in frame}
     fine = tuple(part if index in used else b"" for index, part in enumerate(bank.fine))
+    references = np.array([[m[0][0], m[-1][0]] for m in mixed], np.int64)
+    shares = np.array([[m[0][1], m[1][1] if len(m) > 1 else 0.0] for m in mixed], np.float32)
+    openings = lip_openings(bank.points).mean(axis=1)
+    shown_openings = (shares * openings[references]).sum(axis=1)
+    lacking = lacking_mouths(lip_openings(after).mean(axis=1), shown_openings, bank)
+    _warn_of_lacking(job, lacking)
     inputs = describe_inputs(job.request, models)
     plan = Plan(
         request=job.request,
@@ -282,8 +290,9 @@ def _assemble_plan(
         before=shot.points[shown],
         after=after,
         motion=motion_rows(motion, fit.alpha, fit.pose.angles(), models.renderer.sizes)[shown],
-        references=np.array([[m[0][0], m[-1][0]] for m in mixed], np.int64),
-        shares=np.array([[m[0][1], m[1][1] if len(m) > 1 else 0.0] for m in mixed], np.float32),
+        references=references,
+        shares=shares,
+        lacking=lacking,
         facts={
             "warnings": job.warnings,
             "magnification": times,
@@ -295,6 +304,18 @@ def _assemble_plan(
         },
     )
     return plan, replace(bank, fine=fine)
+
+
+def _warn_of_lacking(job: _Job, lacking: Array) -> None:
+    count = int((lacking > 0.5).sum())
+    if not count:
+        return
+    draft = job.request.options.quality == "draft"
+    done = "draft quality cannot open it" if draft else "the model made it up"
+    job.warnings.append(
+        f"No reference shows the mouth as open as {count} frames need it: {done};"
+        " name a style clip in which this person speaks."
+    )
 
 
 def _references(

@@ -126,6 +126,7 @@ class Diffusion:
     models: Models
     draft: AlignedReference
     sampling: Sampling
+    repair: Sampling | None  # of mouths that the references lack
     noise: Tensor  # [1, C, rows, 64], the same for every frame
     reference: list[tuple[Tensor, Tensor]]  # keys and values of the reference face, once a shot
 
@@ -136,6 +137,7 @@ class Diffusion:
         object.__setattr__(self, "models", models)
         object.__setattr__(self, "draft", draft)
         object.__setattr__(self, "sampling", resolve_sampling(plan.request.options, models))
+        object.__setattr__(self, "repair", models.samplings.get("repair"))
         object.__setattr__(self, "noise", noise.to(models.device))
         with torch.no_grad(), models.autocast():
             latents = models.autoencoder.encode(self._pictures(face))
@@ -169,34 +171,50 @@ class Diffusion:
             aligned=reference if sizes.aligned else None,
             lip_map=_lip_maps(plan, window, top).to(device) if sizes.lip_map else None,
         )
+        if not sizes.aligned:
+            return _to_array(self._sampled(conditions, reference, self.sampling))
+        # What the model changes is added to the reference's own pixels, so that the fine texture
+        # that the autoencoder cannot hold stays.
+        known = self._pictures(aligned)[:, :, LOWER:]
+        made = self._sampled(conditions, reference, self.sampling)
+        lips = np.stack([lip_matte(plan.after[position])[LOWER:] for position in window])
+        matte = torch.from_numpy(lips).to(device)[:, None]
+        kept = self.sampling.change + (self.sampling.lip_change - self.sampling.change) * matte
+        pictures = known + kept * (made - self._decoded(reference))
+        some = torch.from_numpy(np.flatnonzero(plan.lacking[window.start : window.stop])).to(device)
+        if self.repair is not None and len(some):
+            # Lips of which the reference shows nothing that is true are the model's alone.
+            opened = self._sampled(conditions.part(some), reference[some], self.repair)
+            lacking = torch.from_numpy(plan.lacking[window.start : window.stop]).to(device)
+            share = lacking[some, None, None, None] * (2 * matte[some]).clamp(max=1)
+            pictures[some] += share * (opened - pictures[some])
+        return _to_array(pictures)
+
+    def _sampled(self, conditions: Conditions, reference: Tensor, sampling: Sampling) -> Tensor:
+        """Lower halves that the model makes, `[n, 3, 128, 256]` in [-1, 1]."""
+        renderer, sizes = self.models.renderer, self.models.renderer.sizes
         latents = sample(
             lambda noisy, steps: renderer(noisy, steps, conditions).float(),
-            self.noise.expand(len(window), -1, -1, -1),
-            self.sampling,
+            self.noise.expand(len(reference), -1, -1, -1),
+            sampling,
             self.models.prediction,
-            start=reference[:, :, context:] if sizes.aligned else None,
+            start=reference[:, :, sizes.context :] if sizes.aligned else None,
         )
         # The decoder sees the true upper rows beside the new lower ones: no line between them.
-        rows = slice(LOWER - CROP // LATENT_SIDE * top, None)
-        upper = reference[:, :, :context]
-        pictures = autoencoder.decode(torch.cat([upper, latents], dim=2))[:, :, rows].float()
-        if sizes.aligned:
-            # What the model changes is added to the reference's own pixels, so that the fine
-            # texture that the autoencoder cannot hold stays.
-            known = self._pictures(aligned)[:, :, LOWER:]
-            change = pictures - autoencoder.decode(reference)[:, :, rows].float()
-            pictures = known + self._kept(plan, window).to(device) * change
-        return np.asarray(to_crops(pictures).cpu().numpy(), np.float32)
+        joined = torch.cat([reference[:, :, : sizes.context], latents], dim=2)
+        return self._decoded(joined)
 
-    def _kept(self, plan: Plan, window: range) -> Tensor:
-        """How much of the model's change is kept, `[n, 1, 128, 256]`."""
-        lips = np.stack([lip_matte(plan.after[position])[LOWER:] for position in window])
-        change, lip_change = self.sampling.change, self.sampling.lip_change
-        return torch.from_numpy(change + (lip_change - change) * lips)[:, None]
+    def _decoded(self, latents: Tensor) -> Tensor:
+        rows = slice(LOWER - CROP // LATENT_SIDE * self.models.renderer.sizes.top, None)
+        return self.models.autoencoder.decode(latents)[:, :, rows].float()
 
     def _pictures(self, crops: Image) -> Tensor:
         pictures = to_pictures(torch.from_numpy(crops).to(self.models.device))
         return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def _to_array(pictures: Tensor) -> Array:
+    return np.asarray(to_crops(pictures).cpu().numpy(), np.float32)
 
 
 def _lip_maps(plan: Plan, window: range, top: int) -> Tensor:

@@ -63,6 +63,7 @@ def make_plan(folder: Path, face: Array, picture: Image, times: int) -> Plan:
         motion=np.zeros((1, 5, 20), np.float32),
         references=np.zeros((1, 2), np.int64),
         shares=np.array([[1, 0]], np.float32),
+        lacking=np.zeros(1, np.float32),
         facts={"magnification": times},
     )
     plan.save(folder, bank)

@@ -44,6 +44,7 @@ def plan() -> Plan:
         motion=values(FRAMES, 5, 20),
         references=random.integers(0, 3, (FRAMES, 2)),
         shares=values(FRAMES, 2),
+        lacking=values(FRAMES),
         facts={"warnings": ["one"], "passed_through": [[3, 5]]},
     )
 

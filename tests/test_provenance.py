@@ -75,7 +75,7 @@ def deliver(source: Path, tmp_path: Path) -> Deliver:
         plan = Plan(
             request=request, frames=FrameRange(0, FRAMES), fingerprint="f" * 64,
             shown=np.arange(FRAMES), matrices=none, before=none, after=none, motion=none,
-            references=np.zeros((0, 2), np.int64), shares=none,
+            references=np.zeros((0, 2), np.int64), shares=none, lacking=none,
             facts={"models": "starter", "models_fingerprint": "?", "passed_through": []},
         )  # fmt: skip
         with (

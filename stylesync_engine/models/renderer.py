@@ -97,6 +97,16 @@ class Conditions:
     aligned: Tensor | None = None
     lip_map: Tensor | None = None
 
+    def part(self, frames: Tensor) -> Conditions:
+        """Those of the frames of these numbers `[b]`, where `reference` is one for all."""
+        return Conditions(
+            self.motion[frames],
+            self.context[frames],
+            self.reference,
+            None if self.aligned is None else self.aligned[frames],
+            None if self.lip_map is None else self.lip_map[frames],
+        )
+
 
 class Renderer(nn.Module):
     """Predicts the clean lower latent (starter: as a change to the aligned reference) or the noise

@@ -47,6 +47,7 @@ class Preset:
         default_factory=lambda: {
             "good": Sampling("dpmpp", 1, 0.3, change=0.5, lip_change=0.0),
             "best": Sampling("dpmpp", 10, 1.0, change=0.5, lip_change=0.25),
+            "repair": Sampling("dpmpp", 10),
         }
     )
 
