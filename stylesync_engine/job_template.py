@@ -94,7 +94,8 @@ def _chunk(tasks: int, work: float, whole: float, options: FarmOptions) -> tuple
     """How many tasks a worker is given at a time, of `tasks` that take `work` s, and for how long;
     `whole` s is all the work of which they are a part."""
     seconds = chunk_seconds(options.costs.task, whole, options.workers)
-    return max(1, min(tasks, round(seconds * tasks / work))), seconds
+    some = round(seconds * tasks / work) if work else tasks
+    return max(1, min(tasks, some)), seconds
 
 
 def job_template(

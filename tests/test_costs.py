@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from clip_fixtures import DEMO
+from model_fixtures import make_parts
 
+from stylesync_engine.checkpoints import save_models
 from stylesync_engine.cli import main
+from stylesync_engine.cost_measurement import line, measure_costs
 from stylesync_engine.costs import Costs, Line, read_costs
 from stylesync_engine.farm_simulation import Farm, Film, simulate
-from stylesync_engine.request import RequestError
+from stylesync_engine.request import DubError, DubOptions, RequestError
 
 COSTS = Costs(
     start_up=8.0, task=0.5, prepare=Line(4, 0.05), render=Line(0.3, 0.15), assemble=Line(0.3, 0.02)
@@ -84,3 +88,48 @@ def test_the_table_shows_every_size(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert rows[0]["efficiency"] == 1
     assert 0 < rows[1]["efficiency"] <= 1
     assert main([*given, "--workers", "1,x"]) == 2
+
+
+def test_what_costs_nothing_is_planned_all_the_same() -> None:
+    free = Line(0.0, 0.0)
+    costs = Costs(start_up=1.0, task=0.0, prepare=free, render=free, assemble=free)
+    for workers in (1, 3, 50):
+        assert simulate([90, 40, 20, 10], costs, Farm(workers)).wall == 1.0
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "expected"),
+    [
+        ((10, 2.0), (30, 4.0), Line(1.0, 0.1)),
+        ((10, 4.0), (30, 2.0), Line(2.0, 0.0)),  # noise: more frames, less time
+        ((10, 0.1), (30, 6.0), Line(0.0, 0.2)),
+        ((10, -0.1), (30, -0.2), Line(0.0, 0.0)),
+        ((10, 1.0), (10, 3.0), Line(0.0, 0.3)),
+    ],
+)
+def test_a_line_through_two_measurements_never_costs_less_than_nothing(
+    few: tuple[int, float], many: tuple[int, float], expected: Line
+) -> None:
+    found = line(*few, *many)
+    assert (found.fixed, found.per_frame) == pytest.approx((expected.fixed, expected.per_frame))
+
+
+def test_a_hundred_workers_are_kept_busy_by_a_film() -> None:
+    """With what a dub costs on an ordinary machine, nine tenths of their time goes into results."""
+    lengths = Film().lengths()
+    alone = simulate(lengths, COSTS, Farm(1)).wall
+    assert alone / simulate(lengths, COSTS, Farm(100)).wall / 100 > 0.9
+
+
+@pytest.mark.slow
+def test_costs_are_measured_by_a_worker_s_own_commands(tmp_path: Path) -> None:
+    if not (DEMO / "take_to_dub.mp4").is_file():
+        pytest.skip("needs packaging/demo/take_to_dub.mp4")
+    save_models(tmp_path / "tiny", name="tiny", **make_parts())
+    options = DubOptions(models=str(tmp_path / "tiny"), quality="draft", codec="ffv1", device="cpu")
+    costs = measure_costs(options)
+    assert costs.start_up > costs.task > 0
+    assert costs.dub_seconds(100) > costs.dub_seconds(30) > 0
+    assert costs.prepare.seconds(100) > costs.assemble.seconds(100)
+    with pytest.raises(DubError, match="There are no models 'nobody'"):
+        measure_costs(DubOptions(models="nobody", quality="draft", codec="ffv1", device="cpu"))
