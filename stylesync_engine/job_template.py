@@ -121,13 +121,11 @@ def job_template(
                 "name": "Engine", "type": "STRING", "default": "stylesync-engine",
                 "description": "The engine's command on the workers.",
             },
-            *(
-                {
-                    "name": "PartsPerChunk", "type": "INT", "minValue": 1, "default": chunk,
-                    "description": f"Parts of {PART} frames that a worker renders at a time.",
-                }
-                for chunk in chunks
-            ),
+            {
+                "name": "PartsPerChunk", "type": "INT", "minValue": 1,
+                "default": chunks[0] if chunks else 1,
+                "description": f"Parts of {PART} frames of a shared dub that a worker renders.",
+            },
         ],
         "jobEnvironments": [_warm_engine()],
         "steps": steps,

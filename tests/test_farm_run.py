@@ -87,7 +87,7 @@ def local(show: Show) -> list[Path]:
 @pytest.mark.parametrize("kills", [0, KILLS], ids=["undisturbed", "killed"])
 def test_the_farm_gives_what_a_local_batch_gives(show: Show, local: list[Path], kills: int) -> None:
     name = f"farm{kills}"
-    asked = ("cut.otio", "--jobs", "jobs.json", "-o", f"{name}.otio", "--workers", "8")
+    asked = ("cut.otio", "--jobs", "jobs.json", "-o", f"{name}.otio", "--workers", str(DUBS))
     submitted = show.run("stylesync", "submit", *asked, "--to", name)
     assert submitted.returncode == 0, submitted.stderr
     killer = Killer(kills)
