@@ -38,6 +38,10 @@ def compare(
         float,
         typer.Option("--tolerance", metavar="X", min=0.0, help="Code values that count as equal."),
     ] = 0.0,
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", metavar="N", min=1, help="Round both to so many bits."),
+    ] = None,
     rate: Annotated[
         str | None,
         typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
@@ -59,6 +63,7 @@ def compare(
             first_frame=first_frame,
             matte=matte,
             tolerance=tolerance,
+            depth=depth,
             reading=reading,
         )
         report.result(found.to_dict(), describe(found))

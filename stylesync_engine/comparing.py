@@ -7,6 +7,7 @@ pictures are brought into the second's exactly as they would be for writing.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from stylesync_engine.compositing import place_matte
 from stylesync_engine.media import PLAIN, Frame, Reading, VideoInfo, probe_video, read_frames
-from stylesync_engine.pixels import Box, PixelImage, PixelLayout, convert
+from stylesync_engine.pixels import Box, PixelImage, PixelLayout, convert, is_supported
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
@@ -71,14 +72,16 @@ def compare(
     first_frame: int | None = None,
     matte: str | Path | None = None,
     tolerance: float = 0.0,
+    depth: int | None = None,
     reading: Reading = PLAIN,
 ) -> Comparison:
     """Compare every frame of `second` with those of `first` from `first_frame` on.
 
     `matte` is a work folder of `second`, or a clip whose alpha (else luma) is above 0 where it may
     differ; a work folder knows the first frame too. Differences of up to `tolerance` code values
-    count as none. Both clips are read as `reading` says. Raises RequestError where sizes or numbers
-    of frames do not fit.
+    count as none. With a `depth` below that of `second`, both are rounded to it before, and code
+    values are those of this depth. Both clips are read as `reading` says. Raises RequestError where
+    sizes or numbers of frames do not fit.
     """
     work = _plan_of(matte)
     start = first_frame if first_frame is not None else work.frames.start if work else 0
@@ -90,17 +93,28 @@ def compare(
             f" of {b.width}x{b.height} from frame {start} on; give the clip that '{second}' was"
             " made from, and --first-frame."
         )
-    totals = _Totals(b.layout.peak)
+    shown = _at_depth(b.layout, depth)
+    totals = _Totals(shown.peak)
     old_frames = read_frames(first, frames, reading)
     pairs = zip(old_frames, read_frames(second, None, reading), strict=True)
     masks = _masks(work, matte, b)
     found = [
         difference
         for (old, new), mask in zip(pairs, masks, strict=False)
-        if (difference := _compare_frame(old, new, mask, tolerance, totals))
+        if (difference := _compare_frame(old, new, mask, tolerance, totals, depth))
     ]
     outside, inside = totals.measures()
     return Comparison(b.frames, tuple(found), _facts(a, b), outside, inside)
+
+
+def _at_depth(layout: PixelLayout, depth: int | None) -> PixelLayout:
+    """The layout with `depth` bits where it has more. Raises RequestError where there is none."""
+    if depth is None or layout.floating or depth >= layout.depth:
+        return layout
+    name = re.sub(r"\d+le$", "" if depth == 8 else f"{depth}le", layout.format)
+    if not is_supported(name):
+        raise RequestError(f"{layout.format} cannot be compared at {depth} bit; leave --depth out.")
+    return replace(layout, format=name, depth=depth)
 
 
 class _Totals:
@@ -133,12 +147,19 @@ class _Totals:
 
 
 def _compare_frame(
-    old: Frame, new: Frame, mask: Mask | None, tolerance: float, totals: _Totals
+    old: Frame,
+    new: Frame,
+    mask: Mask | None,
+    tolerance: float,
+    totals: _Totals,
+    depth: int | None,
 ) -> FrameDifference | None:
     """What differs in one frame; None where nothing that counts does."""
     # A file need not say where its chroma lies; the picture that it was made from does.
-    layout = replace(new.image.layout, siting=old.image.layout.siting)
-    before, after = convert(old.image, layout), new.image
+    given = replace(new.image.layout, siting=old.image.layout.siting)
+    layout = _at_depth(given, depth)
+    before = convert(old.image, layout)
+    after = convert(PixelImage(new.image.planes, given), layout)
     numbers = range(min(len(before.layout.components), len(after.layout.components)))
     gaps = [_gap(before.component(n), after.component(n)) for n in numbers]
     may = [_may_change(mask, n, old.image.layout, layout, gaps[n].shape) for n in numbers]

@@ -68,6 +68,22 @@ def test_a_changed_sample_is_found_with_its_frame_and_region(tmp_path: Path) -> 
     assert not compare(two, two).differs
 
 
+def test_a_depth_rounds_both_before(tmp_path: Path) -> None:
+    given = [noise(index, "yuv420p") for index in range(COUNT)]
+    layout = layout_of("yuv420p12le", HEIGHT)
+    deeper = [PixelImage(tuple(p.astype(np.uint16) << 4 for p in i.planes), layout) for i in given]
+    deeper[0] = changed(deeper[0], 0, 20, 30, 7)
+    deeper[1] = changed(deeper[1], 1, 4, 4, 9)
+    one, two = write(tmp_path / "a.mkv", given), write(tmp_path / "b.mkv", deeper)
+    assert compare(one, two).outside.largest == 9
+    found = compare(one, two, depth=8)
+    assert [(d.frame, d.outside.largest) for d in found.differences] == [(1, 1)]
+    assert found.outside.psnr == pytest.approx(
+        10 * np.log10(255**2 * COUNT * WIDTH * HEIGHT * 1.5), abs=0.01
+    )
+    assert compare(one, two, depth=12).outside.largest == 9
+
+
 def test_a_part_is_compared_with_where_it_came_from(tmp_path: Path) -> None:
     images = [noise(index, "yuv422p10le") for index in range(COUNT)]
     one = write(tmp_path / "a.mkv", images, timecode="01:00:00:00")
