@@ -27,6 +27,8 @@ EYE_DISTANCE = 0.40 * CROP  # px of the outer eye distance of a face seen from t
 
 _NOSE_BASE = 2
 _MATTE_BLUR, _MATTE_SIGMA = 21, 11.0  # px at a 256 px crop (IP-LAP)
+_JAW_RESTS, _JAW_COVERED = 0.93, 1.03  # the matte's size against that of the jaw
+_JAW_MOVES = 4.0  # px of the crop from which a jaw has moved
 _MAP_SIDE = 64  # the lip map has the latent's resolution
 _LIP_SIGMA = 3.0  # px
 _SUBPIXEL = 4  # fractional bits of OpenCV's polygon corners
@@ -152,14 +154,17 @@ def contour_matte(before: Array, after: Array) -> Array:
     `before` and `after` are landmarks `[468, 2]` in crop px of the source and of the rendering: the
     matte covers both faces from the nose's base to below the chin, so that neither an old wide
     mouth nor a new one is cut. Where the jaw is raised it reaches below the old one by as much:
-    the shadow under an old chin would look like a second one.
+    the shadow under an old chin would look like a second one. Where the jaw rests it stays inside:
+    beard and hair along it, and what is behind, are the source's own.
     """
     fixed = np.zeros((CROP, CROP), np.uint8)
     old, new = before[list(JAW)], after[list(JAW)]
     raised = np.clip(old[:, 1] - new[:, 1], 0, None)
+    moved = np.clip(np.linalg.norm(new - old, axis=1) / _JAW_MOVES, 0, 1)
+    reach = _JAW_RESTS + (_JAW_COVERED - _JAW_RESTS) * moved[:, None]
     for jaw, below in ((old, raised), (new, np.zeros_like(raised))):
         centre = jaw.mean(axis=0)
-        grown = centre + (jaw - centre) * 1.03
+        grown = centre + (jaw - centre) * reach
         grown[:, 1] += below
         cv2.fillConvexPoly(fixed, cv2.convexHull(np.round(grown).astype(np.int32)), 255)
     top = min(before[_NOSE_BASE, 1], after[_NOSE_BASE, 1])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from model_fixtures import make_face_model
+from model_fixtures import front_of_face, make_face_model
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -176,3 +176,22 @@ def test_the_matte_grows_with_the_face() -> None:
     centre = np.array([CROP / 2, CROP / 2], np.float32)
     small = centre + (points - centre) * 0.8
     assert contour_matte(small, small).sum() < 0.8 * contour_matte(points, points).sum()
+
+
+def test_the_matte_leaves_a_resting_jaw_to_the_source() -> None:
+    face = 0.8 * EYE_DISTANCE * front_of_face() + np.array([CROP / 2, EYES_ROW], np.float32)
+    opened = face.copy()
+    chin = np.array([152, 148, 377])
+    opened[list(JAW), 1] += 12 * np.exp(-(((face[list(JAW), 0] - CROP / 2) / 25) ** 2))
+    rests, moves = contour_matte(face, face), contour_matte(face, opened)
+    x, y = np.round(face[chin]).astype(int).T
+    assert (moves[y, x] > 0.9).all()
+    assert (rests[y, x] < 0.6).all()
+    beside = [
+        index
+        for index in JAW
+        if abs(face[index, 0] - CROP / 2) > 60 and face[index, 1] > LOWER + 16
+    ]
+    x, y = np.round(face[beside]).astype(int).T
+    assert len(beside) >= 2
+    assert (moves[y, x] < 0.6).all()
