@@ -39,8 +39,8 @@ class Line:
 class Costs:
     """Seconds on one worker; the defaults are rough, `cost_measurement` finds them here."""
 
-    start_up: float = 8.0
-    task: float = 0.5
+    start_up: float = 4.0
+    task: float = 0.1
     prepare: Line = Line(4.0, 0.05)
     render: Line = Line(0.3, 0.15)
     assemble: Line = Line(0.3, 0.02)
