@@ -13,9 +13,10 @@ from typing import Any, get_args
 
 from stylesync_engine import __version__
 from stylesync_engine.error_log import last_errors
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.manifest import effective, find_folder, fingerprint, read_manifest
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter
-from stylesync_engine.pixels import black_picture, layout_of
+from stylesync_engine.pixels import black_picture
 from stylesync_engine.plan import write_text
 from stylesync_engine.request import Codec, DubError
 from stylesync_engine.scrubbing import scrub

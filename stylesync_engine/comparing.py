@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.compositing import place_matte
+from stylesync_engine.layouts import PixelLayout, is_supported
 from stylesync_engine.media import PLAIN, Frame, Reading, VideoInfo, probe_video, read_frames
-from stylesync_engine.pixels import Box, PixelImage, PixelLayout, convert, is_supported
+from stylesync_engine.pixels import Box, PixelImage, convert
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 

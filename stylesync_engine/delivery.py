@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from stylesync_engine.drafts import draft_of, sweep_drafts
-from stylesync_engine.pixels import PixelLayout
+from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.request import Codec, DiskError, DubError, MediaError, RequestError
 
 CONTAINERS: Final[dict[Codec, dict[str, str]]] = {

@@ -39,6 +39,7 @@ from stylesync_engine.inputs import (
     probe_clip,
     reading_of,
 )
+from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media import (
     ExrPart,
     Frame,
@@ -49,7 +50,7 @@ from stylesync_engine.media import (
     read_frames,
 )
 from stylesync_engine.overlay import lift_changes, overlay_layout
-from stylesync_engine.pixels import PixelLayout, black_picture
+from stylesync_engine.pixels import black_picture
 from stylesync_engine.plan import (
     Plan,
     load_window,

@@ -13,16 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.pixels import (
-    Box,
-    FloatImage,
-    PixelImage,
-    PixelLayout,
-    black_picture,
-    convert,
-    join_components,
-    layout_of,
-)
+from stylesync_engine.layouts import FloatImage, PixelLayout, layout_of
+from stylesync_engine.pixels import Box, PixelImage, black_picture, convert, join_components
 
 _MARGIN: Final = 16
 """Px around the matte in which the picture goes on beneath alpha 0.

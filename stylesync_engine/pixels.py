@@ -3,171 +3,26 @@
 A `PixelImage` keeps the planes of a video frame as the file has them (any depth, any chroma
 grid). `blend_region` adds a change to those code values, so every sample that the matte leaves
 alone is the source's, bit for bit; there is no trip through RGB for the rest of the picture.
-
-Chroma goes up and down by pairs of filters of which the second undoes the first exactly:
-repeat / mean of two where the chroma sample lies between two pixels, and linear / (-1 2 6 2 -1)/8
-(the low-pass filters of the LeGall 5/3 wavelet) where it lies on a pixel. So a full matte leaves
-nothing of the old chroma, and an unchanged picture stays unchanged.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stylesync_engine.chroma import enlarge_rows, reduce_rows, whole_cells
 from stylesync_engine.colour import DISPLAY, find_space
-from stylesync_engine.request import MediaError
+from stylesync_engine.layouts import LUMA_WEIGHTS, PACKED, AnyPlane, FloatImage, PixelLayout
 
-Kind = Literal["yuv", "rgb", "gray"]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in px of the upright picture; right and bottom are excluded."""
-FloatImage = npt.NDArray[np.float32]
-AnyPlane = npt.NDArray[Any]
-
-LUMA_WEIGHTS: Final[dict[str, tuple[float, float]]] = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-    "fcc": (0.30, 0.11),
-    "bt2020nc": (0.2627, 0.0593),
-    "smpte240m": (0.212, 0.087),
-}
-"""Weights of red and blue in luma, by matrix (ITU-T H.273, table 4)."""
-
-SD_HEIGHT: Final = 576
-"""Pictures up to this height are BT.601 when the file does not say."""
-
 _VIEW_ROWS: Final = 128
 """Rows of a picture that are shown at a time."""
-
-_CHROMA_SHIFTS = {
-    "444": (0, 0), "422": (1, 0), "420": (1, 1), "440": (0, 1), "411": (2, 0), "410": (2, 2)
-}  # fmt: skip
-_YUV = re.compile(r"yuv(?P<flavour>[aj]?)(?P<grid>4\d\d)p(?P<depth>\d+)?(le)?$")
-_GRAY = re.compile(r"gray(?P<depth>\d+)?(le)?$")
-_GBR = re.compile(r"gbr(?P<alpha>a?)p(?P<float>f)?(?P<depth>\d+)?(le)?$")
-_PACKED: Final[dict[str, tuple[str, int]]] = {
-    **{order: (order, 8) for order in ("rgba", "bgra", "argb", "abgr")},
-    **{order: (order, 8) for order in ("rgb0", "bgr0", "0rgb", "0bgr")},
-    "rgb24": ("rgb", 8),
-    "bgr24": ("bgr", 8),
-    "ya8": ("ya", 8),
-    "ya16le": ("ya", 16),
-    "rgb48le": ("rgb", 16),
-    "bgr48le": ("bgr", 16),
-    "rgba64le": ("rgba", 16),
-    "bgra64le": ("bgra", 16),
-}
-"""Packed formats: the order of their channels and the depth."""
-
-
-@dataclass(frozen=True, slots=True)
-class PixelLayout:
-    """How the code values of a picture are to be read.
-
-    `components` names plane and channel of Y, U, V or R, G, B or Y alone, and alpha last.
-    `siting` is where a chroma sample lies within its cell, (0, 0.5) for left, (0.5, 0.5) for
-    centre; it matters only on a subsampled grid. `chroma_x`, `chroma_y` are powers of two.
-    `colour` is the space of RGB, by its name in `colour.find_space`.
-    """
-
-    format: str
-    kind: Kind
-    depth: int
-    chroma_x: int
-    chroma_y: int
-    full_range: bool
-    matrix: str
-    has_alpha: bool
-    floating: bool
-    siting: tuple[float, float]
-    components: tuple[tuple[int, int], ...]
-    colour: str = DISPLAY
-
-    @property
-    def peak(self) -> float:
-        """The highest code value (1.0 in floating formats)."""
-        return 1.0 if self.floating else float((1 << self.depth) - 1)
-
-    @property
-    def channels(self) -> int:
-        """How many components each plane holds: 1 where they lie in planes of their own."""
-        return len(_PACKED[self.format][0]) if self.format in _PACKED else 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        if self.floating:
-            return np.dtype(np.float32)
-        return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
-
-
-def layout_of(
-    pixel_format: str,
-    height: int,
-    *,
-    full_range: bool | None = None,
-    matrix: str | None = None,
-    centred_chroma: bool = False,
-) -> PixelLayout:
-    """The layout of a format by its FFmpeg name; what the file does not say takes the custom.
-
-    Raises MediaError for a format or a matrix that cannot be edited in place.
-    """
-    kind, depth, grid, alpha, components = _parse_format(pixel_format)
-    chroma_x, chroma_y = _CHROMA_SHIFTS[grid]
-    matrix = matrix or ("bt601" if height <= SD_HEIGHT else "bt709")
-    if matrix not in LUMA_WEIGHTS:
-        raise MediaError(f"Colour matrix '{matrix}' is not supported; convert the clip to BT.709.")
-    by_custom = kind != "yuv" or pixel_format.startswith("yuvj")
-    return PixelLayout(
-        format=pixel_format,
-        kind=kind,
-        depth=depth,
-        chroma_x=chroma_x,
-        chroma_y=chroma_y,
-        full_range=kind == "rgb" or (by_custom if full_range is None else full_range),
-        matrix=matrix,
-        has_alpha=alpha,
-        floating=bool(re.search(r"pf(16|32)", pixel_format)),
-        siting=(0.5 if centred_chroma else 0.0, 0.5),
-        components=components,
-    )
-
-
-def is_supported(pixel_format: str) -> bool:
-    """Whether pictures of this FFmpeg format are kept as they are."""
-    try:
-        _parse_format(pixel_format)
-    except MediaError:
-        return False
-    return True
-
-
-def _parse_format(name: str) -> tuple[Kind, int, str, bool, tuple[tuple[int, int], ...]]:
-    """Kind, depth, chroma grid, alpha and components of an FFmpeg pixel format."""
-    if name in _PACKED:
-        order, depth = _PACKED[name]
-        wanted = "ya" if order == "ya" else "rgba" if "a" in order else "rgb"
-        channels = tuple((0, order.index(channel)) for channel in wanted)
-        return ("gray" if order == "ya" else "rgb"), depth, "444", "a" in order, channels
-    if match := _YUV.match(name):
-        count = 4 if match["flavour"] == "a" else 3
-        return "yuv", int(match["depth"] or 8), match["grid"], count == 4, _separate(range(count))
-    if match := _GRAY.match(name):
-        return "gray", int(match["depth"] or 8), "444", False, _separate(range(1))
-    if (match := _GBR.match(name)) and not (match["float"] and match["depth"] != "32"):
-        planes = (2, 0, 1, 3) if match["alpha"] else (2, 0, 1)
-        return "rgb", int(match["depth"] or 8), "444", bool(match["alpha"]), _separate(planes)
-    raise MediaError(f"Pixel format '{name}' is not supported; convert the clip to yuv422p10le.")
-
-
-def _separate(planes: Any) -> tuple[tuple[int, int], ...]:
-    return tuple((plane, 0) for plane in planes)
 
 
 @dataclass(frozen=True)
@@ -311,8 +166,8 @@ class PixelImage:
         if number == 0 or (self.layout.chroma_x, self.layout.chroma_y) == (0, 0):
             return plane[top:bottom, left:right]
         shifts, siting = (self.layout.chroma_y, self.layout.chroma_x), self.layout.siting[::-1]
-        plane = _enlarge_rows(plane, top, bottom, shifts[0], siting[0])
-        return _enlarge_rows(plane.T, left, right, shifts[1], siting[1]).T
+        plane = enlarge_rows(plane, top, bottom, shifts[0], siting[0])
+        return enlarge_rows(plane.T, left, right, shifts[1], siting[1]).T
 
     def _add_direct(self, box: Box, change: FloatImage) -> None:
         """Add a change of RGB `[h, w, 3]` to RGB planes, or its luma to a gray plane."""
@@ -338,12 +193,12 @@ class PixelImage:
         columns = slice(box[0] - (left << shift_x), box[2] - (left << shift_x))
         covered = np.zeros(shape, bool)
         covered[rows, columns] = matte > 0
-        touched = _whole_cells(_whole_cells(covered, shift_y).T, shift_x).T
+        touched = whole_cells(whole_cells(covered, shift_y).T, shift_x).T
         for number in (1, 2):
             whole = np.zeros(shape, np.float32)
             whole[rows, columns] = yuv[:, :, number]
-            reduced = _reduce_rows(whole, shift_y, self.layout.siting[1])
-            reduced = _reduce_rows(reduced.T, shift_x, self.layout.siting[0]).T
+            reduced = reduce_rows(whole, shift_y, self.layout.siting[1])
+            reduced = reduce_rows(reduced.T, shift_x, self.layout.siting[0]).T
             self._add(number, (left, top), np.where(touched, reduced, np.float32(0)))
 
     def _add(self, number: int, corner: tuple[int, int], change: FloatImage) -> None:
@@ -359,61 +214,6 @@ class PixelImage:
 def _to_bytes(rgb: FloatImage) -> npt.NDArray[np.uint8]:
     """0..1 -> 0..255, rounded; what lies beyond is cut."""
     return (np.clip(rgb, 0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-
-def _enlarge_rows(plane: AnyPlane, start: int, end: int, shift: int, siting: float) -> AnyPlane:
-    """Rows `start..end` of the picture out of a plane with one row for every `2**shift`."""
-    if shift == 0:
-        return plane[start:end]
-    first = start >> shift
-    last = min(((end - 1) >> shift) + 2, plane.shape[0])
-    near = plane[first:last]
-    if shift > 1 or siting == 0.5:
-        return near.repeat(1 << shift, axis=0)[start - (first << shift) :][: end - start]
-    # One row lies on a pixel of each pair, the other halfway to its neighbour.
-    whole = np.empty((2 * len(near), *near.shape[1:]), near.dtype)
-    on, between = (0, 1) if siting == 0.0 else (1, 0)
-    whole[on::2] = near
-    neighbour = np.concatenate([near[1:], near[-1:]])
-    if siting == 1.0:
-        before = plane[max(first - 1, 0) : max(first - 1, 0) + 1]
-        neighbour = np.concatenate([before, near[:-1]])
-    whole[between::2] = _mean(near, neighbour)
-    return whole[start - (first << shift) :][: end - start]
-
-
-def _mean(one: AnyPlane, other: AnyPlane) -> AnyPlane:
-    if one.dtype == np.uint8:
-        return np.asarray(cv2.addWeighted(one, 0.5, other, 0.5, 0.0))
-    total = one.astype(np.uint32) + other
-    return ((total + 1) >> 1).astype(one.dtype)
-
-
-def _reduce_rows(plane: AnyPlane, shift: int, siting: float) -> FloatImage:
-    """One row for every `2**shift`: the exact inverse of `_enlarge_rows`."""
-    plane = np.ascontiguousarray(plane, np.float32)
-    if shift == 0:
-        return plane
-    if shift > 1 or siting == 0.5:
-        cells = _fill_cells(plane, shift).reshape(-1, 1 << shift, plane.shape[1])
-        return np.asarray(cells.mean(axis=1, dtype=np.float32))
-    if siting == 1.0:
-        plane = _fill_cells(plane, shift)
-    kernel = np.array([[-1], [2], [6], [2], [-1]], np.float32) / 8
-    filtered = cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(filtered, np.float32)[0 if siting == 0.0 else 1 :: 2]
-
-
-def _whole_cells(flags: npt.NDArray[np.bool_], shift: int) -> npt.NDArray[np.bool_]:
-    """Whether all rows of each cell are set."""
-    cells = _fill_cells(flags, shift).reshape(-1, 1 << shift, flags.shape[1])
-    return np.asarray(cells.all(axis=1))
-
-
-def _fill_cells(plane: AnyPlane, shift: int) -> AnyPlane:
-    """Repeat the last row until the last cell of `2**shift` rows is full."""
-    missing = -plane.shape[0] % (1 << shift)
-    return np.pad(plane, ((0, missing), (0, 0)), mode="edge") if missing else plane
 
 
 def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
@@ -450,9 +250,9 @@ def _regrid(image: PixelImage, number: int, layout: PixelLayout) -> AnyPlane:
     shifts = ((source.chroma_y, layout.chroma_y, height), (source.chroma_x, layout.chroma_x, width))
     for (old, new, size), siting in zip(shifts, source.siting[::-1], strict=True):
         if new < old:
-            plane = _enlarge_rows(plane, 0, size, old - new, siting)
+            plane = enlarge_rows(plane, 0, size, old - new, siting)
         elif new > old:
-            plane = _reduce_rows(plane, new - old, siting)
+            plane = reduce_rows(plane, new - old, siting)
         plane = plane.T
     return _rescale(plane, image, layout, number)
 
@@ -500,7 +300,7 @@ def _through_rgb(image: PixelImage, layout: PixelLayout) -> list[AnyPlane]:
             (layout.chroma_y, layout.siting[1]),
             (layout.chroma_x, layout.siting[0]),
         ):
-            plane = _reduce_rows(plane, shift, siting).T
+            plane = reduce_rows(plane, shift, siting).T
         colours.append(_store(plane, layout))
     return colours
 
@@ -532,9 +332,9 @@ def black_picture(layout: PixelLayout, width: int, height: int) -> PixelImage:
 def join_components(components: list[AnyPlane], layout: PixelLayout) -> tuple[AnyPlane, ...]:
     """Components as the planes that the format stores."""
     order = sorted(zip(layout.components, components, strict=True), key=lambda pair: pair[0])
-    if layout.format not in _PACKED:
+    if layout.format not in PACKED:
         return tuple(plane for _, plane in order)
-    channels = len(_PACKED[layout.format][0])
+    channels = len(PACKED[layout.format][0])
     packed = np.zeros((*components[0].shape, channels), layout.dtype)
     for (_, channel), plane in order:
         packed[:, :, channel] = plane

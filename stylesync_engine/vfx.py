@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from stylesync_engine.colour import DISPLAY, find_space
 from stylesync_engine.compositing import PlacedCrop
+from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media import ExrPart
 from stylesync_engine.mouth import CROP, LOWER
-from stylesync_engine.pixels import PixelImage, PixelLayout
+from stylesync_engine.pixels import PixelImage
 
 Array = NDArray[np.float32]
 

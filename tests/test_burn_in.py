@@ -12,8 +12,9 @@ import pytest
 from clip_fixtures import MODELS
 
 from stylesync_engine.burn_in import burn_in
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import Frame, VideoInfo, probe_video, read_frames
-from stylesync_engine.pixels import black_picture, layout_of
+from stylesync_engine.pixels import black_picture
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from clip_fixtures import MODELS
 
 from stylesync_engine import cli
 from stylesync_engine.comparing import compare
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter
-from stylesync_engine.pixels import PixelImage, layout_of
+from stylesync_engine.pixels import PixelImage
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from stylesync_engine.compositing import composite, match_seam
 from stylesync_engine.face_model import JAW
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW, LOWER
-from stylesync_engine.pixels import PixelImage, layout_of
+from stylesync_engine.pixels import PixelImage
 
 Array = NDArray[np.float32]
 

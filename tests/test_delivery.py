@@ -13,9 +13,10 @@ import pytest
 from clip_fixtures import MODELS, Ffmpeg
 from numpy.typing import NDArray
 
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
 from stylesync_engine.overlay import lift_changes, overlay_layout
-from stylesync_engine.pixels import PixelImage, black_picture, convert, layout_of
+from stylesync_engine.pixels import PixelImage, black_picture, convert
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ import pytest
 import soundfile
 
 from stylesync_engine.comparing import compare
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import (
     ColourTags,
     Frame,
@@ -34,7 +35,7 @@ from stylesync_engine.media import (
 )
 from stylesync_engine.media.movies import Movie
 from stylesync_engine.media.pictures import image_of
-from stylesync_engine.pixels import PixelImage, layout_of
+from stylesync_engine.pixels import PixelImage
 from stylesync_engine.request import DiskError, FrameRange, MediaError, RequestError
 from stylesync_engine.sound import resampled_length
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from clip_fixtures import Ffmpeg
 
+from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import (
     ColourTags,
     ExrPart,
@@ -20,7 +21,7 @@ from stylesync_engine.media import (
     probe_video,
     read_frames,
 )
-from stylesync_engine.pixels import PixelImage, layout_of
+from stylesync_engine.pixels import PixelImage
 from stylesync_engine.request import Codec, FrameRange, MediaError
 
 oiio = pytest.importorskip("OpenImageIO")

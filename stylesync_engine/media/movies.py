@@ -16,11 +16,12 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
 from stylesync_engine.delivery import CONTAINERS
+from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.pictures import video_frame, written_tags
 from stylesync_engine.media.prores import ProresProof
 from stylesync_engine.media.sound_streams import SoundStream
-from stylesync_engine.pixels import PixelImage, PixelLayout
+from stylesync_engine.pixels import PixelImage
 from stylesync_engine.request import Codec, MediaError
 from stylesync_engine.sound import Track
 

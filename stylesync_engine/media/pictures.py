@@ -11,8 +11,9 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 
 from stylesync_engine.colour import DISPLAY, space_of_tags
+from stylesync_engine.layouts import PixelLayout, is_supported, layout_of
 from stylesync_engine.media.clips import MATRICES, ColourTags, VideoInfo
-from stylesync_engine.pixels import PixelImage, PixelLayout, is_supported, layout_of
+from stylesync_engine.pixels import PixelImage
 from stylesync_engine.request import MediaError
 
 Turn = tuple[int, int, int, int]

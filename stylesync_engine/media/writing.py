@@ -21,11 +21,12 @@ from stylesync_engine.delivery import (
     disk_errors,
     keeps_full_range,
 )
+from stylesync_engine.layouts import PixelLayout, layout_of
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.exr import ExrPart
 from stylesync_engine.media.movies import Movie
 from stylesync_engine.media.stills import ExrImages, PngImages
-from stylesync_engine.pixels import PixelLayout, convert, layout_of
+from stylesync_engine.pixels import convert
 from stylesync_engine.request import Codec, MediaError
 from stylesync_engine.sound import Sound, Track
 
