@@ -33,11 +33,7 @@ LIP_VERTICES: Final = (
     *(5522, 6025, 7495, 8215, 8935, 10395, 10795, 9555, 8836, 8236, 7636, 6915),
     *(5909, 7384, 8223, 9064, 10537, 8829, 8229, 7629),
 )  # landmarks 48..67 of the published file
-COEFFICIENTS: Final = 257
 
-_IDENTITY_COLUMNS = slice(0, 80)
-_EXPRESSION_COLUMNS = slice(80, 144)
-_ANGLE_COLUMNS = slice(224, 227)
 # x to the right, y up, z to the camera -> x to the right, y down, z away from the camera.
 _TURN = np.array([1, -1, -1], np.float32)
 _OPENING = 0.25  # outer eye distances: a mouth so far open has no two lips in one place
@@ -53,21 +49,6 @@ class BaselModel:
     identity: Array
     expression: Array
     keypoints: Indices
-
-
-@dataclass(frozen=True, slots=True)
-class Coefficients:
-    """What Deep3DFaceRecon fits to T frames, in our order: `alpha` `[T, 80]`, `beta` `[T, 64]`
-    with the mouth first, `angles` `[T, 3]` rad as `Pose.angles` (`R = Rz Ry Rx`)."""
-
-    alpha: Array
-    beta: Array
-    angles: Array
-
-    @property
-    def lip_motion(self) -> Array:
-        """The mouth parameters `[T, 13]`."""
-        return self.beta[:, :MOUTH]
 
 
 def convert_bfm(path: Path, template: FaceModel) -> FaceModel:
@@ -115,20 +96,6 @@ def read_bfm(path: Path) -> BaselModel:
         identity=identity * turn,
         expression=expression[_ORDER] * turn,
         keypoints=keypoints,
-    )
-
-
-def read_coefficients(rows: Array) -> Coefficients:
-    """Split Deep3DFaceRecon's numbers `[T, 257]`; raises ModelError for another width."""
-    if rows.ndim != 2 or rows.shape[1] != COEFFICIENTS:
-        raise ModelError(
-            f"The coefficients have the shape {rows.shape}; give {COEFFICIENTS} numbers a frame."
-        )
-    # Turning the axes by 180 degrees about x keeps the pitch and reverses yaw and roll.
-    return Coefficients(
-        alpha=rows[:, _IDENTITY_COLUMNS],
-        beta=rows[:, _EXPRESSION_COLUMNS][:, _ORDER],
-        angles=rows[:, _ANGLE_COLUMNS] * _TURN,
     )
 
 

@@ -21,7 +21,6 @@ from stylesync_engine.request import DubRequest, RequestError
 from stylesync_engine.studio import read_studio
 
 FORMAT = 1
-SCHEMA = Path(__file__).parent / "assets" / "consent.schema.json"
 _REQUIRED = ("format", "person", "purpose", "until")
 _OPTIONAL = ("since", "media", "document")
 _BYTES = 2**20

@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT.parent / "shared" / "data" / "timelines"
 LARGEST_SEED = 120_000
 
-Bytes = bytes
 Seeds = Callable[[Path], list[bytes]]
 Damage = Callable[[random.Random, list[bytes]], bytes]
 Read = Callable[[bytes, Path], None]

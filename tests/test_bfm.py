@@ -23,7 +23,6 @@ from stylesync_engine.bfm import (
     convert_bfm,
     find_places,
     read_bfm,
-    read_coefficients,
 )
 from stylesync_engine.checkpoints import import_model, load_models, missing_parts, save_models
 from stylesync_engine.face_model import FACE_OVAL, LIPS, MOUTH, FaceModel, Pose
@@ -151,22 +150,6 @@ def test_a_converted_face_can_be_fitted(basel_file: Path, face_model: FaceModel)
     fit = converted.fit(pose.place(converted.shape(np.zeros(80, np.float32), beta)))
     mouth = converted.move_mouth(fit.lip_motion)[:, 14, 1]
     assert np.corrcoef(mouth, beta[:, 2])[0, 1] > 0.98
-
-
-def test_coefficients_are_read_in_our_order_and_axes() -> None:
-    rows = np.arange(2 * 257, dtype=np.float32).reshape(2, 257) / 500
-    read = read_coefficients(rows)
-    np.testing.assert_array_equal(read.alpha, rows[:, :80])
-    np.testing.assert_array_equal(read.lip_motion, rows[:, 80 + np.array(MOUTH_COMPONENTS)])
-    assert sorted(read.beta[0].tolist()) == rows[0, 80:144].tolist()
-    flip = np.diag([1.0, -1.0, -1.0])  # y up, z to the camera <-> y down, z away
-    for row, angles in zip(rows, read.angles, strict=True):
-        theirs = Rotation.from_euler("xyz", row[224:227]).as_matrix()
-        ours = (flip @ theirs @ flip).astype(np.float32)
-        pose = Pose(np.ones(1, np.float32), ours[None], np.zeros((1, 3), np.float32))
-        np.testing.assert_allclose(pose.angles()[0], angles, atol=1e-5)
-    with pytest.raises(ModelError, match="257"):
-        read_coefficients(rows[:, :250])
 
 
 def test_other_files_are_refused(tmp_path: Path, basel_file: Path) -> None:

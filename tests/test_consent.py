@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from stylesync_engine.consent import SCHEMA, check_consent, read_consent
+from stylesync_engine import consent
+from stylesync_engine.consent import check_consent, read_consent
 from stylesync_engine.request import DubRequest, RequestError
 from stylesync_engine.studio import Studio, read_studio
 
@@ -87,7 +88,8 @@ def test_another_file_is_no_consent(tmp_path: Path, text: str) -> None:
 
 
 def test_the_schema_lists_the_same_fields(tmp_path: Path) -> None:
-    schema = json.loads(SCHEMA.read_text())
+    schema_path = Path(consent.__file__).parent / "assets" / "consent.schema.json"
+    schema = json.loads(schema_path.read_text())
     assert set(schema["properties"]) == set(RECORD)
     for name in schema["properties"]:
         lacking = {key: value for key, value in RECORD.items() if key != name}

@@ -26,7 +26,6 @@ from timeline_material import write_speech as write_line
 from stylesync_engine.request import DubOptions, DubRequest, RequestError
 
 RATE = Fraction(25)
-LENGTHS = {KDENLIVE: 50 + 69 + 99, SHOTCUT: 4 + 30 + 30}
 needs_melt = pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
 
 

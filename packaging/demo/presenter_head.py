@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-BODY_VERTICES = 13380
 LOWEST = 4.75  # what lies below the picture is cut off
 WIDEST = 2.4
 

@@ -63,7 +63,6 @@ class _Placed:
     kind: str
     span: Span
     item: Any
-    transition_after: Any = None
 
 
 @dataclass(slots=True)

@@ -54,7 +54,6 @@ class StyleMemory:
 class LipMotionNetwork(nn.Module):
     """The paper's Transformer and its variants."""
 
-    speech_mean: Tensor
     speech_std: Tensor
 
     def __init__(self, sizes: LipMotionSizes) -> None:

@@ -37,7 +37,6 @@ __all__ = ["SourceClip", "cut_clips", "find_clips", "learn_from_tracks", "track_
 OnDone = Callable[[int, int], None]
 
 DROPPED = "dropped.json"
-MADE_WITH = "made_with.json"
 _LEAST_SEEN = 0.98  # share of a shot's frames with a face; below, only whole stretches are used
 _LEAST_FRAMES = 50  # at 25 Hz: shorter shots teach nothing about a way of speaking
 _QUIET = 1e-3  # RMS of sound in which nobody speaks

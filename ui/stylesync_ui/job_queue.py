@@ -45,14 +45,6 @@ class JobQueue:
             return None
         return next((job for job in self._jobs if job.state == "waiting"), None)
 
-    def interrupt_all(self, message: str) -> list[JobRecord]:
-        """What waits or runs is interrupted; returns those jobs."""
-        stopped = [job for job in self._jobs if job.is_open]
-        for job in stopped:
-            job.move("interrupted", message)
-        self.save()
-        return stopped
-
     def save(self) -> None:
         """A queue that cannot be kept (full disk) still works until the panel closes."""
         try:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
-SPACE = 8
-ROW = 26
 FAMILIES = ["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "Liberation Sans", "DejaVu Sans"]
 MONO = ["JetBrains Mono", "SF Mono", "Consolas", "DejaVu Sans Mono"]
 OUR_BASE = "#242528"
