@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine.failures import error_from
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.job_template import PART, FarmOptions, job_template
 from stylesync_engine.path_mapping import PathMapping
-from stylesync_engine.plan import file_hash, write_text
+from stylesync_engine.plan import write_text
 from stylesync_engine.request import (
     DubError,
     DubRequest,

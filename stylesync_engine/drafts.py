@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 _LONGEST_STEM = 80
@@ -29,6 +30,19 @@ def draft_of(path: Path) -> Path:
 def draft_folder_of(path: Path) -> Path:
     """A new name beside `path` for a folder in which what becomes `path` is made."""
     return path.with_name(_draft_name(path))
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft to write to; it becomes `path` when the block ends well, and goes where it does
+    not."""
+    draft = draft_of(path)
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def sweep_drafts(path: Path) -> None:

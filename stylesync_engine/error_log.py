@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 
 from stylesync_engine import __version__
+from stylesync_engine.drafts import replacing
 from stylesync_engine.request import Cancelled
 
 KEPT = 20
@@ -37,9 +38,8 @@ def keep_error(error: BaseException) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(kept) for kept in (*last_errors(), entry)]
-        draft = path.with_suffix(".part")
-        draft.write_text("\n".join(lines[-KEPT:]) + "\n", encoding="utf-8")
-        draft.replace(path)
+        with replacing(path) as draft:
+            draft.write_text("\n".join(lines[-KEPT:]) + "\n", encoding="utf-8")
 
 
 def last_errors() -> list[dict[str, Any]]:

@@ -144,7 +144,7 @@ class FaceModel:
         pose = self._pose(visible, self.mean[None])
         for _ in range(2):
             unposed = pose.unplace(visible)
-            neutral = _rest(unposed, visible)
+            neutral = rest_shape(unposed, visible)
             beta = self.expression_of(unposed - neutral)
             pose = self._pose(
                 visible,
@@ -152,7 +152,7 @@ class FaceModel:
             )
         pose = _smooth_pose(_scatter_pose(pose, seen), seen, cuts)
         unposed = pose[seen].unplace(visible)
-        neutral = _rest(unposed, visible)
+        neutral = rest_shape(unposed, visible)
         beta = np.full((len(landmarks), len(self.expression)), np.nan, np.float32)
         beta[seen] = self.expression_of(unposed - neutral)
         return ShotFit(pose, self.identity_of(neutral), neutral, beta)
@@ -230,7 +230,7 @@ def align_similarity(model: Array, points: Array) -> Pose:
     return Pose(scale.astype(np.float32), rotation.astype(np.float32), shift.astype(np.float32))
 
 
-def _rest(unposed: Array, landmarks: Array) -> Array:
+def rest_shape(unposed: Array, landmarks: Array) -> Array:
     """The person's rest: the mean over the frames with the smallest lip gap, `[N, 3]`."""
     gap = lip_gap(landmarks)
     resting = gap <= np.quantile(gap, _REST_SHARE)

@@ -18,6 +18,8 @@ from typing import Any
 
 import platformdirs
 
+from stylesync_engine.drafts import replacing
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.request import ModelError
 
 MANIFEST = "models.json"
@@ -68,9 +70,8 @@ class Manifest:
             for part, entry in self.parts.items()
         }
         data["settings"] = dict(self.settings)
-        partial = self.folder / f"{MANIFEST}.partial"
-        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        partial.replace(self.folder / MANIFEST)
+        with replacing(self.folder / MANIFEST) as draft:
+            draft.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
     def with_part(self, part: str, kind: str, paths: list[Path]) -> Manifest:
         """The same with one part exchanged for files that already lie in the folder."""
@@ -212,10 +213,9 @@ def check_file(folder: Path, name: str, sha256: str) -> Path:
 
 
 def hash_file(path: Path) -> str:
-    """The file's sha256 as 64 hexadecimal digits."""
+    """The file's sha256 as 64 hexadecimal digits; raises ModelError where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check its rights.") from error
 

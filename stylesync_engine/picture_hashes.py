@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylesync_engine.delivery import NUMBERED, sequence_folder
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.media import Frame, read_frames
-from stylesync_engine.plan import file_hash
 from stylesync_engine.request import MediaError
 
 SIDECAR = ".stylesync.json"

@@ -28,7 +28,8 @@ from safetensors.numpy import save_file
 
 from stylesync_engine.appearance import Indices, ReferenceBank
 from stylesync_engine.delivery import disk_errors
-from stylesync_engine.drafts import draft_of
+from stylesync_engine.drafts import replacing
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.request import DubRequest, FrameRange, RequestError
 
 Array = NDArray[np.float32]
@@ -50,10 +51,10 @@ class Plan:
     `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
     the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
     `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed, `lacking` `[n]` 0..1 how
-    far these cannot show the mouth. The bank itself stays on disk: it is most of the plan, and a
-    window needs a few of its pictures. `fingerprint` is that of what went in; `identity`, of a
-    plan that was loaded, also that of what came out, so that windows of two plans of the same
-    inputs that differ in their last bits are never mixed.
+    far these cannot show the mouth, `hidden` `[n, 16, 32]` what lies before it. The bank itself
+    stays on disk: it is most of the plan, and a window needs a few of its pictures. `fingerprint`
+    is that of what went in; `identity`, of a plan that was loaded, also that of what came out, so
+    that windows of two plans of the same inputs that differ in their last bits are never mixed.
     """
 
     request: DubRequest
@@ -67,6 +68,7 @@ class Plan:
     references: Indices
     shares: Array
     lacking: Array
+    hidden: Image
     facts: Mapping[str, Any]
     identity: str = ""
 
@@ -97,6 +99,7 @@ class Plan:
             "references": self.references,
             "shares": self.shares,
             "lacking": self.lacking,
+            "hidden": self.hidden,
             **{f"bank.{name}": getattr(bank, name) for name in _BANK},
             "bank.fine": np.frombuffer(b"".join(bank.fine), np.uint8),
             "bank.fine_ends": np.cumsum([0, *map(len, bank.fine)]),
@@ -152,7 +155,7 @@ class Plan:
         """Raises ValueError where the tensors do not belong together."""
         count = len(self.shown)
         rows = (self.matrices, self.before, self.after, self.motion)
-        mixed = (self.references, self.shares, self.lacking)
+        mixed = (self.references, self.shares, self.lacking, self.hidden)
         if not count or any(len(row) != count for row in (*rows, *mixed)):
             raise ValueError("its tensors have different lengths")
         if (np.diff(self.shown) <= 0).any() or not 0 <= self.shown[0] <= self.shown[-1] < len(
@@ -310,16 +313,12 @@ def write_tensors(
 ) -> None:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = draft_of(path)
+        whole = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
         try:
-            save_file(
-                {k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=metadata
-            )
-            partial.replace(path)
+            with replacing(path) as draft:
+                save_file(whole, draft, metadata=metadata)
         except SafetensorError as error:
             raise _told_by_system(error) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _told_by_system(error: SafetensorError) -> OSError:
@@ -329,15 +328,6 @@ def _told_by_system(error: SafetensorError) -> OSError:
 
 
 def write_text(path: Path, text: str) -> None:
-    with disk_errors(path):
-        partial = draft_of(path)
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The file appears when it is whole. Raises DiskError."""
+    with disk_errors(path), replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")

@@ -18,6 +18,7 @@ from stylesync_engine import __version__, manifest
 from stylesync_engine.consent import Consent
 from stylesync_engine.delivery import disk_errors, sequence_folder
 from stylesync_engine.drafts import draft_folder_of, sweep_drafts
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.inputs import appearance_clip
 from stylesync_engine.marking import COMPOSITE, MARKED, mark_file
 from stylesync_engine.picture_hashes import (
@@ -26,7 +27,7 @@ from stylesync_engine.picture_hashes import (
     is_sequence,
     sidecar_of,
 )
-from stylesync_engine.plan import Plan, file_hash
+from stylesync_engine.plan import Plan
 from stylesync_engine.request import DubRequest, ModelError
 from stylesync_engine.studio import choose_signer, holds_credentials
 

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stylesync_engine import credentials, sidecar, signing
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.picture_hashes import (
     SIDECAR,
     describe_changes,
@@ -19,7 +20,6 @@ from stylesync_engine.picture_hashes import (
     is_sequence,
     sidecar_of,
 )
-from stylesync_engine.plan import file_hash
 from stylesync_engine.provenance import FORMAT
 from stylesync_engine.request import MediaError
 from stylesync_engine.signing import Chain

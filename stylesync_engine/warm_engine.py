@@ -10,6 +10,7 @@ without one (it never came, it was killed) costs speed alone: a task then loads 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine.costs import Step
-from stylesync_engine.drafts import draft_of
+from stylesync_engine.drafts import replacing
 from stylesync_engine.failures import error_from, named_error, print_trace
 from stylesync_engine.path_mapping import read_path_mapping
 from stylesync_engine.request import Cancelled, Progress
@@ -175,7 +176,6 @@ def _reach(session: Path) -> Connection[Any, Any]:
 
 
 def _write_place(path: Path, place: dict[str, Any]) -> None:
-    draft = draft_of(path)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    ours_alone = functools.partial(os.open, mode=0o600)
+    with replacing(path) as draft, open(draft, "x", encoding="utf-8", opener=ours_alone) as file:
         json.dump(place, file)
-    draft.replace(path)

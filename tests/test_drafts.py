@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stylesync_engine.delivery import appearing, appearing_sequence
-from stylesync_engine.drafts import draft_folder_of, draft_of, sweep_drafts
+from stylesync_engine.drafts import draft_folder_of, draft_of, replacing, sweep_drafts
 
 WRITES = """
 import sys
@@ -73,3 +73,15 @@ def test_what_may_still_be_written_stays(tmp_path: Path) -> None:
     left = sorted(tmp_path.iterdir())
     assert left == sorted([*kept, folder])
     sweep_drafts(tmp_path / "missing" / "dub.mov")
+
+
+def test_a_draft_replaces_the_file_only_where_it_was_finished(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    path.write_text("before")
+    with pytest.raises(UnicodeEncodeError), replacing(path) as draft:
+        draft.write_text("half, then \ud800", encoding="utf-8")
+    assert path.read_text() == "before"
+    with replacing(path) as draft:
+        draft.write_text("whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
-from stylesync_engine.drafts import draft_of
+from stylesync_engine.drafts import replacing
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError, to_dict
-
-_BLOCK = 1 << 20
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class Hashes:
             mark = [status.st_size, status.st_mtime_ns]
             entry = self.known.get(str(path.absolute()))
             if entry is None or entry[:2] != mark:
-                entry = [*mark, _sha256(path)]
+                entry = [*mark, file_hash(path)]
                 self.known[str(path.absolute())] = entry
         except OSError as error:
             raise MediaError(
@@ -96,9 +95,8 @@ def content_key(request: DubRequest, inputs: dict[str, str]) -> str:
 def write_json(path: Path, data: Any) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = draft_of(path)
-    draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
-    draft.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -135,11 +133,3 @@ def _models_fingerprint(models: str) -> str | None:
         return fingerprint(*effective(read_manifest(find_folder(models))))
     except ModelError:
         return None  # the engine itself says it, as that dub's own failure
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
-from stylesync_engine.face_model import LIPS, MOUTH, RIGID, FaceModel, align_similarity
-from stylesync_engine.faces import EYE_LEFT, EYE_RIGHT, lip_gap
+from stylesync_engine.face_model import LIPS, MOUTH, RIGID, FaceModel, align_similarity, rest_shape
+from stylesync_engine.faces import EYE_LEFT, EYE_RIGHT
 from stylesync_engine.request import RequestError
 
 Array = NDArray[np.float32]
 
 _NOSE_BASE, _LIP_TOP = 2, 0
-_REST_SHARE = 0.3
 
 
 def learn_face_model(
@@ -111,8 +110,7 @@ def _split(
                     np.broadcast_to(aim[rigid], (len(clip), len(rigid), 3)), clip[:, rigid]
                 )
                 unposed = pose.unplace(clip)
-                gap = lip_gap(clip)
-                aim = unposed[gap <= np.quantile(gap, _REST_SHARE)].mean(axis=0)
+                aim = rest_shape(unposed, clip)
             neutrals.setdefault(speaker, []).append(aim)
             changes.append((unposed - aim)[:: max(1, len(group) // 10)])
     return neutrals, np.concatenate(changes)

@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stylesync_engine.drafts import replacing
 from stylesync_engine.manifest import hash_file
 from stylesync_engine.request import RequestError
 from stylesync_training.corpora import SourceClip
@@ -176,9 +177,8 @@ def read_sizes(run: Path, sizes_type: type[R], default: R) -> R:
 def write_json(path: Path, data: Any) -> None:
     """The file appears when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _span(seconds: Sequence[str] | None) -> tuple[Fraction, Fraction] | None:
