@@ -12,16 +12,51 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine import __version__
 from stylesync_engine.compare_command import compare
 from stylesync_engine.doctor_command import doctor
-from stylesync_engine.reporting import format_rows, reporting, run_app
+from stylesync_engine.dub_flags import (
+    Appearance,
+    BurnIn,
+    Codec,
+    ColourSpace,
+    Consent,
+    Credentials,
+    Deinterlace,
+    Delivery,
+    Device,
+    Frames,
+    KeepSound,
+    Landmarks,
+    Length,
+    Mark,
+    MatchLoudness,
+    Models,
+    OptionalWork,
+    Output,
+    Person,
+    Quality,
+    Rate,
+    RequestFile,
+    Sampler,
+    Seed,
+    Speaker,
+    Speech,
+    SpeechSamples,
+    Steps,
+    Strength,
+    Style,
+    StyleFrames,
+    StyleReading,
+    Video,
+    Work,
+)
+from stylesync_engine.models_command import models_app
+from stylesync_engine.reporting import Json, add_version, format_rows, make_app, reporting, run_app
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,
     DubResult,
     FrameRange,
-    ModelError,
     RequestError,
 )
 from stylesync_engine.simulate_command import simulate
@@ -34,207 +69,18 @@ PASSED_ON: dict[str, Any] = {  # commands that read their words themselves, in `
     "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
 }
 
-RequestFile = Annotated[str, typer.Argument(metavar="REQUEST.json", help="A request, as data.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-Work = Annotated[str, typer.Option("--work", metavar="DIR", help="The plan's folder.")]
-Models = Annotated[
-    str | None,
-    typer.Option("--models", metavar="starter|paper|DIR", help="Which weights (default: starter)."),
-]
-Quality = Annotated[
-    str | None,
-    typer.Option(
-        "--quality",
-        metavar="draft|good|best",
-        help="draft: aligned reference alone; good: few steps (default); best: all steps.",
-    ),
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device", metavar="auto|cuda[:N]|mps|cpu", help="Where to compute (default: auto)."
-    ),
-]
-Steps = Annotated[
-    int | None, typer.Option("--steps", metavar="N", help="Sampling steps (default: the models').")
-]
-Sampler = Annotated[
-    str | None,
-    typer.Option("--sampler", metavar="dpmpp|ddim", help="Sampler (default: the models')."),
-]
-OptionalWork = Annotated[
-    str | None,
-    typer.Option("--work", metavar="DIR", help="Keep finished windows here (default: beside OUT)."),
-]
-Video = Annotated[str | None, typer.Option("--video", metavar="V", help="The shot to dub.")]
-Frames = Annotated[
-    str | None,
-    typer.Option(
-        "--frames", metavar="A:B", help="Source frames from 0, B excluded (default: all)."
-    ),
-]
-Speech = Annotated[
-    str | None,
-    typer.Option("--speech", metavar="S", help="The new speech: sound, or a clip's own."),
-]
-SpeechSamples = Annotated[
-    str | None,
-    typer.Option("--speech-samples", metavar="A:B", help="Samples of the speech file, B excluded."),
-]
-Style = Annotated[
-    str | None,
-    typer.Option(
-        "--style", metavar="R", help="A clip of how this person speaks (default: the shot itself)."
-    ),
-]
-StyleFrames = Annotated[
-    str | None, typer.Option("--style-frames", metavar="A:B", help="Frames of the style clip.")
-]
-Output = Annotated[str | None, typer.Option("--output", metavar="OUT", help="The dub's file.")]
-Strength = Annotated[
-    float | None,
-    typer.Option(
-        "--strength",
-        metavar="X",
-        help="How much of the noise sampling starts from, above 0 to 1 (default: the models').",
-    ),
-]
-StyleReading = Annotated[
-    str | None,
-    typer.Option(
-        "--style-reading",
-        metavar="network|closed-form|none",
-        help="How the style clip is read (default: the models').",
-    ),
-]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Noise (default: 0).")]
-Speaker = Annotated[
-    str | None,
-    typer.Option("--speaker", metavar="FRAME:X,Y", help="A point on the speaker's face, px."),
-]
-Appearance = Annotated[
-    str | None,
-    typer.Option(
-        "--appearance",
-        metavar="shot|style|FILE[:A:B]",
-        help="Whose frames show what the person looks like (default: the shot's and style clip's).",
-    ),
-]
-Delivery = Annotated[
-    str | None,
-    typer.Option(
-        "--delivery",
-        metavar="composite|overlay|vfx",
-        help="Full frames (default), the change alone, or layers for compositing.",
-    ),
-]
-Codec = Annotated[
-    str | None,
-    typer.Option(
-        "--codec",
-        metavar="prores4444|prores422hq|dnxhr|ffv1|h264|h265|exr|png",
-        help="How OUT is encoded (default: prores4444).",
-    ),
-]
-Length = Annotated[
-    str | None,
-    typer.Option(
-        "--length",
-        metavar="trim|hold|silence",
-        help="Speech longer or shorter than the shot: trim (default), hold, silence.",
-    ),
-]
-Landmarks = Annotated[
-    str | None,
-    typer.Option(
-        "--landmarks",
-        metavar="mediapipe|face-alignment",
-        help="What finds the face (default: mediapipe; the other fetches its own weights).",
-    ),
-]
-Person = Annotated[str | None, typer.Option("--person", metavar="NAME", help="Who is dubbed.")]
-Consent = Annotated[
-    str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
-]
-Credentials = Annotated[
-    str | None,
-    typer.Option(
-        "--credentials",
-        metavar="auto|off|test",
-        help="Proof of origin: auto signs with the configured certificate (default: auto).",
-    ),
-]
-Mark = Annotated[
-    str | None,
-    typer.Option(
-        "--mark",
-        metavar="none|metadata",
-        help="Say in the file's metadata that a model took part (default: none).",
-    ),
-]
-
-Rate = Annotated[
-    str | None,
-    typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
-]
-ColourSpace = Annotated[
-    str | None,
-    typer.Option(
-        "--colour-space",
-        metavar="NAME",
-        help="The shot's: bt709, pq, hlg, linear, acescg, or a camera log (default: by its tags).",
-    ),
-]
-Deinterlace = Annotated[
-    bool | None,
-    typer.Option("--deinterlace", help="Make frames of an interlaced clip's fields."),
-]
-
-KeepSound = Annotated[
-    bool | None,
-    typer.Option("--keep-sound", help="Keep the shot's other sound beside the new speech."),
-]
-MatchLoudness = Annotated[
-    bool | None,
-    typer.Option("--match-loudness", help="Make the speech as loud as the shot's own sound."),
-]
-BurnIn = Annotated[
-    bool | None,
-    typer.Option("--burn-in", help="Show clip, time code and frame in a review encode."),
-]
-
-app = typer.Typer(
-    name=PROGRAM,
-    help="Dub one shot: new speech, this person's way of speaking.",
-    epilog=f"Example: {PROGRAM} dub --video shot.mov --speech line.wav --output dub.mov",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+app = make_app(
+    PROGRAM,
+    "Dub one shot: new speech, this person's way of speaking.",
+    "dub --video shot.mov --speech line.wav --output dub.mov",
 )
-models_app = typer.Typer(
-    help="List, check, fetch or import models.",
-    epilog=f"Example: {PROGRAM} models list",
-    rich_markup_mode=None,
-    no_args_is_help=False,
-)
+add_version(app, PROGRAM)
 app.add_typer(models_app, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     return run_app(app, PROGRAM, arguments)
-
-
-@app.callback(invoke_without_command=True)
-def show_version(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        print(__version__)
-    elif context.invoked_subcommand is None:
-        raise RequestError(f"Name a command, for example {PROGRAM} dub; see --help.")
 
 
 @app.command(
@@ -430,77 +276,6 @@ app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(
 app.command(epilog=f"Example: {PROGRAM} doctor --report report.json")(doctor)
 app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
 app.command(epilog=f"Example: {PROGRAM} simulate --dubs 800 --workers 1,10,100")(simulate)
-
-
-@models_app.callback(invoke_without_command=True)
-def require_action(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        raise RequestError(f"Say list, verify, pull or import, for example {PROGRAM} models list.")
-
-
-@models_app.command("list", epilog=f"Example: {PROGRAM} models list --json")
-def list_models(as_json: Json = False) -> None:
-    """List the models that are known, and which are here."""
-    with reporting(as_json) as report:
-        from stylesync_engine import checkpoints
-
-        rows = checkpoints.list_models()
-        report.result({"models": rows}, format_rows(rows))
-
-
-@models_app.command("verify", epilog=f"Example: {PROGRAM} models verify starter")
-def verify_models(
-    name: Annotated[str, typer.Argument(metavar="[NAME|DIR]", help="Which models.")] = "starter",
-    as_json: Json = False,
-) -> None:
-    """Check the models' files against their hashes."""
-    with reporting(as_json) as report:
-        from stylesync_engine import checkpoints
-
-        rows = checkpoints.verify_models(name)
-        damaged = [str(row.get("file", name)) for row in rows if row.get("ok") is False]
-        if damaged:
-            raise ModelError(
-                f"{', '.join(damaged)} differ from what was released; fetch {name} again."
-            )
-        report.result({"models": rows}, format_rows(rows))
-
-
-@models_app.command("pull", epilog=f"Example: {PROGRAM} models pull paper")
-def pull_models(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which models.")],
-    source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="DIR|URL", help="Where to fetch from (default: public)."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Fetch the public parts of a set of models.
-
-    Their hashes are checked.
-    """
-    with reporting(as_json) as report:
-        from stylesync_engine import checkpoints
-
-        folder = checkpoints.pull_models(name, source)
-        report.result({"models": name, "folder": str(folder)}, f"{name} lies in {folder}")
-
-
-@models_app.command("import", epilog=f"Example: {PROGRAM} models import bfm 01_MorphableModel.mat")
-def import_model(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What the file is.")],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The file as its makers give it.")],
-    as_json: Json = False,
-) -> None:
-    """Convert a model that you fetched by hand.
-
-    For models whose licence keeps us from fetching them.
-    """
-    with reporting(as_json) as report:
-        from stylesync_engine import checkpoints
-
-        folder = checkpoints.import_model(kind, path)
-        report.result({"kind": kind, "folder": str(folder)}, f"{kind} lies in {folder}")
 
 
 def choose_request(path: str | None, flags: dict[str, Any]) -> DubRequest:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.reporting import Json, format_rows, reporting
 from stylesync_engine.request import parse_rate
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def compare(
         str | None,
         typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show where two clips differ: frame, region, PSNR.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.reporting import Json, format_rows, reporting
 
 
 def doctor(
@@ -15,7 +15,7 @@ def doctor(
         str | None,
         typer.Option("--report", metavar="FILE", help="Write everything to one file, as JSON."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show versions, devices, models and codecs.
 

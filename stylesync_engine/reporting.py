@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Annotated, Any, Protocol, Self, TextIO
 
 import typer
 from rich.console import Console
@@ -24,8 +24,11 @@ from rich.progress import (
 from rich.progress import Progress as ProgressBars
 from rich.text import Text
 
+from stylesync_engine import __version__
 from stylesync_engine.failures import named_error, report_error, terminate_as_interrupt
 from stylesync_engine.request import Progress, RequestError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 STAGE_TITLES = {
     "track": "Following the speaker",
@@ -127,6 +130,33 @@ def reporting(as_json: bool) -> Iterator[Report]:
                     yield report
     except (KeyboardInterrupt, BrokenPipeError) as error:
         raise named_error(error) from error
+
+
+def make_app(program: str, about: str, example: str) -> typer.Typer:
+    """A front door without commands yet; `example` is how a call of it goes on."""
+    return typer.Typer(
+        name=program,
+        help=about,
+        epilog=f"Example: {program} {example}",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def add_version(app: typer.Typer, program: str) -> None:
+    """Without a command a front door that dubs tells its version, or what to call it with."""
+
+    @app.callback(invoke_without_command=True)
+    def show_version(
+        context: typer.Context,
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    ) -> None:
+        if version:
+            print(__version__)
+        elif context.invoked_subcommand is None:
+            raise RequestError(f"Name a command, for example {program} dub; see --help.")
 
 
 def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.reporting import Json, format_rows, reporting
 from stylesync_engine.request import DubOptions, RequestError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def simulate(
     models: Annotated[str, typer.Option("--models", metavar="starter|paper|DIR")] = "starter",
     quality: Annotated[str, typer.Option("--quality", metavar="draft|good|best")] = "good",
     device: Annotated[str, typer.Option("--device", metavar="auto|cuda|mps|cpu")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Work out how long a film would take on farms of several sizes.
 

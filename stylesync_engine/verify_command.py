@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylesync_engine.reporting import reporting
+from stylesync_engine.reporting import Json, reporting
 from stylesync_engine.request import RequestError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def verify(
         list[str] | None,
         typer.Option("--trust", metavar="CERT", help="Authorities to trust, PEM; repeatable."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Check a dub's proof of origin.
 

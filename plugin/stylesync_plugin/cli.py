@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine import __version__
-from stylesync_engine.reporting import format_rows, reporting, run_app
+from stylesync_engine.dub_flags import Consent, Person
+from stylesync_engine.reporting import Json, add_version, format_rows, make_app, reporting, run_app
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin import host_cli
 from stylesync_plugin.times import parse_rate
@@ -63,10 +63,6 @@ Speaker = Annotated[
     str | None,
     typer.Option("--speaker", metavar="FRAME:X,Y", help="A click on the speaker, source frame."),
 ]
-Person = Annotated[str | None, typer.Option("--person", metavar="NAME", help="Who is dubbed.")]
-Consent = Annotated[
-    str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
-]
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="OUT", help="The new timeline (default: beside)."),
@@ -89,7 +85,6 @@ Handles = Annotated[
     int, typer.Option("--handles", metavar="N", min=0, help="Extra source frames at both ends.")
 ]
 TrackName = Annotated[str, typer.Option("--track-name", help="What the new track is called.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Models = Annotated[str | None, typer.Option("--models", metavar="starter|paper|DIR")]
 Quality = Annotated[str | None, typer.Option("--quality", metavar="draft|good|best")]
 Device = Annotated[str | None, typer.Option("--device", metavar="auto|cuda[:N]|mps|cpu")]
@@ -107,31 +102,17 @@ Second = Annotated[
 Length = Annotated[str | None, typer.Option("--length", metavar="trim|hold|silence")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N")]
 
-app = typer.Typer(
-    name=PROGRAM,
-    help="Dub clips of a timeline in the speaker's own style.",
-    epilog=f"Example: {PROGRAM} dub cut.otio --clip A012 --speech line.wav -o dubbed.otio",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+app = make_app(
+    PROGRAM,
+    "Dub clips of a timeline in the speaker's own style.",
+    "dub cut.otio --clip A012 --speech line.wav -o dubbed.otio",
 )
+add_version(app, PROGRAM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     return run_app(app, PROGRAM, arguments)
-
-
-@app.callback(invoke_without_command=True)
-def show_version(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        print(__version__)
-    elif context.invoked_subcommand is None:
-        raise RequestError(f"Name a command, for example {PROGRAM} dub; see --help.")
 
 
 @app.command(epilog=f"Example: {PROGRAM} dub cut.otio --jobs lines.json -o dubbed.otio")

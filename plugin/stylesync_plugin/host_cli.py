@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.reporting import Json, format_rows, reporting
 
 Editor = Annotated[
     str, typer.Argument(metavar="HOST", help="blender, kdenlive, nuke, resolve or shotcut.")
@@ -16,7 +16,6 @@ Loader = Annotated[str, typer.Argument(metavar="HOST", help="blender, nuke or re
 Folder = Annotated[
     Path | None, typer.Option("--to", metavar="DIR", help="Where (default: the editor's own).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
 def host(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-import typer
-
-from stylesync_engine.reporting import run_app
+from stylesync_engine.reporting import make_app, run_app
 from stylesync_training import measuring_commands as measuring
 from stylesync_training import training_commands as training
 from stylesync_training.options import Threads
@@ -32,14 +30,10 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 }
 """Name -> the command, and the words of its example."""
 
-app = typer.Typer(
-    name=PROGRAM,
-    help="Train StyleSync: from folders of talking clips to models that dub.",
-    epilog=f"Example: {PROGRAM} prepare clips/anna clips/ben --work run --preset tiny",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+app = make_app(
+    PROGRAM,
+    "Train StyleSync: from folders of talking clips to models that dub.",
+    "prepare clips/anna clips/ben --work run --preset tiny",
 )
 
 

@@ -11,12 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.reporting import Json, format_rows, reporting
 from stylesync_engine.request import RequestError
 from stylesync_training.options import (
     BatchSize,
     DryRun,
-    Json,
     Measures,
     PresetName,
     Seeds,

@@ -32,7 +32,6 @@ TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", min=1, help="CPU threads (default: all cores)."),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylesync_engine.reporting import format_rows, reporting
+from stylesync_engine.reporting import Json, format_rows, reporting
 from stylesync_engine.request import RequestError
 from stylesync_training.options import (
     BatchSize,
@@ -21,7 +21,6 @@ from stylesync_training.options import (
     FrontEnd,
     GivenFaceModel,
     Holdout,
-    Json,
     Layout,
     MostClips,
     OnlySpeakers,
