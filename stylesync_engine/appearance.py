@@ -60,6 +60,19 @@ class ReferenceBank:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def part(self, wanted: NDArray[np.bool_]) -> ReferenceBank:
+        """The frames that are wanted `[K]`; all of them where none is, for there must be some."""
+        if wanted.all() or not wanted.any():
+            return self
+        chosen = np.flatnonzero(wanted)
+        return ReferenceBank(
+            self.crops[chosen],
+            self.points[chosen],
+            self.angles[chosen],
+            self.frames[chosen],
+            tuple(self.fine[i] for i in chosen),
+        )
+
     def join(self, other: ReferenceBank) -> ReferenceBank:
         """Both banks; the other's frame numbers are moved: they never look like neighbours."""
         moved = other.frames + (self.frames.max(initial=0) + 1000)

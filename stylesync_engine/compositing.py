@@ -42,22 +42,29 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
 
 
 def composite(
-    image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array
+    image: PixelImage,
+    rendered: Array,
+    matrix: Array,
+    before: Array,
+    after: Array,
+    hidden: Image | None = None,
 ) -> PixelImage:
     """The frame with the rendered lower half `[128 t, 256 t, 3]` 0..1 put back.
 
-    `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`. Pixels outside the
-    matte are the source's, bit for bit.
+    `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`; `hidden` `[16, 32]` as
+    in `find_hidden`. Pixels outside the matte are the source's, bit for bit.
     """
-    return image.blend_region(*place_crop(rendered, matrix, before, after))
+    return image.blend_region(*place_crop(rendered, matrix, before, after, hidden))
 
 
-def place_crop(rendered: Array, matrix: Array, before: Array, after: Array) -> PlacedCrop:
+def place_crop(
+    rendered: Array, matrix: Array, before: Array, after: Array, hidden: Image | None = None
+) -> PlacedCrop:
     """The rendered lower half in the picture: its box, colours `[h, w, 3]` and matte `[h, w]`.
 
     Arguments as in `composite`; the box may reach beyond the picture.
     """
-    box, shown = place_matte(matrix, before, after)
+    box, shown = place_matte(matrix, before, after, hidden)
     colours = cv2.warpAffine(
         np.ascontiguousarray(rendered, np.float32),
         magnify(_into_box(matrix, box), len(rendered) // LOWER),
@@ -68,10 +75,15 @@ def place_crop(rendered: Array, matrix: Array, before: Array, after: Array) -> P
     return box, np.asarray(np.clip(colours, 0, 1), np.float32), shown
 
 
-def place_matte(matrix: Array, before: Array, after: Array) -> tuple[Box, Array]:
+def place_matte(
+    matrix: Array, before: Array, after: Array, hidden: Image | None = None
+) -> tuple[Box, Array]:
     """Where a dub may change the picture: box and matte `[h, w]`, 0..1, as in `place_crop`."""
     matte = contour_matte(before, after)[LOWER:]
     box = _box_in_picture(matte, matrix)
+    if hidden is not None and hidden.any():
+        before_it = cv2.resize(hidden, matte.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        matte = matte * (1 - before_it.astype(np.float32) / 255.0)
     shown = cv2.warpAffine(
         matte,
         _into_box(matrix, box),

@@ -248,7 +248,8 @@ def _placed_crops(
         i = position[index]
         matrix = plan.matrices[i]
         lower = refine(next(rendered), i)
-        yield moved, place_crop(lower, matrix, plan.before[i], plan.after[i]), matrix
+        crop = place_crop(lower, matrix, plan.before[i], plan.after[i], plan.hidden[i])
+        yield moved, crop, matrix
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from stylesync_engine.inputs import (
 from stylesync_engine.media import VideoInfo, read_audio_blocks, read_frames
 from stylesync_engine.models.renderer import motion_rows
 from stylesync_engine.mouth import CROP, cut_crop, place_in_crop
+from stylesync_engine.occlusion import find_hidden, sample_colours, watched_places
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import (
     Cancelled,
@@ -50,6 +51,7 @@ from stylesync_engine.speech import FEATURE_RATE, SAMPLE_RATE
 from stylesync_engine.style import ClosedFormReading, NetworkReading, StyleReference
 
 Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
 
 LEAST_STYLE = 64  # frames at 25 Hz that make a style reference
 _LEAST_USABLE = 8  # frames at 25 Hz below which nothing can be read
@@ -107,7 +109,7 @@ def prepare_plan(
             "No frame of the range can be dubbed;"
             " choose a range that shows the speaker during the speech."
         )
-    return _assemble_plan(job, shot, style, motion, shown)
+    return _assemble_plan(job, shot, style or followed, motion, shown)
 
 
 def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
@@ -123,21 +125,36 @@ def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
     return resampled
 
 
-def cut_references(shot: FollowedShot, times: int = 1) -> ReferenceBank:
+def cut_references(
+    shot: FollowedShot, times: int = 1, every: bool = False
+) -> tuple[ReferenceBank, dict[int, Image]]:
     """The crops of the frames that cover most mouths and poses; their fine texture too where the
-    faces to dub are some `times` larger than a crop."""
+    faces to dub are some `times` larger than a crop.
+
+    Beside them what hides the mouth, `[16, 32]` a frame, of these frames or of `every` one that
+    shows the speaker. Crops with something before the mouth are no references.
+    """
     seen = np.flatnonzero(shot.speaker.seen)
     points, angles = shot.points, shot.fit.pose.angles()
     kept = seen[choose_coverage(points[seen], angles[seen])]
-    place = {int(index): i for i, index in enumerate(kept)}
+    watched, skin = (seen if every else kept), watched_places(points[seen])
+    colours = np.empty((len(watched), len(skin), 3), np.uint8)
+    place, row = ({int(index): i for i, index in enumerate(some)} for some in (kept, watched))
     crops, fine = np.empty((len(kept), CROP, CROP, 3), np.uint8), [b""] * len(kept)
     for index, frame in enumerate(read_frames(shot.info.path, shot.frames, shot.info.reading)):
+        if index not in row:
+            continue
+        picture, matrix = frame.to_rgb(), shot.alignment.matrices[index]
+        crop = cut_crop(picture, matrix)
+        colours[row[index]] = sample_colours(crop, points[index, skin])
         if index in place:
-            picture, matrix = frame.to_rgb(), shot.alignment.matrices[index]
-            crops[place[index]] = cut_crop(picture, matrix)
+            crops[place[index]] = crop
             if times > 1:
                 fine[place[index]] = cut_fine(picture, matrix, times)
-    return ReferenceBank(crops, points[kept], angles[kept], kept, tuple(fine))
+    covers = find_hidden(colours, points[watched][:, skin])
+    hidden = {int(index): cover for index, cover in zip(watched, covers, strict=True)}
+    bank = ReferenceBank(crops, points[kept], angles[kept], kept, tuple(fine))
+    return bank.part(np.array([not hidden[int(index)].any() for index in kept])), hidden
 
 
 def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:
@@ -263,13 +280,14 @@ def _at_feature_rate(
 
 
 def _assemble_plan(
-    job: _Job, shot: FollowedShot, style: FollowedShot | None, motion: Array, shown: Indices
+    job: _Job, shot: FollowedShot, style: FollowedShot, motion: Array, shown: Indices
 ) -> tuple[Plan, ReferenceBank]:
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
     times = magnification(shot.alignment.matrices[shown])
-    bank, tone = _references(job, shot, style, times)
+    bank, tone, covers = _references(job, shot, style, times)
+    hidden = np.stack([covers[int(index)] for index in shown])
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
     mixed = mixing_weights(path, bank)
     used = {index for frame in mixed for index, _ in frame}
@@ -280,6 +298,7 @@ def _assemble_plan(
     shown_openings = (shares * openings[references]).sum(axis=1)
     lacking = lacking_mouths(lip_openings(after).mean(axis=1), shown_openings, bank)
     _warn_of_lacking(job, lacking)
+    _warn_of_hidden(job, hidden)
     inputs = describe_inputs(job.request, models)
     plan = Plan(
         request=job.request,
@@ -293,6 +312,7 @@ def _assemble_plan(
         references=references,
         shares=shares,
         lacking=lacking,
+        hidden=hidden,
         facts={
             "warnings": job.warnings,
             "magnification": times,
@@ -318,21 +338,33 @@ def _warn_of_lacking(job: _Job, lacking: Array) -> None:
     )
 
 
+def _warn_of_hidden(job: _Job, hidden: Image) -> None:
+    count = int(hidden.any(axis=(1, 2)).sum())
+    if count:
+        job.warnings.append(
+            f"Something is before the mouth in {count} frames; there the picture is the source's."
+        )
+
+
 def _references(
-    job: _Job, shot: FollowedShot, style: FollowedShot | None, times: int
-) -> tuple[ReferenceBank, Array]:
-    """Frames that serve as reference images, and the shot's own tone."""
+    job: _Job, shot: FollowedShot, style: FollowedShot, times: int
+) -> tuple[ReferenceBank, Array, dict[int, Image]]:
+    """Frames that serve as reference images, the shot's own tone, and what hides its mouths.
+
+    `style` is the style clip, or without one the shot and its surroundings.
+    """
     choice = job.request.options.appearance
     clip, frames = appearance_clip(choice)
-    only_theirs = bool(clip) or (choice == "style" and style is not None)
-    own = cut_references(shot, 1 if only_theirs else times)
+    surrounded = not job.request.style and style.frames != shot.frames and choice == "auto"
+    only_theirs = bool(clip) or choice == "style" or surrounded
+    own, hidden = cut_references(shot, 1 if only_theirs else times, every=True)
     tone = np.median(skin_tone(own.crops), axis=0)
     if clip:
-        return cut_references(job.follow(clip, frames, "style"), times), tone
-    if choice == "shot" or style is None:
-        return own, tone
-    theirs = cut_references(style, times)
-    return (theirs if only_theirs else own.join(theirs)), tone
+        return cut_references(job.follow(clip, frames, "style"), times)[0], tone, hidden
+    if choice == "shot" or not (job.request.style or surrounded):
+        return own, tone, hidden
+    theirs, _ = cut_references(style, times)
+    return (theirs if only_theirs else own.join(theirs)), tone, hidden
 
 
 def _gaps(shown: Indices, total: int) -> list[list[int]]:

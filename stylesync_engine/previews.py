@@ -142,7 +142,12 @@ def rendered(
                     continue
                 crop = refine(crops[i - window.start].astype(np.float32), i)
                 image = composite(
-                    frame.image, crop, plan.matrices[i], plan.before[i], plan.after[i]
+                    frame.image,
+                    crop,
+                    plan.matrices[i],
+                    plan.before[i],
+                    plan.after[i],
+                    plan.hidden[i],
                 )
                 frame = frame.with_image(image)
             path = folder / f"frame_{index:06d}.png"

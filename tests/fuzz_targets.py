@@ -282,7 +282,7 @@ def make_plans(folder: Path) -> list[bytes]:
         request=DubRequest.from_dict(REQUEST), frames=FrameRange(10, 14), fingerprint="f" * 64,
         shown=np.arange(2), matrices=values(2, 2, 3), before=values(2, 468, 2),
         after=values(2, 468, 2), motion=values(2, 5, 20), references=np.zeros((2, 2), np.int64),
-        shares=values(2, 2), lacking=values(2),
+        shares=values(2, 2), lacking=values(2), hidden=np.zeros((2, 16, 32), np.uint8),
         facts={"warnings": [], "passed_through": [[2, 4]], "models": "m"},
     )  # fmt: skip
     crops = np.zeros((1, 256, 256, 3), np.uint8)

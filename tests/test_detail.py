@@ -64,6 +64,7 @@ def make_plan(folder: Path, face: Array, picture: Image, times: int) -> Plan:
         references=np.zeros((1, 2), np.int64),
         shares=np.array([[1, 0]], np.float32),
         lacking=np.zeros(1, np.float32),
+        hidden=np.zeros((1, 16, 32), np.uint8),
         facts={"magnification": times},
     )
     plan.save(folder, bank)

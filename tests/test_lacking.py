@@ -81,6 +81,7 @@ def test_only_lacking_lips_are_the_models_alone(tmp_path: Path, tiny_models: Pat
         references=np.zeros((2, 2), np.int64),
         shares=np.tile(np.array([1, 0], np.float32), (2, 1)),
         lacking=np.array([0, 1], np.float32),
+        hidden=np.zeros((2, 16, 32), np.uint8),
         facts={},
     )
     plan.save(tmp_path, bank)

@@ -45,6 +45,7 @@ def plan() -> Plan:
         references=random.integers(0, 3, (FRAMES, 2)),
         shares=values(FRAMES, 2),
         lacking=values(FRAMES),
+        hidden=random.integers(0, 256, (FRAMES, 16, 32)).astype(np.uint8),
         facts={"warnings": ["one"], "passed_through": [[3, 5]]},
     )
 
