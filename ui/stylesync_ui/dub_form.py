@@ -27,7 +27,6 @@ from stylesync_ui.parts import (
     Note,
     RangeChip,
     Segments,
-    TimeField,
     button,
     dropped_file,
     label,
@@ -38,6 +37,7 @@ from stylesync_ui.parts import (
     tool,
 )
 from stylesync_ui.problems import Problem, blocks
+from stylesync_ui.time_field import TimeField
 
 
 class DubForm(QWidget):

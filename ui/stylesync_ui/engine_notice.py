@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QLabel
 
+from stylesync_ui.banner import Banner
 from stylesync_ui.engine_link import EngineLink
 from stylesync_ui.job_desk import JobDesk
 from stylesync_ui.job_record import JobRecord
-from stylesync_ui.parts import Banner
 
 
 class EngineNotice(QObject):

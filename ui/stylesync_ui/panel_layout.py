@@ -17,11 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from stylesync_ui.banner import Banner
 from stylesync_ui.document import ClipView
 from stylesync_ui.dub_form import DubForm
 from stylesync_ui.media_desk import MediaDesk
 from stylesync_ui.pages import Loading, Trouble, Welcome
-from stylesync_ui.parts import Banner, Elided, label, line, row, tool
+from stylesync_ui.parts import Elided, label, line, row, tool
 from stylesync_ui.queue_view import QueueView
 from stylesync_ui.strip_area import StripArea
 from stylesync_ui.viewer import Viewer

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from PySide6.QtCore import QMimeData, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFontMetrics,
-    QKeyEvent,
     QPainter,
     QPaintEvent,
     QPen,
@@ -25,18 +23,14 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QSizePolicy,
     QToolButton,
     QWidget,
 )
-from stylesync_plugin.contract import DubError
-from stylesync_plugin.times import time_code
 
 from stylesync_ui import theme
 from stylesync_ui.icons import icon
-from stylesync_ui.timecode_entry import parse_entry
 
 NAME_WIDTH = 78
 
@@ -307,124 +301,3 @@ class Note(QWidget):
         colour = theme.current().of_level(self._level)
         painter.fillRect(QRectF(0, 2, 2, self.height() - 4), colour)
         painter.end()
-
-
-class TimeField(QLineEdit):
-    """A time code that takes what editors type; Escape takes it back.
-
-    `left` says that the keys are free for the player again.
-    """
-
-    entered = Signal(object)
-    left = Signal()
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.setAccessibleName(name)
-        self.setFont(theme.mono_font())
-        self.setStyleSheet(f"font-family: '{theme.MONO[-1]}', monospace;")
-        self.setPlaceholderText("--:--:--:--")
-        self.setFixedWidth(112)
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.moment: Fraction | None = None
-        self._rate, self._zero = Fraction(25), Fraction(0)
-        self._current = Fraction(0)
-        self.returnPressed.connect(self._finish)
-        self.editingFinished.connect(self._leave)
-
-    def set_clock(self, rate: Fraction, zero: Fraction, current: Fraction) -> None:
-        """What signed and shortened entries count from."""
-        self._rate, self._zero, self._current = rate, zero, current
-
-    def show_moment(self, moment: Fraction | None) -> None:
-        self.moment = moment
-        if not (self.hasFocus() and self.isModified()):
-            self._write()
-
-    def _write(self) -> None:
-        known = self.moment is not None
-        self.setText(time_code(self.moment or Fraction(0), self._rate, self._zero) if known else "")
-        self._mark("")
-
-    def _enter(self) -> None:
-        if not self.isModified():
-            return
-        from_here = self.moment if self.moment is not None else self._current
-        try:
-            moment = parse_entry(self.text(), self._rate, self._zero, from_here)
-        except DubError as error:
-            self._mark(str(error))
-            return
-        self.setModified(False)
-        self._mark("")
-        self.entered.emit(moment)
-        self._write()
-
-    def _finish(self) -> None:
-        self._enter()
-        if not self.isModified():
-            self.left.emit()
-
-    def _leave(self) -> None:
-        if self.isModified() and self.text().strip():
-            self._enter()
-        elif self.isModified():
-            self._write()
-
-    def _mark(self, problem: str) -> None:
-        self.setToolTip(problem)
-        mark(self, "wrong", bool(problem))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self._write()
-            self.setModified(False)
-            self.left.emit()
-            return
-        super().keyPressEvent(event)
-
-
-class Banner(QFrame):
-    """A message across the panel with up to two actions; never modal."""
-
-    acted = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setProperty("role", "banner")
-        self.text = label()
-        self.text.setWordWrap(True)
-        self._buttons = [button(""), button("")]
-        self._actions = ["", ""]
-        self._close = tool("close", self.tr("Dismiss"))
-        made = row(self.text, *self._buttons, self._close, spacing=8)
-        made.setStretch(0, 1)
-        made.setContentsMargins(12, 6, 8, 6)
-        self.setLayout(made)
-        for number, entry in enumerate(self._buttons):
-            entry.clicked.connect(lambda _=False, n=number: self._act(n))
-        self._close.clicked.connect(self.hide)
-        self.hide()
-
-    def say(self, text: str, level: str, *actions: tuple[str, str]) -> None:
-        """`actions` are (key, text) pairs."""
-        mark(self, "level", level)
-        self.text.setText(text)
-        self.setAccessibleName(text)
-        for number, entry in enumerate(self._buttons):
-            shown = number < len(actions)
-            entry.setVisible(shown)
-            if shown:
-                self._actions[number] = actions[number][0]
-                entry.setText(actions[number][1])
-        self.show()
-
-    def _act(self, number: int) -> None:
-        self.hide()
-        self.acted.emit(self._actions[number])
-
-    def button_of(self, action: str) -> QPushButton | None:
-        return next(
-            (b for b, key in zip(self._buttons, self._actions, strict=True)
-             if key == action and b.isVisible()), None,
-        )  # fmt: skip

@@ -9,11 +9,11 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QTabWidget
 from stylesync_plugin.contract import DubError
 
+from stylesync_ui.banner import Banner
 from stylesync_ui.document import Content
 from stylesync_ui.job_desk import JobDesk
 from stylesync_ui.job_record import JobRecord
 from stylesync_ui.media_desk import MediaDesk
-from stylesync_ui.parts import Banner
 from stylesync_ui.queue_view import QueueView
 
 

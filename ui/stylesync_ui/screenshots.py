@@ -23,7 +23,7 @@ from PySide6.QtGui import QColor, QCursor, QPalette
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from stylesync_plugin.times import Span
 
-from stylesync_ui.parts import Banner
+from stylesync_ui.banner import Banner
 from stylesync_ui.preferences import Home
 from stylesync_ui.window import Window, make_application
 

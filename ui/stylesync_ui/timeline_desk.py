@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QWidget
 from stylesync_plugin.contract import DubError
 
 from stylesync_ui import file_questions
+from stylesync_ui.banner import Banner
 from stylesync_ui.dialogs import ask_to_save
 from stylesync_ui.document import Content, Document
 from stylesync_ui.opening import Opening
-from stylesync_ui.parts import Banner
 
 
 class TimelineDesk(QObject):

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from stylesync_plugin.times import time_code
 
 from stylesync_ui import theme
-from stylesync_ui.parts import Elided, Segments, TimeField, label, row, show_icon, tool
+from stylesync_ui.parts import Elided, Segments, label, row, show_icon, tool
+from stylesync_ui.time_field import TimeField
 from stylesync_ui.viewer_canvas import Mode, ViewerCanvas
 
 
