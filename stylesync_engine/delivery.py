@@ -14,7 +14,14 @@ from typing import Final
 
 from stylesync_engine.drafts import draft_of, sweep_drafts
 from stylesync_engine.layouts import PixelLayout
-from stylesync_engine.request import Codec, DiskError, DubError, MediaError, RequestError
+from stylesync_engine.request import (
+    WITHOUT_ALPHA,
+    Codec,
+    DiskError,
+    DubError,
+    MediaError,
+    RequestError,
+)
 
 CONTAINERS: Final[dict[Codec, dict[str, str]]] = {
     "prores4444": {".mov": "mov"},
@@ -32,7 +39,6 @@ IMAGES: Final[dict[Codec, str]] = {"png": ".png", "exr": ".exr"}
 NUMBERED: Final = re.compile(r"%0?(\d*)d")
 """The frame number in the name of an image sequence."""
 
-_WITHOUT_ALPHA: Final[frozenset[Codec]] = frozenset({"prores422hq", "dnxhr", "h264", "h265"})
 _FFV1_REORDERED: Final[dict[str, str]] = {
     **dict.fromkeys(("rgb24", "bgr24", "rgb0", "0rgb", "0bgr", "gbrp"), "bgr0"),
     **dict.fromkeys(("rgba", "argb", "abgr", "gbrap"), "bgra"),
@@ -81,7 +87,7 @@ def delivered_format(codec: Codec, source: PixelLayout, width: int, height: int)
 
     Raises RequestError where the codec would drop the alpha channel.
     """
-    if source.has_alpha and codec in _WITHOUT_ALPHA:
+    if source.has_alpha and codec in WITHOUT_ALPHA:
         raise RequestError(
             f"{codec} cannot keep the clip's alpha; choose prores4444, ffv1 or png instead."
         )

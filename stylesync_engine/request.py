@@ -12,7 +12,54 @@ import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
+
+from stylesync_engine.errors import (
+    Cancelled,
+    DiskError,
+    DubError,
+    MediaError,
+    ModelError,
+    NoFaceError,
+    RequestError,
+)
+from stylesync_engine.plain_data import (
+    check_choice,
+    check_path,
+    check_types,
+    fields_of,
+    numbers_of,
+    whole_number,
+)
+
+__all__ = [
+    "WITHOUT_ALPHA",
+    "Cancelled",
+    "Codec",
+    "Credentials",
+    "Delivery",
+    "DiskError",
+    "DubError",
+    "DubOptions",
+    "DubRequest",
+    "DubResult",
+    "FrameRange",
+    "Landmarks",
+    "Length",
+    "Mark",
+    "MediaError",
+    "ModelError",
+    "NoFaceError",
+    "Progress",
+    "Quality",
+    "RequestError",
+    "Sampler",
+    "SpeakerPoint",
+    "Stage",
+    "StyleReading",
+    "parse_rate",
+    "to_dict",
+]
 
 Quality = Literal["draft", "good", "best"]
 Delivery = Literal["composite", "overlay", "vfx"]
@@ -25,58 +72,11 @@ Credentials = Literal["auto", "off", "test"]
 Mark = Literal["none", "metadata"]
 Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 
+WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
+
 _A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
 _RATE = re.compile(r"[1-9]\d{0,5}(\.\d{1,12}|/[1-9]\d{0,5})?", re.ASCII)
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
-
-
-class DubError(Exception):
-    """Something that the person who asked can mend; the message is one sentence that says how."""
-
-    kind: ClassVar[str] = "DubError"
-    exit_code: ClassVar[int] = 1
-
-    def __init_subclass__(cls) -> None:
-        cls.kind = cls.__name__
-
-    def to_dict(self) -> dict[str, str]:
-        return {"event": "error", "kind": self.kind, "message": str(self)}
-
-
-class RequestError(DubError):
-    """The request contradicts itself or the media (exit code 2)."""
-
-    exit_code = 2
-
-
-class MediaError(DubError):
-    """A file cannot be read, or cannot be written in the wanted form (exit code 3)."""
-
-    exit_code = 3
-
-
-class NoFaceError(DubError):
-    """There is no usable face where one was asked for (exit code 4)."""
-
-    exit_code = 4
-
-
-class ModelError(DubError):
-    """Weights are missing, damaged or of another kind (exit code 5)."""
-
-    exit_code = 5
-
-
-class DiskError(DubError):
-    """The disk is full or the place is not writable (exit code 6)."""
-
-    exit_code = 6
-
-
-class Cancelled(DubError):
-    """The person cancelled the job (exit code 130)."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,9 @@ class DubOptions:
             raise RequestError(f"device is '{self.device}'; choose auto, cpu, mps, cuda or cuda:N.")
         if not self.appearance:
             raise RequestError("appearance is empty; give auto, shot, style or FILE[:A:B].")
-        _check_path("models", self.models)
-        _check_path("appearance", self.appearance)
-        if self.delivery == "overlay" and self.codec in _WITHOUT_ALPHA:
+        check_path("models", self.models)
+        check_path("appearance", self.appearance)
+        if self.delivery == "overlay" and self.codec in WITHOUT_ALPHA:
             raise RequestError(
                 f"The codec {self.codec} has no alpha for an overlay;"
                 " choose prores4444, ffv1, png or exr."
@@ -203,17 +203,17 @@ class DubOptions:
             )
         if self.rate is not None:
             parse_rate(self.rate)
-        _check_choice("quality", self.quality, get_args(Quality))
-        _check_choice("delivery", self.delivery, get_args(Delivery))
-        _check_choice("codec", self.codec, get_args(Codec))
-        _check_choice("length", self.length, get_args(Length))
-        _check_choice("landmarks", self.landmarks, get_args(Landmarks))
-        _check_choice("credentials", self.credentials, get_args(Credentials))
-        _check_choice("mark", self.mark, get_args(Mark))
+        check_choice("quality", self.quality, get_args(Quality))
+        check_choice("delivery", self.delivery, get_args(Delivery))
+        check_choice("codec", self.codec, get_args(Codec))
+        check_choice("length", self.length, get_args(Length))
+        check_choice("landmarks", self.landmarks, get_args(Landmarks))
+        check_choice("credentials", self.credentials, get_args(Credentials))
+        check_choice("mark", self.mark, get_args(Mark))
         if self.sampler is not None:
-            _check_choice("sampler", self.sampler, get_args(Sampler))
+            check_choice("sampler", self.sampler, get_args(Sampler))
         if self.style_reading is not None:
-            _check_choice("style_reading", self.style_reading, get_args(StyleReading))
+            check_choice("style_reading", self.style_reading, get_args(StyleReading))
         if self.steps is not None and not 1 <= self.steps <= 1000:
             raise RequestError(f"steps is {self.steps}; give a number from 1 to 1000.")
         if self.strength is not None and not 0.0 < self.strength <= 1.0:
@@ -252,7 +252,7 @@ class DubRequest:
             if not getattr(self, name):
                 raise RequestError(f"The request has no {name}; give its path.")
         for name in _PATHS:
-            _check_path(name, getattr(self, name) or "")
+            check_path(name, getattr(self, name) or "")
         if self.style is None and (self.style_frames or self.style_speech):
             raise RequestError(
                 "style_frames and style_speech belong to a style clip; give the clip as style."
@@ -286,18 +286,18 @@ class DubRequest:
     @classmethod
     def from_dict(cls, data: Any) -> DubRequest:
         """Read a request that is already plain data; null stands for the default."""
-        fields = _fields_of("request", cls, data)
-        _check_types("request", fields, _REQUEST_TYPES)
-        options = _fields_of("options", DubOptions, fields.pop("options", {}))
-        _check_types("options", options, _OPTION_TYPES)
+        fields = fields_of("request", cls, data)
+        check_types("request", fields, _REQUEST_TYPES)
+        options = fields_of("options", DubOptions, fields.pop("options", {}))
+        check_types("options", options, _OPTION_TYPES)
         for name in ("frames", "style_frames"):
             if name in fields:
                 fields[name] = _frame_range(name, fields[name])
         if "speech_samples" in fields:
-            first, last = _numbers("speech_samples", fields["speech_samples"], ("start", "end"))
+            first, last = numbers_of("speech_samples", fields["speech_samples"], ("start", "end"))
             fields["speech_samples"] = (
-                _whole("speech_samples", first),
-                _whole("speech_samples", last),
+                whole_number("speech_samples", first),
+                whole_number("speech_samples", last),
             )
         if "speaker" in fields:
             fields["speaker"] = _speaker_point(fields["speaker"])
@@ -374,7 +374,6 @@ _REQUEST_TYPES: dict[str, tuple[type, ...]] = {
     "speech_samples": (dict, list),
     "options": (dict,),
 }
-_WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
 _FOR_REVIEW: tuple[Codec, ...] = ("h264", "h265")
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     **{entry.name: (str,) for entry in dataclasses.fields(DubOptions)},
@@ -383,76 +382,17 @@ _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     "strength": (int, float),
     **dict.fromkeys(("deinterlace", "keep_sound", "match_loudness", "burn_in"), (bool,)),
 }
-_TYPE_NAMES = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    dict: "an object",
-    list: "a list",
-    bool: "true or false",
-}
-
-
-def _check_path(name: str, path: str) -> None:
-    """Refuse what no file system can hold."""
-    try:
-        encoded = os.fsencode(path)
-    except UnicodeEncodeError as error:
-        raise RequestError(f"The {name} path holds half a character; mend the path.") from error
-    if b"\0" in encoded:
-        raise RequestError(f"The {name} path holds a NUL character; mend the path.")
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise RequestError(f"{name} is '{value}'; choose one of {', '.join(choices)}.")
-
-
-def _fields_of(what: str, record: type, data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise RequestError(f"The {what} must be a JSON object; write it as {{...}}.")
-    known = {entry.name for entry in dataclasses.fields(record)}
-    unknown = sorted(str(name) for name in set(data) - known)
-    if unknown:
-        raise RequestError(
-            f"The {what} has an unknown field '{unknown[0]}'; known are {', '.join(sorted(known))}."
-        )
-    return {name: value for name, value in data.items() if value is not None}
-
-
-def _check_types(what: str, fields: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
-    for name, value in fields.items():
-        kinds = types[name]
-        if isinstance(value, bool) != (kinds == (bool,)) or not isinstance(value, kinds):
-            expected = " or ".join(_TYPE_NAMES[kind] for kind in kinds)
-            found = _TYPE_NAMES.get(type(value), type(value).__name__)
-            raise RequestError(f"The {what}'s {name} must be {expected}, not {found}.")
 
 
 def _frame_range(name: str, value: Any) -> FrameRange:
     if isinstance(value, str):
         return FrameRange.parse(value)
-    start, end = _numbers(name, value, ("start", "end"))
-    return FrameRange(_whole(name, start), _whole(name, end))
+    start, end = numbers_of(name, value, ("start", "end"))
+    return FrameRange(whole_number(name, start), whole_number(name, end))
 
 
 def _speaker_point(value: Any) -> SpeakerPoint:
     if isinstance(value, str):
         return SpeakerPoint.parse(value)
-    frame, x, y = _numbers("speaker", value, ("frame", "x", "y"))
-    return SpeakerPoint(_whole("speaker", frame), float(x), float(y))
-
-
-def _numbers(name: str, value: Any, keys: tuple[str, ...]) -> list[int | float]:
-    """The numbers of `{"start": 1, "end": 2}` or `[1, 2]`, in the order of `keys`."""
-    items: list[Any] = [value.get(key) for key in keys] if isinstance(value, dict) else list(value)
-    numeric = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
-    if len(items) != len(keys) or not numeric or not all(abs(item) < 2**63 for item in items):
-        raise RequestError(f"The request's {name} must hold the numbers {', '.join(keys)}.")
-    return items
-
-
-def _whole(name: str, number: int | float) -> int:
-    if int(number) != number:
-        raise RequestError(f"The request's {name} holds {number}; give whole numbers.")
-    return int(number)
+    frame, x, y = numbers_of("speaker", value, ("frame", "x", "y"))
+    return SpeakerPoint(whole_number("speaker", frame), float(x), float(y))
