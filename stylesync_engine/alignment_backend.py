@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.face_model import FaceModel
-from stylesync_engine.faces import Detection, landmark_box
+from stylesync_engine.landmarker import Detection, landmark_box
 from stylesync_engine.landmarks68 import lift
 from stylesync_engine.request import ModelError
 
@@ -26,7 +26,7 @@ _SEEN = 0.2  # mean height of the 68 heat maps' peaks from which a face is there
 
 
 class FaceAlignmentLandmarker:
-    """A `faces.Landmarker`; `model` turns 68 landmarks into 468.
+    """A `landmarker.Landmarker`; `model` turns 68 landmarks into 468.
 
     `network` is a `face_alignment.FaceAlignment` for 3D landmarks; without one it is built.
     Raises ModelError where its weights are neither here nor can be fetched.

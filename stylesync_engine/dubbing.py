@@ -29,7 +29,7 @@ from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
 from stylesync_engine.detail import FineTexture
 from stylesync_engine.diffusion import load_schedulers
-from stylesync_engine.faces import Speaker, landmark_box, stretches
+from stylesync_engine.faces import Speaker, stretches
 from stylesync_engine.inputs import (
     check_request,
     describe_inputs,
@@ -39,6 +39,7 @@ from stylesync_engine.inputs import (
     probe_clip,
     reading_of,
 )
+from stylesync_engine.landmarker import landmark_box
 from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media import (
     ExrPart,

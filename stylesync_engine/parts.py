@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylesync_engine.face_model import MOUTH, FaceModel
-from stylesync_engine.faces import MESH_POINTS
+from stylesync_engine.landmarker import MESH_POINTS
 from stylesync_engine.models.autoencoder import (
     PAPER_VQ,
     AutoencoderSizes,

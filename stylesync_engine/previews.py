@@ -13,7 +13,8 @@ import numpy.typing as npt
 import soundfile
 
 from stylesync_engine.delivery import appearing
-from stylesync_engine.faces import MediaPipeLandmarker, is_cut
+from stylesync_engine.faces import is_cut
+from stylesync_engine.landmarker import MediaPipeLandmarker
 from stylesync_engine.media import probe_video, read_audio, read_audio_blocks, read_frames
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 

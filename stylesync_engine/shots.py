@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.face_model import FaceModel, ShotFit
-from stylesync_engine.faces import Landmarker, ShotFaces, Speaker, choose_speaker, follow_faces
+from stylesync_engine.faces import ShotFaces, Speaker, choose_speaker, follow_faces
+from stylesync_engine.landmarker import Landmarker
 from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth import Alignment
 from stylesync_engine.request import (

@@ -26,7 +26,8 @@ from stylesync_engine.bfm import (
 )
 from stylesync_engine.checkpoints import import_model, load_models, missing_parts, save_models
 from stylesync_engine.face_model import FACE_OVAL, LIPS, MOUTH, FaceModel, Pose
-from stylesync_engine.faces import EYE_LEFT, EYE_RIGHT, Detection, lip_gap
+from stylesync_engine.faces import lip_gap
+from stylesync_engine.landmarker import EYE_LEFT, EYE_RIGHT, Detection
 from stylesync_engine.request import ModelError
 
 Array = NDArray[np.float32]

@@ -11,22 +11,19 @@ import pytest
 from model_fixtures import jaw_field, make_face_model
 from numpy.typing import NDArray
 
-from stylesync_engine import faces
+from stylesync_engine import landmarker
 from stylesync_engine.faces import (
     SMALLEST_FACE,
-    Detection,
-    FaceDetector,
-    MediaPipeLandmarker,
     ShotFaces,
     Speaker,
     choose_speaker,
     follow_faces,
     is_cut,
-    landmark_box,
     lip_gap,
     smooth_landmarks,
     stretches,
 )
+from stylesync_engine.landmarker import Detection, FaceDetector, MediaPipeLandmarker, landmark_box
 from stylesync_engine.request import NoFaceError, SpeakerPoint
 
 Array = NDArray[np.float32]
@@ -213,7 +210,7 @@ def test_the_lip_gap_is_a_share_of_the_face_s_height() -> None:
 
 def test_tiles_cover_the_whole_picture() -> None:
     picture = np.zeros((1080, 1920, 3), np.uint8)
-    for tile, (x, y) in faces._tiles(picture):
+    for tile, (x, y) in landmarker._tiles(picture):
         tile[:] = 1
         assert picture[y, x].all()
     assert picture.all()
@@ -225,7 +222,7 @@ def test_of_overlapping_detections_the_surest_stays() -> None:
         Detection(np.array(box, np.float32), np.zeros((2, 2), np.float32), score)
         for box, score in zip(boxes, (0.7, 0.9, 0.8, 0.95), strict=True)
     ]
-    kept = faces._suppress_overlaps(found)
+    kept = landmarker._suppress_overlaps(found)
     assert [d.score for d in kept] == [0.95, 0.8]
 
 

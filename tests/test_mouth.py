@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from stylesync_engine.face_model import INNER_LIPS, JAW, LIPS, OUTER_LIPS, FaceModel, Pose
-from stylesync_engine.faces import EYE_LEFT, EYE_RIGHT
+from stylesync_engine.landmarker import EYE_LEFT, EYE_RIGHT
 from stylesync_engine.mouth import (
     CROP,
     EYE_DISTANCE,
