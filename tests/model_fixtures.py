@@ -55,6 +55,14 @@ def front_of_face() -> Array:
     return points.astype(np.float32)
 
 
+@pytest.fixture(scope="session")
+def face() -> Array:
+    """The same in a crop, in px."""
+    from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW
+
+    return front_of_face() * EYE_DISTANCE + np.array([CROP / 2, EYES_ROW], np.float32)
+
+
 def depth_of(points: Array) -> Array:
     """z (away from the camera) of points `[..., 2]` on the face: an egg with a nose."""
     x, y = points[..., 0], points[..., 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from clip_fixtures import MODELS, Ffmpeg, disk_of
 from stylesync_engine import dubbing
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.cli import main
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import (
@@ -32,10 +32,6 @@ Output = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("warm")
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def words(video: Path, speech: Path, output: Path, *more: str) -> list[str]:
     given = ["--video", str(video), "--speech", str(speech), "--output", str(output)]
     fixed = ["--models", MODELS, "--quality", "draft", "--codec", "ffv1", "--device", "cpu"]
@@ -44,7 +40,7 @@ def words(video: Path, speech: Path, output: Path, *more: str) -> list[str]:
 
 def refuse(capfd: Output, code: int, video: Path, speech: Path, folder: Path, *more: str) -> str:
     """Run the command, which must fail with `code`; its sentence."""
-    sources = {path: sha256(path) for path in (video, speech) if path.is_file()}
+    sources = {path: file_hash(path) for path in (video, speech) if path.is_file()}
     output = folder / "out" / "dub.mkv"
     output.parent.mkdir(exist_ok=True)
     capfd.readouterr()
@@ -55,7 +51,7 @@ def refuse(capfd: Output, code: int, video: Path, speech: Path, folder: Path, *m
     assert "Traceback" not in said[0]
     assert not output.exists()
     assert list(output.parent.iterdir()) == []
-    assert {path: sha256(path) for path in sources} == sources
+    assert {path: file_hash(path) for path in sources} == sources
     return said[0]
 
 

@@ -7,25 +7,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from model_fixtures import front_of_face
 from numpy.typing import NDArray
 
 from stylesync_engine.compositing import composite, match_seam
 from stylesync_engine.face_model import JAW
 from stylesync_engine.layouts import layout_of
-from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW, LOWER
+from stylesync_engine.mouth import CROP, LOWER
 from stylesync_engine.pixels import PixelImage
 
 Array = NDArray[np.float32]
 
 FORMATS = ["yuv420p", "yuv422p10le", "yuv444p12le", "rgb24", "gbrp16le"]
 SOFTNESS = 14.0  # px in the crop by which the matte may reach beyond the jaw
-
-
-@pytest.fixture(scope="module")
-def face() -> Array:
-    """Landmarks `[468, 2]` in crop px."""
-    return front_of_face() * EYE_DISTANCE + np.array([CROP / 2, EYES_ROW], np.float32)
 
 
 def similarity(scale: float, degrees: float, centre: tuple[float, float]) -> Array:

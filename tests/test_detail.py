@@ -8,24 +8,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from model_fixtures import front_of_face
 from numpy.typing import NDArray
 
 from stylesync_engine.appearance import ReferenceBank
 from stylesync_engine.compositing import place_crop
 from stylesync_engine.detail import FineTexture, cut_fine, magnification
-from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW, LOWER, cut_crop, magnify
+from stylesync_engine.mouth import CROP, LOWER, cut_crop, magnify
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import DubRequest, FrameRange, RequestError
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
-
-
-@pytest.fixture(scope="module")
-def face() -> Array:
-    """Landmarks `[468, 2]` in crop px."""
-    return front_of_face() * EYE_DISTANCE + np.array([CROP / 2, EYES_ROW], np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from stylesync_engine import dubbing
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.face_model import JAW
+from stylesync_engine.hashes import file_hash
 from stylesync_engine.media import Frame, probe_video, read_audio, read_frames
 from stylesync_engine.plan import Plan
 from stylesync_engine.request import (
@@ -42,10 +42,6 @@ def ask(video: Path, speech: Path, output: Path, frames: str | None, **options: 
         work=str(output.with_name(output.stem + ".work")),
         options=DubOptions(**settings),
     )
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def may_change(plan: Plan, position: int, height: int, width: int) -> NDArray[np.bool_]:
@@ -116,10 +112,10 @@ def test_a_short_dub(
     quality: str, models: Models, talking: Path, other_speech: Path, tmp_path: Path
 ) -> None:
     request = ask(talking, other_speech, tmp_path / "dub.mkv", "4:20", quality=quality)
-    before = sha256(talking), sha256(other_speech)
+    before = file_hash(talking), file_hash(other_speech)
     result = dubbing.dub(request, models)
     check_dub(request, result)
-    assert (sha256(talking), sha256(other_speech)) == before
+    assert (file_hash(talking), file_hash(other_speech)) == before
     assert result.changed == 16
     assert result.passed_through == ()
 
@@ -153,9 +149,9 @@ def test_another_seed_gives_another_picture(
 ) -> None:
     request = ask(talking, other_speech, tmp_path / "dub.mkv", "0:2", quality="good")
     dubbing.dub(request, models)
-    first = sha256(tmp_path / "dub.mkv")
+    first = file_hash(tmp_path / "dub.mkv")
     dubbing.dub(replace(request, options=replace(request.options, seed=1)), models)
-    assert sha256(tmp_path / "dub.mkv") != first
+    assert file_hash(tmp_path / "dub.mkv") != first
 
 
 def test_three_chunks_in_any_order_equal_one_run(
@@ -185,7 +181,7 @@ def test_a_new_output_name_needs_no_new_work(
     stages: list[str] = []
     dubbing.dub(renamed, models, lambda progress: stages.append(progress.stage))
     assert set(stages) == {"render", "assemble"}
-    assert sha256(tmp_path / "again.mkv") == sha256(tmp_path / "dub.mkv")
+    assert file_hash(tmp_path / "again.mkv") == file_hash(tmp_path / "dub.mkv")
 
 
 @pytest.mark.parametrize("stage", ["track", "render", "assemble"])

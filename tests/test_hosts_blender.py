@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from blender_case import PYTHON
 from timeline_material import read_number, write_clip, write_speech
 
-PYTHON = os.environ.get("STYLESYNC_BLENDER_PYTHON")
 SESSION = Path(__file__).with_name("blender_session.py")
 
 pytestmark = [

@@ -17,21 +17,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlt_case import PROJECTS
 from package_fixtures import without_ours
 from stylesync_plugin.formats import read_timeline
 from stylesync_plugin.mlt_project import playlists, read_document, text_of
 from stylesync_plugin.sources import path_of
-from timeline_material import play, played
+from timeline_material import needs_melt, play, played
 
 from stylesync_engine.media import probe_video
 
-PROJECTS = Path(__file__).with_name("projects")
 ZONE, LENGTH = (14, 34), 60
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed"),
+    needs_melt,
 ]
 
 

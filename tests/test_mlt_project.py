@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
@@ -20,13 +19,21 @@ from stylesync_plugin.placement import lay_out
 from stylesync_plugin.plan import PlanSettings, plan
 from stylesync_plugin.selecting import pick_by_marker
 from stylesync_plugin.write_back import remove
-from timeline_material import MarkingEngine, clip, play, read_number, timeline, track, write_clip
+from timeline_material import (
+    MarkingEngine,
+    clip,
+    needs_melt,
+    play,
+    read_number,
+    timeline,
+    track,
+    write_clip,
+)
 from timeline_material import write_speech as write_line
 
 from stylesync_engine.request import DubOptions, DubRequest, RequestError
 
 RATE = Fraction(25)
-needs_melt = pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
 
 
 @pytest.fixture(scope="module")

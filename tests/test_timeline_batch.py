@@ -30,6 +30,7 @@ from timeline_material import (
     clip,
     dissolve,
     gap,
+    needs_melt,
     play,
     ranged,
     read_number,
@@ -45,7 +46,6 @@ from stylesync_engine.request import Cancelled, DubRequest, MediaError, ModelErr
 
 RATE = Fraction(25)
 SPEAKERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "speakers"
-needs_melt = pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import opentimelineio as otio
+import pytest
 from stylesync_plugin.sources import PictureFacts, SoundFacts, url_of
 
 from stylesync_engine.media import Reading, VideoWriter, probe_video, read_audio, read_frames
@@ -20,6 +22,7 @@ from stylesync_engine.request import DubRequest, DubResult, MediaError, Progress
 RationalTime = otio.opentime.RationalTime
 TimeRange = otio.opentime.TimeRange
 Video, Audio = otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio
+needs_melt = pytest.mark.skipif(shutil.which("melt") is None, reason="melt is not installed")
 
 
 class MadeUpProbe:

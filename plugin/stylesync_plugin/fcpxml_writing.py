@@ -14,7 +14,7 @@ import opentimelineio as otio
 from stylesync_engine.request import RequestError
 from stylesync_plugin.placement import ZERO, duration, own_start, speed_of, timeline_rate
 from stylesync_plugin.sources import path_of, url_of
-from stylesync_plugin.times import EDGE, Span, exact_rate, seconds
+from stylesync_plugin.times import Span, exact_rate, frame_from, seconds
 
 AUDIO = otio.schema.TrackKind.Audio
 Transition = otio.schema.Transition
@@ -71,7 +71,7 @@ class _Writer:
         return project
 
     def _sequence(self, stack: Any, zero: Fraction) -> ET.Element:
-        length = self._frame(duration(stack) + own_start(stack))
+        length = frame_from(duration(stack) + own_start(stack), self.rate)
         sequence = ET.Element(
             "sequence", format=self._format(self.rate), duration=self._time(length),
             tcStart=_text(zero), tcFormat="NDF",
@@ -93,23 +93,23 @@ class _Writer:
     def _items(self, child: Any) -> list[_Item]:
         """The items of a track without its gaps; ends are rounded to frames, never lengths."""
         if not isinstance(child, otio.schema.Track):
-            return [_Item(child, 0, self._frame(duration(child)), ZERO)]
+            return [_Item(child, 0, frame_from(duration(child), self.rate), ZERO)]
         window = Span(ZERO, duration(child))
         moment = -own_start(child) if child.source_range is not None else ZERO
         items = []
         for entry in child:
             if isinstance(entry, Transition):
-                before = self._frame(moment - seconds(entry.in_offset))
-                after = self._frame(moment + seconds(entry.out_offset))
+                before = frame_from(moment - seconds(entry.in_offset), self.rate)
+                after = frame_from(moment + seconds(entry.out_offset), self.rate)
                 items.append(_Item(entry, before, after, moment))
                 continue
             span = Span(moment, moment + duration(entry))
             shown = span.meet(window)
             if shown and not isinstance(entry, otio.schema.Gap):
-                end = self._frame(shown.end)
+                end = frame_from(shown.end, self.rate)
                 if child.kind == AUDIO and end / self.rate > shown.end:
                     end -= 1
-                items.append(_Item(entry, self._frame(shown.start), end, moment))
+                items.append(_Item(entry, frame_from(shown.start, self.rate), end, moment))
             moment = span.end
         return [item for item in items if item.end > item.start]
 
@@ -258,9 +258,6 @@ class _Writer:
         name = f"r{len(self.known) + 1}"
         self.known[key] = name
         return name, ET.SubElement(self.resources, tag, {"id": name, **attributes})
-
-    def _frame(self, moment: Fraction) -> int:
-        return -((-(moment * self.rate - EDGE)) // 1)
 
     def _time(self, frames: int) -> str:
         return _text(frames / self.rate)

@@ -28,7 +28,7 @@ from stylesync_plugin.placement import (
     timeline_rate,
 )
 from stylesync_plugin.sources import EngineProbe, Library, Probe, path_of
-from stylesync_plugin.times import EDGE, seconds
+from stylesync_plugin.times import frame_from, seconds
 
 AUDIO = otio.schema.TrackKind.Audio
 Transition = otio.schema.Transition
@@ -91,7 +91,7 @@ class _Writer:
 
     def _stack(self, stack: Any) -> ET.Element:
         """A tractor with a track for each child; audio is mixed, pictures hide one another."""
-        length = max(1, self._frame(duration(stack) + own_start(stack)))
+        length = max(1, frame_from(duration(stack) + own_start(stack), self.rate))
         tracks = [(self._background(length), "")]
         has_audio = any(getattr(child, "kind", "") == AUDIO for child in stack)
         for child in stack:
@@ -141,10 +141,10 @@ class _Writer:
 
     def _entries(self, child: Any) -> Iterator[_Entry]:
         if not isinstance(child, otio.schema.Track):
-            yield self._part(child, ZERO, 0, self._frame(duration(child)))
+            yield self._part(child, ZERO, 0, frame_from(duration(child), self.rate))
             return
         shift = own_start(child) if child.source_range is not None else ZERO
-        end = self._frame(duration(child))
+        end = frame_from(duration(child), self.rate)
         for entry, start in self._of_track(list(child), shift):
             if start < 0 or start + entry.length > end:
                 entry, start = _trimmed(entry, start, end)
@@ -155,16 +155,16 @@ class _Writer:
         """Entries with their place; what lies inside a dissolve belongs to the dissolve."""
         moment = -shift
         if moment > 0:
-            yield _Entry("", 0, self._frame(moment)), 0
+            yield _Entry("", 0, frame_from(moment, self.rate)), 0
         for index, child in enumerate(children):
             if isinstance(child, Transition):
-                first = self._frame(moment - seconds(child.in_offset))
-                last = self._frame(moment + seconds(child.out_offset))
+                first = frame_from(moment - seconds(child.in_offset), self.rate)
+                last = frame_from(moment + seconds(child.out_offset), self.rate)
                 yield self._dissolve(children, index, moment, first, last), first
                 continue
             end = moment + duration(child)
-            start_frame = self._frame(moment + _offset(children, index - 1, "out_offset"))
-            end_frame = self._frame(end - _offset(children, index + 1, "in_offset"))
+            start_frame = frame_from(moment + _offset(children, index - 1, "out_offset"), self.rate)
+            end_frame = frame_from(end - _offset(children, index + 1, "in_offset"), self.rate)
             yield self._part(child, moment, start_frame, end_frame), start_frame
             moment = end
 
@@ -283,10 +283,6 @@ class _Writer:
     def _id(self, kind: str) -> str:
         self.count += 1
         return f"{kind}{self.count}"
-
-    def _frame(self, moment: Fraction) -> int:
-        """The first frame at a moment or after it."""
-        return -((-(moment * self.rate - EDGE)) // 1)
 
     def _rounded(self, moment: Fraction) -> int:
         """In-points off the grid go to the nearest frame, never before the file."""

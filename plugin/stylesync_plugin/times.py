@@ -62,6 +62,11 @@ def rational_time(moment: Fraction, rate: Fraction) -> RationalTime:
     return RationalTime(float(value), float(rate))
 
 
+def frame_range(start: int, length: int, rate: Fraction) -> TimeRange:
+    """So many frames from the frame `start`."""
+    return TimeRange(RationalTime(start, float(rate)), RationalTime(length, float(rate)))
+
+
 def frame_at(moment: Fraction, rate: Fraction) -> int:
     """The frame that is shown at a moment: frame k covers [k / rate, (k + 1) / rate)."""
     return math.floor(moment * rate + EDGE)

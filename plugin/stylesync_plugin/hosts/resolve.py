@@ -30,7 +30,6 @@ from stylesync_plugin.hosts.resolve_items import (
     Kind,
     clip_of,
     first_of,
-    frames_of,
     has_marker,
     path_shown_by,
     rate_of,
@@ -38,7 +37,7 @@ from stylesync_plugin.hosts.resolve_items import (
 )
 from stylesync_plugin.jobs import Pick
 from stylesync_plugin.placement import METADATA, own_start
-from stylesync_plugin.times import RationalTime, exact_rate, seconds
+from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
 
 if TYPE_CHECKING:
     from fusionscript import (
@@ -178,7 +177,7 @@ class ResolveTimeline:
         for item in items:
             start = int(item.GetStart(False))
             if start > end:
-                track.append(otio.schema.Gap(source_range=frames_of(0, start - end, self.rate)))
+                track.append(otio.schema.Gap(source_range=frame_range(0, start - end, self.rate)))
             track.append(clip_of(item, kind, self.rate))
             end = start + int(item.GetDuration(False))
         return track

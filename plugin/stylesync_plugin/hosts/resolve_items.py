@@ -10,7 +10,7 @@ import opentimelineio as otio
 
 from stylesync_plugin.placement import METADATA
 from stylesync_plugin.sources import url_of
-from stylesync_plugin.times import RationalTime, TimeRange, exact_rate
+from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, frame_range
 
 if TYPE_CHECKING:
     from fusionscript import MediaPoolItem, TimelineItem
@@ -27,12 +27,12 @@ def clip_of(item: TimelineItem, kind: Kind, rate: Fraction) -> Any:
     length = int(item.GetDuration(False))
     if media is None or not path_shown_by(item):
         title = otio.schema.GeneratorReference(generator_kind="resolve")
-        return otio.schema.Clip(item.GetName(), title, frames_of(0, length, rate))
+        return otio.schema.Clip(item.GetName(), title, frame_range(0, length, rate))
     fps = rate_of(media) or rate
     first = int(item.GetSourceStartFrame()) - first_of(media)
     source = TimeRange(RationalTime(first, float(fps)), RationalTime(length, float(rate)))
     frames = str(media.GetClipProperty("Frames"))
-    available = frames_of(0, int(frames), fps) if frames.isdecimal() else None
+    available = frame_range(0, int(frames), fps) if frames.isdecimal() else None
     reference = otio.schema.ExternalReference(url_of(path_shown_by(item)), available)
     clip = otio.schema.Clip(item.GetName(), reference, source)
     clip.enabled = item.GetClipEnabled()
@@ -49,10 +49,6 @@ def _speed(item: TimelineItem, expected: Fraction) -> float:
     """Source frames a frame; two frames are within what the versions differ by."""
     shown = int(item.GetSourceEndFrame()) - int(item.GetSourceStartFrame()) + 1
     return 1.0 if abs(shown - expected) <= 2 else float(shown / expected)
-
-
-def frames_of(start: int, length: int, rate: Fraction) -> TimeRange:
-    return TimeRange(RationalTime(start, float(rate)), RationalTime(length, float(rate)))
 
 
 def _media_of(item: TimelineItem) -> MediaPoolItem | None:

@@ -21,7 +21,7 @@ from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.hosts.media_files import file_of, reference_to
 from stylesync_plugin.jobs import Pick
 from stylesync_plugin.placement import METADATA, own_start
-from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, seconds
+from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
 
 KINDS = {"MOVIE": otio.schema.TrackKind.Video, "SOUND": otio.schema.TrackKind.Audio}
 
@@ -100,7 +100,9 @@ class StripsFile:
         end = origin
         for strip in strips:
             if strip["start"] > end:
-                track.append(otio.schema.Gap(source_range=_range(0, strip["start"] - end, rate)))
+                track.append(
+                    otio.schema.Gap(source_range=frame_range(0, strip["start"] - end, rate))
+                )
             track.append(_clip(strip, rate))
             end = strip["end"]
         return track
@@ -189,17 +191,15 @@ def _by_track(strips: Sequence[Strip]) -> Iterator[tuple[tuple[str, int], list[S
 def _clip(strip: Strip, rate: Fraction) -> Any:
     clip = otio.schema.Clip(
         strip["name"],
-        reference_to(strip["path"], strip.get("number"), _range(0, strip["frames"], rate), rate),
-        _range(strip["first"], strip["end"] - strip["start"], rate),
+        reference_to(
+            strip["path"], strip.get("number"), frame_range(0, strip["frames"], rate), rate
+        ),
+        frame_range(strip["first"], strip["end"] - strip["start"], rate),
     )
     clip.enabled = not strip["mute"]
     if strip.get("record"):
         clip.metadata[METADATA] = json.loads(strip["record"])
     return clip
-
-
-def _range(start: int, length: int, rate: Fraction) -> TimeRange:
-    return TimeRange(RationalTime(start, float(rate)), RationalTime(length, float(rate)))
 
 
 def _channel_below(tracks: Sequence[Any]) -> int:
