@@ -285,7 +285,8 @@ def _assemble_plan(
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
-    times = magnification(shot.alignment.matrices[shown])
+    draft = job.request.options.quality == "draft"  # a preview, which should come soon
+    times = 1 if draft else magnification(shot.alignment.matrices[shown])
     bank, tone, covers = _references(job, shot, style, times)
     hidden = np.stack([covers[int(index)] for index in shown])
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
