@@ -1,4 +1,4 @@
-"""The diffusion process in one home: noise schedule, training target, samplers.
+"""The diffusion process in one home: noise schedule, forward process, samplers.
 
 Training and inference take the same schedule from here, on diffusers' schedulers, so that they
 cannot drift apart. Loading these takes seconds, so they are imported where they are needed;

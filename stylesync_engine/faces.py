@@ -22,12 +22,10 @@ from stylesync_engine.landmarker import (
     landmark_box,
     overlap,
 )
-from stylesync_engine.request import NoFaceError, SpeakerPoint
+from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
-
-SMALLEST_FACE = 48  # px of face width below which a dub could not look right
 
 LIP_TOP, LIP_BOTTOM = 13, 14  # inner lips, middle
 FOREHEAD, CHIN = 10, 152

@@ -1,4 +1,5 @@
-"""What the front doors say: progress, results and errors, for a person or for a program."""
+"""What the front doors share: how they are called, and what they say of progress, results and
+errors, for a person or for a program."""
 
 from __future__ import annotations
 

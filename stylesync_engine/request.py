@@ -33,6 +33,7 @@ from stylesync_engine.plain_data import (
 )
 
 __all__ = [
+    "SMALLEST_FACE",
     "WITHOUT_ALPHA",
     "Cancelled",
     "Codec",
@@ -72,6 +73,7 @@ Credentials = Literal["auto", "off", "test"]
 Mark = Literal["none", "metadata"]
 Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 
+SMALLEST_FACE = 48  # px of face width below which a dub could not look right, and is refused
 WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
 
 _A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)

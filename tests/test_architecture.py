@@ -163,6 +163,7 @@ def test_the_public_names_of_the_request() -> None:
         "Quality",
         "RequestError",
         "Sampler",
+        "SMALLEST_FACE",
         "SpeakerPoint",
         "Stage",
         "StyleReading",

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from stylesync_engine import landmarker
 from stylesync_engine.faces import (
-    SMALLEST_FACE,
     ShotFaces,
     Speaker,
     choose_speaker,
@@ -24,7 +23,7 @@ from stylesync_engine.faces import (
     stretches,
 )
 from stylesync_engine.landmarker import Detection, FaceDetector, MediaPipeLandmarker, landmark_box
-from stylesync_engine.request import NoFaceError, SpeakerPoint
+from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]

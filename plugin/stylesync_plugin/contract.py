@@ -2,6 +2,7 @@
 
 from stylesync_engine import __version__
 from stylesync_engine.request import (
+    SMALLEST_FACE,
     Cancelled,
     Codec,
     Credentials,
@@ -22,6 +23,7 @@ from stylesync_engine.request import (
 from stylesync_engine.studio import Studio, read_studio
 
 __all__ = [
+    "SMALLEST_FACE",
     "Cancelled",
     "Codec",
     "Credentials",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stylesync_engine.diffusion import PAPER_SAMPLING, Sampling
+from stylesync_engine.diffusion import Sampling
+from stylesync_engine.model_folders import SAMPLINGS
 from stylesync_engine.models.autoencoder import AutoencoderSizes
 from stylesync_engine.models.lip_motion import LipMotionSizes
 from stylesync_engine.models.renderer import PAPER_SIZES, RendererSizes
@@ -91,7 +92,7 @@ _PAPER = Preset(
         lacking=0.0,
     ),
     style_reading="network",
-    samplings={"good": Sampling("dpmpp", 15), "best": PAPER_SAMPLING},
+    samplings=SAMPLINGS["epsilon"],
 )
 _TINY = Preset(
     name="tiny",

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from PySide6.QtCore import QCoreApplication
+from stylesync_plugin.contract import SMALLEST_FACE
 from stylesync_plugin.times import Span
 
 from stylesync_ui.dub_wish import DubWish
@@ -17,7 +18,6 @@ Level = Literal["error", "todo", "warning", "hint"]
 
 SHORTEST_STYLE = Fraction(2)
 GOOD_STYLE = Fraction(10)
-SMALLEST_FACE = 48.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ShownClip:
 class Findings:
     """What is known of the media so far; None where it is not known yet.
 
-    `faces` are counts and `face_widths` px of the sampled frames; `cuts` are timeline seconds
+    `faces` are counts in the sampled frames, and `face_width` is px; `cuts` are timeline seconds
     written as time codes. `studio_error` says why the studio's settings cannot be followed.
     """
 
@@ -148,8 +148,9 @@ def _of_faces(wish: DubWish, found: Findings) -> list[Problem]:
         text = tr("The face is not seen all the time; such frames stay as they are.")
         problems.append(Problem("speaker", "hint", text))
     if found.face_width is not None and found.face_width < SMALLEST_FACE:
-        text = tr("The face is only {px:.0f} px wide; 48 px are needed.")
-        problems.append(Problem("speaker", "error", text.format(px=found.face_width)))
+        text = tr("The face is only {px:.0f} px wide; {least} px are needed.")
+        said = text.format(px=found.face_width, least=SMALLEST_FACE)
+        problems.append(Problem("speaker", "error", said))
     if max(found.faces) > 1 and wish.speaker is None:
         text = tr("Several people are seen; click the one to dub in the viewer.")
         problems.append(Problem("speaker", "warning", text))
