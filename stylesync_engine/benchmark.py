@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from stylesync_engine.checkpoints import load_models
+from stylesync_engine.diffusion import load_schedulers
 from stylesync_engine.dubbing import dub
 from stylesync_engine.request import DubOptions, DubRequest, DubResult, Progress, RequestError
 
@@ -37,6 +38,8 @@ def measure(
     """
     started = time.perf_counter()
     models = load_models(options.models, options.device)
+    if options.quality != "draft":
+        load_schedulers()
     loaded = time.perf_counter() - started
     memory = _MemoryWatch(on_progress)
     memory.note("start-up")

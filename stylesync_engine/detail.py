@@ -23,7 +23,7 @@ from stylesync_engine.request import RequestError
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
-_ENOUGH = 1.1  # px of the picture in a px of the crop that are not missed
+_ENOUGH = 1.4  # px of the picture in a px of the crop that are not missed
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
 _ALIKE = 0.06  # 0..1, differences above mean that rendering and reference show different things
 _SLOW_SIGMA = 6.0  # px of the crop: slower differences are light

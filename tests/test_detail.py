@@ -69,7 +69,7 @@ def error(some: Array, other: Array) -> float:
     return float(np.sqrt(np.square(some - other)[16:-16, 16:-16].mean()))
 
 
-@pytest.mark.parametrize(("size", "times"), [(0.5, 1), (1.0, 1), (1.2, 1), (1.3, 2), (2.1, 2),
+@pytest.mark.parametrize(("size", "times"), [(0.5, 1), (1.0, 1), (1.3, 1), (1.5, 2), (2.1, 2),
                                              (2.4, 3), (9.0, 4)])  # fmt: skip
 def test_crops_are_as_fine_as_the_face_is_large(size: float, times: int) -> None:
     assert magnification(np.stack([scaled(size)] * 3)) == times
