@@ -14,20 +14,16 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stylesync_engine.burn_in import burn_in
 from stylesync_engine.checkpoints import Models, load_models
-from stylesync_engine.compositing import PlacedCrop, place_crop
 from stylesync_engine.consent import check_consent
-from stylesync_engine.detail import FineTexture
+from stylesync_engine.delivered_frames import delivered_frames
 from stylesync_engine.diffusion import load_schedulers
 from stylesync_engine.faces import Speaker, stretches
 from stylesync_engine.inputs import (
@@ -37,24 +33,18 @@ from stylesync_engine.inputs import (
     fingerprint,
     name_difference,
     probe_clip,
-    reading_of,
 )
 from stylesync_engine.landmarker import landmark_box
-from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media import (
-    ExrPart,
-    Frame,
     VideoInfo,
     VideoWriter,
     duration_of,
     probe_video,
     read_frames,
 )
-from stylesync_engine.overlay import lift_changes, overlay_layout
-from stylesync_engine.pixels import black_picture
+from stylesync_engine.overlay import overlay_layout
 from stylesync_engine.plan import (
     Plan,
-    load_window,
     note_request,
     remove_other_windows,
     window_device,
@@ -67,7 +57,6 @@ from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress
 from stylesync_engine.shots import find_faces
 from stylesync_engine.soundtrack import lay_sound
 from stylesync_engine.timecode import advance_timecode
-from stylesync_engine.vfx import compositing_layers
 
 OnProgress = Callable[[Progress], None]
 
@@ -181,7 +170,7 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
             delivery.place, like, request.options.codec, sound.speech, sound.others
         ) as writer,
     ):
-        delivered = _delivered_frames(plan, work, like, writer.layout)
+        delivered = delivered_frames(plan, work, like, writer.layout)
         for done, parts in enumerate(delivered, start=1):
             writer.write(*parts)
             clock(Progress("assemble", done, len(plan.frames)))
@@ -194,63 +183,6 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
         loudness=sound.loudness,
         warnings=(*result.warnings, *sound.warnings),
     )
-
-
-def composited_frames(
-    plan: Plan, work: Path, overlay: PixelLayout | None = None
-) -> Iterator[Frame]:
-    """The range's frames with the rendered mouths put in; others pass through untouched.
-
-    With a layout for an overlay, the changes alone; what is untouched is transparent.
-    """
-    for frame, crop, _ in _placed_crops(plan, work):
-        image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
-        if crop is not None:
-            image = frame.image.blend_region(*crop)
-            if overlay is not None:
-                image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
-        yield frame.with_image(image)
-
-
-def _delivered_frames(
-    plan: Plan, work: Path, like: VideoInfo, layout: PixelLayout
-) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
-    """What the delivery writes of each frame, in the writer's layout; `like` is the range."""
-    delivery = plan.request.options.delivery
-    if delivery != "vfx":
-        overlay = layout if delivery == "overlay" else None
-        frames = composited_frames(plan, work, overlay)
-        if plan.request.options.burn_in:
-            frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
-        yield from ((frame,) for frame in frames)
-        return
-    for frame, crop, matrix in _placed_crops(plan, work):
-        part = compositing_layers(frame.image, layout, crop, matrix)
-        image = frame.image if crop is None else frame.image.blend_region(*crop)
-        yield frame.with_image(image), [part]
-
-
-def _placed_crops(
-    plan: Plan, work: Path
-) -> Iterator[tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]]:
-    """The range's source frames, times and numbers from its start, and what is to be put in where
-    the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
-    rendered, refine = _rendered_frames(plan, work), FineTexture(plan, work)
-    position = {int(frame): i for i, frame in enumerate(plan.shown)}
-    video = plan.request.video
-    first: Fraction | None = None
-    for frame in read_frames(video, plan.frames, reading_of(plan.request, video)):
-        first = frame.time if first is None else first
-        index = frame.index - plan.frames.start
-        moved = Frame(index, frame.time - first, frame.duration, frame.image)
-        if index not in position:
-            yield moved, None, None
-            continue
-        i = position[index]
-        matrix = plan.matrices[i]
-        lower = refine(next(rendered), i)
-        crop = place_crop(lower, matrix, plan.before[i], plan.after[i], plan.hidden[i])
-        yield moved, crop, matrix
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
@@ -336,17 +268,6 @@ def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
     return replace(
         info, frames=len(frames), timecode=timecode, duration=duration, first_number=number
     )
-
-
-def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
-    for window in plan.windows:
-        rendered = load_window(work, window, plan.identity)
-        if rendered is None:
-            raise RequestError(
-                f"Rendered frames in '{work}' were damaged and are taken away;"
-                " run the same command, or stylesync-engine render, again."
-            )
-        yield from rendered.astype(np.float32)
 
 
 def _result(

@@ -48,13 +48,17 @@ from stylesync_engine.request import (
 )
 from stylesync_engine.shots import FollowedShot, OnProgress, check_range, follow_shot
 from stylesync_engine.speech import FEATURE_RATE, SAMPLE_RATE
-from stylesync_engine.style import ClosedFormReading, NetworkReading, StyleReference
+from stylesync_engine.style import (
+    LEAST_REFERENCE,
+    ClosedFormReading,
+    NetworkReading,
+    StyleReference,
+)
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 LEAST_STYLE = 64  # frames at 25 Hz that make a style reference
-_LEAST_USABLE = 8  # frames at 25 Hz below which nothing can be read
 _STYLE_REACH = 750  # frames before and after the range that may serve as the shot's own style
 
 
@@ -274,7 +278,7 @@ def _at_feature_rate(
         source = shot.frames.start + nearest
         outside = usable & ((source < dubbed.start) | (source >= dubbed.end))
         usable = outside if outside.sum() >= LEAST_STYLE else usable
-    if usable.sum() < _LEAST_USABLE:
+    if usable.sum() < LEAST_REFERENCE:
         return None
     return StyleReference(features, motion.astype(np.float32), usable)
 

@@ -22,7 +22,7 @@ from stylesync_engine.models.lip_motion import LipMotionNetwork
 Array = NDArray[np.float32]
 
 PAPER_REFERENCE = 256  # n of the paper: 10 s
-LEAST_REFERENCE = 8  # frames
+LEAST_REFERENCE = 8  # frames at 25 Hz below which nothing can be read
 _MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve grow with the square
 _ASKED_AT_ONCE = 256  # frames, so that a long shot takes no more memory than a short one
 
