@@ -2,7 +2,7 @@
 
     python packaging/encode_table.py [--clips DIR] [--only NAME] [--output packaging/encodes.md]
 
-Each row is made by ffmpeg from a clip of a person who speaks, dubbed at draft quality, and
+Each row is made by ffmpeg from a clip of a person who speaks, dubbed at good quality, and
 compared with what was given by `stylesync_engine.comparing`; the overlay of the same dub is laid
 over its source and compared with the composite. Needs the ffmpeg and melt programs.
 """
@@ -164,7 +164,7 @@ def measure(encode: Encode, clip: Path, folder: Path, models: Models) -> Row:
     request = DubRequest(
         str(source), str(DEMO / "line.wav"), str(composite), frames=FRAMES, work=str(work),
         options=DubOptions(
-            quality="draft", codec=encode.codec, device="cpu", rate=str(READING.rate),
+            quality="good", codec=encode.codec, device="cpu", rate=str(READING.rate),
             deinterlace=READING.deinterlace,
         ),
     )  # fmt: skip
@@ -349,7 +349,7 @@ def describe(lines: dict[str, str], clip: Path) -> str:
 
 def notes(clip: Path) -> Iterator[str]:
     yield f"Made by `make encode-table` from frames {FRAMES} of encodes of `{clip.name}`: each is"
-    yield "dubbed at draft quality, delivered, and compared with what was given. Bold is what"
+    yield "dubbed at good quality, delivered, and compared with what was given. Bold is what"
     yield "differs. Colour tags are primaries/transfer/matrix by their numbers in ITU-T H.273,"
     yield "then range and pixel shape. Differences are in code values of the delivered depth; where"
     yield "fewer bits were given, or the codec takes fewer, once more with both rounded to these:"

@@ -61,6 +61,7 @@ class Movie:
         codec: Codec,
         layout: PixelLayout,
         tracks: Sequence[Track],
+        proved: bool,
     ) -> None:
         self._suffix = suffix = draft.suffix.lower()
         self._like, self._layout = like, layout
@@ -73,13 +74,13 @@ class Movie:
         self._container.flags |= bitexact.value
         self._proof: ProresProof | None = None
         self._unproved: deque[VideoFrame] = deque()
-        self._picture = self._add_picture(codec)
+        self._picture = self._add_picture(codec, proved)
         self._sounds = [SoundStream(self._container, suffix, track) for track in tracks]
         self._start: Fraction | None = None
         self._count = 0
         self._durations: dict[int, int] = {}
 
-    def _add_picture(self, codec: Codec) -> Any:
+    def _add_picture(self, codec: Codec, proved: bool) -> Any:
         encoder, options = _ENCODERS[codec]
         like, name = self._like, self._layout.format
         options = dict(options)
@@ -96,10 +97,11 @@ class Movie:
         if encoder == "libx265" and self._suffix != ".mkv":
             stream.codec_context.codec_tag = "hvc1"  # what players of .mov and .mp4 look for
         if encoder == "prores_ks":
-            again: Any = av.CodecContext.create(encoder, "w")
-            again.options = options
-            self._set_up(again)
-            self._proof = ProresProof(again)
+            if proved:
+                again: Any = av.CodecContext.create(encoder, "w")
+                again.options = options
+                self._set_up(again)
+                self._proof = ProresProof(again)
             # Frames side by side: half the time, the same bytes.
             stream.codec_context.thread_type = "AUTO"
         for key, value in (("timecode", like.timecode), ("reel_name", like.reel)):
