@@ -8,6 +8,7 @@ cannot drift apart. Loading these takes seconds, so they are imported where they
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,7 @@ Spacing = Literal["leading", "trailing"]
 
 TRAIN_STEPS = 1000  # T' of the paper
 _FEW_STEPS = 50
+_LOADING = threading.Lock()
 _MOST_STEPS = TRAIN_STEPS // 2  # finer ones cannot be spaced evenly from the first to the last
 _BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"}
 
@@ -47,16 +49,22 @@ class Sampling:
 PAPER_SAMPLING = Sampling()
 
 
-def load_schedulers() -> None:
-    """Import the schedulers, so that the first frame need not wait for them."""
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler  # noqa: F401
+def load_schedulers() -> tuple[type[DDIMScheduler], type[DPMSolverMultistepScheduler]]:
+    """The schedulers' classes; called early, the first frame need not wait for them.
+
+    One thread at a time: diffusers exchanges its own module while it loads, and another thread that
+    asks for it meanwhile is left with one that lacks every name.
+    """
+    with _LOADING:
+        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
+    return DDIMScheduler, DPMSolverMultistepScheduler
 
 
 def _scheduler(prediction: Prediction, spacing: Spacing = "leading") -> DDIMScheduler:
     """The process of Eq. 6: T' = 1000, beta .0015 to .0195, scaled linear."""
-    from diffusers import DDIMScheduler
-
-    return DDIMScheduler(
+    ddim, _ = load_schedulers()
+    return ddim(
         num_train_timesteps=TRAIN_STEPS,
         **_BETAS,
         prediction_type=prediction,
@@ -121,9 +129,8 @@ def _sampler(
         # The paper's steps count from the clean end, so that few of them would not reach the noise.
         spacing: Spacing = "leading" if total >= _FEW_STEPS else "trailing"
         return _scheduler(prediction, spacing)
-    from diffusers import DPMSolverMultistepScheduler
-
-    return DPMSolverMultistepScheduler(
+    _, multistep = load_schedulers()
+    return multistep(
         num_train_timesteps=TRAIN_STEPS,
         **_BETAS,
         prediction_type=prediction,
