@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
-MOST_REFERENCES = 240  # crops kept in memory: 45 MiB
+MOST_REFERENCES = 192  # crops kept in memory: 36 MiB
 _EASE = 1  # frames before and after a mouth that is lacking
 _MOST_CLOSED = 3.0  # px that the mesh may see between closed lips
 FADE = 2  # frames before and after a jump over which references are mixed

@@ -27,6 +27,7 @@ _FOREIGN = (25.0, 5.0)  # code values, and times a place's usual change, that sk
 _DOUBTFUL = (18.0, 4.0)  # the same beside what is foreign
 _LEAST_SHARE = 0.09  # of the places; 215 clips without hands stay below .06
 _REACH = 11.0  # px around a place that belong to it
+_AT_ONCE = 128  # frames, so that a long shot takes little more memory than a short one
 _FEWEST = 12  # frames that a median needs
 
 
@@ -69,10 +70,13 @@ def find_hidden(colours: Image, places: Array) -> Image:
     light = np.median(change[:, ~low], axis=1, keepdims=True).astype(np.int16)
     change, places = change[:, low] - light, places[:, low]
     usual = np.maximum(1.48 * np.median(np.abs(change), axis=0), _LEAST_NOISE)
-    size = np.linalg.norm(change, axis=2)
-    times = np.linalg.norm(change / usual.astype(np.float32), axis=2) / np.sqrt(3)
-    foreign = (size > _FOREIGN[0]) & (times > _FOREIGN[1])
-    doubtful = (size > _DOUBTFUL[0]) & (times > _DOUBTFUL[1])
+    foreign, doubtful = np.empty((2, *change.shape[:2]), bool)
+    for first in range(0, len(change), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        size = np.linalg.norm(change[some], axis=2)
+        times = np.linalg.norm(change[some] / usual.astype(np.float32), axis=2) / np.sqrt(3)
+        foreign[some] = (size > _FOREIGN[0]) & (times > _FOREIGN[1])
+        doubtful[some] = (size > _DOUBTFUL[0]) & (times > _DOUBTFUL[1])
     for frame in np.flatnonzero(foreign.mean(axis=1) > _LEAST_SHARE):
         hidden[frame] = _cover(places[frame], foreign[frame], doubtful[frame])
     return hidden
