@@ -25,8 +25,6 @@ Image = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 MOST_REFERENCES = 192  # crops kept in memory: 36 MiB
-_EASE = 1  # frames before and after a mouth that is lacking
-_MOST_CLOSED = 3.0  # px that the mesh may see between closed lips
 FADE = 2  # frames before and after a jump over which references are mixed
 
 _JUMP, _STEP = 1.6, 0.05  # px of mean lip distance that a jump, a step to a neighbour, may cost
@@ -36,6 +34,10 @@ _INNER_UPPER, _INNER_LOWER = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402)
 TOP = LOWER - 32  # px, first row of the crop that a warped reference is needed in
 _COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a pixel pair
 _TONE_WEIGHT = 0.03  # px per 8-bit code value
+_EASE = 1  # frames before and after a mouth that is lacking
+_MOST_CLOSED = 3.0  # px that the mesh may see between closed lips
+_MISSED, _ALL_MISSED = 0.7, 1.2  # px of opening from which a reference is too closed, wholly so
+_ENOUGH, _TOO_LITTLE = 0.5, 0.4  # of the wanted opening that a warp can widen, and cannot
 _FOLD = 5  # px that folds of the mesh are not wider than
 _RING = 8  # fixed points a side on the crop's border
 
@@ -272,9 +274,9 @@ def lacking_mouths(wanted: Array, shown: Array, bank: ReferenceBank) -> Array:
     count in part, so that nothing jumps.
     """
     rest = min(float(np.quantile(lip_openings(bank.points).mean(axis=1), 0.02)), _MOST_CLOSED)
-    missed = np.clip((wanted - shown - 0.7) / 0.5, 0, 1)
+    missed = np.clip((wanted - shown - _MISSED) / (_ALL_MISSED - _MISSED), 0, 1)
     open_part = (shown - rest) / np.maximum(wanted - rest, 1e-3)
-    lacking = missed * np.clip((0.5 - open_part) / 0.1, 0, 1)
+    lacking = missed * np.clip((_ENOUGH - open_part) / (_ENOUGH - _TOO_LITTLE), 0, 1)
     reach = 2 * _EASE + 1
     widest = maximum_filter1d(lacking, reach, mode="nearest")
     return np.asarray(uniform_filter1d(widest, reach, mode="nearest"), np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.mouth import CROP, LOWER, contour_matte, magnify
-from stylesync_engine.pixels import Box, PixelImage
+from stylesync_engine.pixels import Box
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -41,28 +41,14 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
     )
 
 
-def composite(
-    image: PixelImage,
-    rendered: Array,
-    matrix: Array,
-    before: Array,
-    after: Array,
-    hidden: Image | None = None,
-) -> PixelImage:
-    """The frame with the rendered lower half `[128 t, 256 t, 3]` 0..1 put back.
-
-    `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`; `hidden` `[16, 32]` as
-    in `find_hidden`. Pixels outside the matte are the source's, bit for bit.
-    """
-    return image.blend_region(*place_crop(rendered, matrix, before, after, hidden))
-
-
 def place_crop(
     rendered: Array, matrix: Array, before: Array, after: Array, hidden: Image | None = None
 ) -> PlacedCrop:
-    """The rendered lower half in the picture: its box, colours `[h, w, 3]` and matte `[h, w]`.
+    """The rendered lower half `[128 t, 256 t, 3]` 0..1 in the picture: its box, colours
+    `[h, w, 3]` and matte `[h, w]`.
 
-    Arguments as in `composite`; the box may reach beyond the picture.
+    `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`; `hidden` `[16, 32]` as
+    in `find_hidden`. The box may reach beyond the picture.
     """
     box, shown = place_matte(matrix, before, after, hidden)
     colours = cv2.warpAffine(

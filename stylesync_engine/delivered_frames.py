@@ -22,6 +22,24 @@ from stylesync_engine.request import RequestError
 from stylesync_engine.vfx import compositing_layers
 
 
+class CropPlacer:
+    """Puts a plan's rendered lower halves where they belong in the picture."""
+
+    def __init__(self, plan: Plan, work: Path) -> None:
+        self._plan, self._refine = plan, FineTexture(plan, work)
+
+    def __call__(self, rendered: NDArray[np.float32], position: int) -> PlacedCrop:
+        """What of the frame at this position of the plan changes, of its `[128, 256, 3]` 0..1."""
+        plan = self._plan
+        return place_crop(
+            self._refine(rendered, position),
+            plan.matrices[position],
+            plan.before[position],
+            plan.after[position],
+            plan.hidden[position],
+        )
+
+
 def delivered_frames(
     plan: Plan, work: Path, like: VideoInfo, layout: PixelLayout
 ) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
@@ -61,7 +79,7 @@ def _placed_crops(
 ) -> Iterator[tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]]:
     """The range's source frames, times and numbers from its start, and what is to be put in where
     the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
-    rendered, refine = _rendered_frames(plan, work), FineTexture(plan, work)
+    rendered, place = _rendered_frames(plan, work), CropPlacer(plan, work)
     position = {int(frame): i for i, frame in enumerate(plan.shown)}
     video = plan.request.video
     first: Fraction | None = None
@@ -73,10 +91,7 @@ def _placed_crops(
             yield moved, None, None
             continue
         i = position[index]
-        matrix = plan.matrices[i]
-        lower = refine(next(rendered), i)
-        crop = place_crop(lower, matrix, plan.before[i], plan.after[i], plan.hidden[i])
-        yield moved, crop, matrix
+        yield moved, place(next(rendered), i), plan.matrices[i]
 
 
 def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:

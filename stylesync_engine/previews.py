@@ -120,13 +120,12 @@ def rendered(
 
     Frames count from the start of the dub's range. Raises RequestError where there is no plan yet.
     """
-    from stylesync_engine.compositing import composite
-    from stylesync_engine.detail import FineTexture
+    from stylesync_engine.delivered_frames import CropPlacer
     from stylesync_engine.plan import WINDOW, Plan, load_window
 
     plan = Plan.load(work)
-    refine = FineTexture(plan, work)
-    place = {int(frame): position for position, frame in enumerate(plan.shown)}
+    place = CropPlacer(plan, work)
+    positions = {int(frame): position for position, frame in enumerate(plan.shown)}
     start = plan.frames.start
     for stretch in _stretches(sorted({f for f in frames if 0 <= f < len(plan.frames)})):
         for frame in read_frames(
@@ -135,21 +134,14 @@ def rendered(
             index = frame.index - start
             if index not in stretch:
                 continue
-            if index in place:
-                i = place[index]
+            if index in positions:
+                i = positions[index]
                 window = plan.windows[i // WINDOW]
                 crops = load_window(work, window, plan.identity)
                 if crops is None:
                     continue
-                crop = refine(crops[i - window.start].astype(np.float32), i)
-                image = composite(
-                    frame.image,
-                    crop,
-                    plan.matrices[i],
-                    plan.before[i],
-                    plan.after[i],
-                    plan.hidden[i],
-                )
+                crop = place(crops[i - window.start].astype(np.float32), i)
+                image = frame.image.blend_region(*crop)
                 frame = frame.with_image(image)
             path = folder / f"frame_{index:06d}.png"
             write_png(path, reduce_to_height(frame.to_rgb(), height))

@@ -132,7 +132,8 @@ class Diffusion:
 
     def __init__(self, plan: Plan, models: Models, draft: AlignedReference) -> None:
         sizes = models.renderer.sizes
-        noise = shared_noise((sizes.latent_channels, sizes.rows, 64), plan.request.options.seed)
+        shape = sizes.latent_channels, sizes.rows, LATENT_SIDE
+        noise = shared_noise(shape, plan.request.options.seed)
         face = draft.face(_typical(plan))[None]
         object.__setattr__(self, "models", models)
         object.__setattr__(self, "draft", draft)

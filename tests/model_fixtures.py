@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from stylesync_engine.face_model import FaceModel
+    from stylesync_engine.plan import Plan
 
 Array = NDArray[np.float32]
 
@@ -145,6 +146,29 @@ def make_parts(paper: bool = False) -> dict[str, Any]:
         "autoencoder": autoencoder,
         "renderer": renderer,
     }
+
+
+def make_plan(face: Array, count: int = 1, **fields: Any) -> Plan:
+    """A plan of `count` frames that show this face `[468, 2]` and wish for nothing else."""
+    from stylesync_engine.plan import Plan
+    from stylesync_engine.request import DubRequest, FrameRange
+
+    return Plan(**{
+        "request": DubRequest("a.mov", "s.wav", "o.mov"),
+        "frames": FrameRange(0, count),
+        "fingerprint": "f" * 64,
+        "shown": np.arange(count),
+        "matrices": np.tile(np.eye(2, 3, dtype=np.float32), (count, 1, 1)),
+        "before": np.stack([face] * count),
+        "after": np.stack([face] * count),
+        "motion": np.zeros((count, 5, 20), np.float32),
+        "references": np.zeros((count, 2), np.int64),
+        "shares": np.tile(np.array([1, 0], np.float32), (count, 1)),
+        "lacking": np.zeros(count, np.float32),
+        "hidden": np.zeros((count, 16, 32), np.uint8),
+        "facts": {},
+        **fields,
+    })  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stylesync_engine.compositing import composite, match_seam
+from stylesync_engine.compositing import match_seam, place_crop
 from stylesync_engine.face_model import JAW
 from stylesync_engine.layouts import layout_of
 from stylesync_engine.mouth import CROP, LOWER
@@ -40,6 +40,13 @@ def noise_picture(name: str, width: int = 320, height: int = 240) -> PixelImage:
         return random.integers(0, int(layout.peak) + 1, shape).astype(layout.dtype)
 
     return PixelImage(tuple(plane(i) for i in range(1 if layout.channels > 1 else 3)), layout)
+
+
+def composite(
+    image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array
+) -> PixelImage:
+    """The frame with a rendered lower half put back."""
+    return image.blend_region(*place_crop(rendered, matrix, before, after))
 
 
 def may_change(matrix: Array, face: Array, width: int, height: int) -> NDArray[np.bool_]:

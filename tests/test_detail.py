@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from model_fixtures import make_plan
 from numpy.typing import NDArray
 
 from stylesync_engine.appearance import ReferenceBank
@@ -15,7 +16,7 @@ from stylesync_engine.compositing import place_crop
 from stylesync_engine.detail import FineTexture, cut_fine, magnification
 from stylesync_engine.mouth import CROP, LOWER, cut_crop, magnify
 from stylesync_engine.plan import Plan
-from stylesync_engine.request import DubRequest, FrameRange, RequestError
+from stylesync_engine.request import RequestError
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -36,7 +37,7 @@ def scaled(size: float) -> Array:
     return np.array([[1 / size, 0, 0.5 / size - 0.5], [0, 1 / size, 0.5 / size - 0.5]], np.float32)
 
 
-def make_plan(folder: Path, face: Array, picture: Image, times: int) -> Plan:
+def save_plan(folder: Path, face: Array, picture: Image, times: int) -> Plan:
     matrix = scaled(times)
     bank = ReferenceBank(
         cut_crop(picture, matrix)[None],
@@ -45,21 +46,7 @@ def make_plan(folder: Path, face: Array, picture: Image, times: int) -> Plan:
         np.zeros(1, np.int64),
         (cut_fine(picture, matrix, times) if times > 1 else b"",),
     )
-    plan = Plan(
-        request=DubRequest("a.mov", "s.wav", "o.mov"),
-        frames=FrameRange(0, 1),
-        fingerprint="f" * 64,
-        shown=np.zeros(1, np.int64),
-        matrices=matrix[None],
-        before=face[None],
-        after=face[None],
-        motion=np.zeros((1, 5, 20), np.float32),
-        references=np.zeros((1, 2), np.int64),
-        shares=np.array([[1, 0]], np.float32),
-        lacking=np.zeros(1, np.float32),
-        hidden=np.zeros((1, 16, 32), np.uint8),
-        facts={"magnification": times},
-    )
+    plan = make_plan(face, matrices=matrix[None], facts={"magnification": times})
     plan.save(folder, bank)
     return Plan.load(folder)
 
@@ -88,7 +75,7 @@ def test_a_fine_crop_is_the_coarse_one_in_smaller_px(picture: Image, times: int)
 def test_texture_comes_back_at_the_resolution_of_the_source(
     tmp_path: Path, face: Array, picture: Image, times: int
 ) -> None:
-    plan = make_plan(tmp_path, face, picture, times)
+    plan = save_plan(tmp_path, face, picture, times)
     truth = picture[LOWER * times : CROP * times, : CROP * times].astype(np.float32) / 255
     rendered = cv2.resize(truth, (CROP, LOWER), interpolation=cv2.INTER_AREA)
     soft = cv2.resize(rendered, (CROP * times, LOWER * times), interpolation=cv2.INTER_CUBIC)
@@ -100,7 +87,7 @@ def test_texture_comes_back_at_the_resolution_of_the_source(
 def test_texture_stays_away_from_what_it_does_not_belong_to(
     tmp_path: Path, face: Array, picture: Image
 ) -> None:
-    plan = make_plan(tmp_path, face, picture, 2)
+    plan = save_plan(tmp_path, face, picture, 2)
     rendered = cut_crop(picture, scaled(2))[LOWER:].astype(np.float32) / 255
     stripes = (np.arange(CROP) // 4 % 2 * 0.6 - 0.3).astype(np.float32)
     other = np.clip(rendered + stripes[:, None], 0, 1)
@@ -110,7 +97,7 @@ def test_texture_stays_away_from_what_it_does_not_belong_to(
 
 
 def test_light_that_differs_keeps_the_texture(tmp_path: Path, face: Array, picture: Image) -> None:
-    plan = make_plan(tmp_path, face, picture, 2)
+    plan = save_plan(tmp_path, face, picture, 2)
     truth = picture[LOWER * 2 : CROP * 2, : CROP * 2].astype(np.float32) / 255 * 0.8
     rendered = cv2.resize(truth, (CROP, LOWER), interpolation=cv2.INTER_AREA)
     soft = cv2.resize(rendered, (CROP * 2, LOWER * 2), interpolation=cv2.INTER_CUBIC)
@@ -118,7 +105,7 @@ def test_light_that_differs_keeps_the_texture(tmp_path: Path, face: Array, pictu
 
 
 def test_damaged_texture_is_named(tmp_path: Path, face: Array, picture: Image) -> None:
-    plan = make_plan(tmp_path, face, picture, 2)
+    plan = save_plan(tmp_path, face, picture, 2)
     finer = dataclasses.replace(plan, facts={"magnification": 3})
     with pytest.raises(RequestError, match="damaged references"):
         FineTexture(finer, tmp_path)(np.zeros((LOWER, CROP, 3), np.float32), 0)
@@ -128,7 +115,7 @@ def test_small_faces_are_left_as_they_were_rendered(
     tmp_path: Path, face: Array, picture: Image
 ) -> None:
     rendered = np.random.default_rng(1).random((LOWER, CROP, 3)).astype(np.float32)
-    assert FineTexture(make_plan(tmp_path, face, picture, 1), tmp_path)(rendered, 0) is rendered
+    assert FineTexture(save_plan(tmp_path, face, picture, 1), tmp_path)(rendered, 0) is rendered
 
 
 def test_fine_crops_land_where_coarse_ones_do(face: Array) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_fixtures import front_of_face
+from model_fixtures import front_of_face, make_plan
 from numpy.typing import NDArray
 from test_appearance import face_points, make_bank
 
@@ -15,9 +15,7 @@ from stylesync_engine.appearance import ReferenceBank, lacking_mouths, lip_openi
 from stylesync_engine.checkpoints import load_models
 from stylesync_engine.diffusion import Sampling
 from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW, LOWER, lip_matte
-from stylesync_engine.plan import Plan
 from stylesync_engine.rendering import choose_renderer
-from stylesync_engine.request import DubOptions, DubRequest, FrameRange
 
 Array = NDArray[np.float32]
 
@@ -69,20 +67,11 @@ def test_only_lacking_lips_are_the_models_alone(tmp_path: Path, tiny_models: Pat
     bank = ReferenceBank(crops[:1], face[None], np.zeros((1, 3), np.float32), np.zeros(1, np.int64))
     models = load_models(str(tiny_models), "cpu")
     sizes = models.renderer.sizes
-    plan = Plan(
-        request=DubRequest("a.mov", "s.wav", "o.mov", options=DubOptions(quality="good")),
-        frames=FrameRange(0, 2),
-        fingerprint="f" * 64,
-        shown=np.arange(2),
-        matrices=np.tile(np.eye(2, 3, dtype=np.float32), (2, 1, 1)),
-        before=np.stack([face] * 2),
-        after=np.stack([face] * 2),
+    plan = make_plan(
+        face,
+        2,
         motion=np.zeros((2, sizes.motion_window, sizes.motion), np.float32),
-        references=np.zeros((2, 2), np.int64),
-        shares=np.tile(np.array([1, 0], np.float32), (2, 1)),
         lacking=np.array([0, 1], np.float32),
-        hidden=np.zeros((2, 16, 32), np.uint8),
-        facts={},
     )
     plan.save(tmp_path, bank)
     once = {"good": Sampling("dpmpp", 1, 0.3, change=0.5, lip_change=0.0)}

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from clip_fixtures import MODELS
 from model_fixtures import front_of_face
 from numpy.typing import NDArray
+from test_dubbing import ask
 
 from stylesync_engine.checkpoints import Models
 from stylesync_engine.compositing import place_matte
@@ -19,12 +19,13 @@ from stylesync_engine.media import Frame, VideoWriter, probe_video, read_frames
 from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW, LOWER
 from stylesync_engine.occlusion import CELL, find_hidden, sample_colours, watched_places
 from stylesync_engine.plan import Plan
-from stylesync_engine.request import DubOptions, DubRequest, FrameRange
+from stylesync_engine.request import FrameRange
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 FRAMES = 30
+RANGE = f"0:{FRAMES}"
 HAND = (110, 150, 70, 60)  # x, y, width and height in crop px
 BEHIND = slice(10, 18)  # frames in which the hand is there
 
@@ -111,13 +112,13 @@ def test_a_hand_before_a_real_mouth_stays(
 ) -> None:
     info = probe_video(talking)
     source = list(read_frames(talking, FrameRange(0, FRAMES)))
-    plain = dub(ask(talking, other_speech, tmp_path / "plain.mkv"), models)
+    plain = dub(ask(talking, other_speech, tmp_path / "plain.mkv", RANGE), models)
     plan = Plan.load(tmp_path / "plain.work")
     assert not any("before the mouth" in warning for warning in plain.warnings)
     with VideoWriter(tmp_path / "hand.mkv", info, "ffv1") as writer:
         for frame in source:
             writer.write(hold_hand(frame, plan) if frame.index in range(FRAMES)[BEHIND] else frame)
-    result = dub(ask(tmp_path / "hand.mkv", other_speech, tmp_path / "out.mkv"), models)
+    result = dub(ask(tmp_path / "hand.mkv", other_speech, tmp_path / "out.mkv", RANGE), models)
     assert any("before the mouth in" in warning for warning in result.warnings)
     covered = [frame.to_rgb() for frame in read_frames(tmp_path / "hand.mkv")]
     dubbed = [frame.to_rgb() for frame in read_frames(tmp_path / "out.mkv")]
@@ -131,17 +132,6 @@ def test_a_hand_before_a_real_mouth_stays(
         x, y = np.round(mouth_of(plan, index)).astype(int)
         patch = dubbed[index][y - 6 : y + 6, x - 6 : x + 6].astype(int)
         assert np.abs(patch - hand).sum(axis=2).min() > 60
-
-
-def ask(video: Path, speech: Path, output: Path) -> DubRequest:
-    return DubRequest(
-        str(video),
-        str(speech),
-        str(output),
-        frames=FrameRange(0, FRAMES),
-        work=str(output.with_suffix(".work")),
-        options=DubOptions(models=MODELS, quality="draft", codec="ffv1", device="cpu"),
-    )
 
 
 def mouth_of(plan: Plan, position: int) -> Array:
