@@ -16,7 +16,7 @@ demo: .venv/.base
 	mkdir -p demo-out
 	$(BIN)/stylesync-engine dub --video $(DEMO)/take_to_dub.mp4 --speech $(DEMO)/line.wav \
 		--style $(DEMO)/style.mp4 --length silence --output demo-out/dub.mov
-	$(BIN)/python -m stylesync_engine.contact_sheet $(DEMO)/take_to_dub.mp4 demo-out/dub.mov \
+	$(BIN)/python -m stylesync_engine.review.contact_sheet $(DEMO)/take_to_dub.mp4 demo-out/dub.mov \
 		demo-out/before-after.png
 	@echo "The dub:          $(CURDIR)/demo-out/dub.mov"
 	@echo "Before and after: $(CURDIR)/demo-out/before-after.png"

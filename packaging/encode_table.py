@@ -3,7 +3,7 @@
     python packaging/encode_table.py [--clips DIR] [--only NAME] [--output packaging/encodes.md]
 
 Each row is made by ffmpeg from a clip of a person who speaks, dubbed at good quality, and
-compared with what was given by `stylesync_engine.comparing`; the overlay of the same dub is laid
+compared with what was given by `stylesync_engine.review.comparing`; the overlay of the same dub is laid
 over its source and compared with the composite. Needs the ffmpeg and melt programs.
 """
 
@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine import dubbing
-from stylesync_engine.checkpoints import Models, load_models
-from stylesync_engine.comparing import compare
 from stylesync_engine.media import Reading, VideoInfo, probe_video, read_audio, read_frames
-from stylesync_engine.pixels import PixelImage, convert
+from stylesync_engine.pictures.image import PixelImage, convert
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange
+from stylesync_engine.review.comparing import compare
+from stylesync_engine.weights.loading import Models, load_models
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIPS = ROOT.parent / "shared" / "data" / "clips"

@@ -7,16 +7,16 @@ def main() -> int:
     """Run one command; returns the exit code."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     if word == "task":
-        from stylesync_engine import task_command
+        from stylesync_engine.commands import task
 
-        return task_command.main(sys.argv[2:])
+        return task.main(sys.argv[2:])
     if word == "warm":
-        from stylesync_engine import warm_command
+        from stylesync_engine.commands import warm
 
-        return warm_command.main(sys.argv[2:])
-    from stylesync_engine import cli
+        return warm.main(sys.argv[2:])
+    from stylesync_engine.commands import app
 
-    return cli.main()
+    return app.main()
 
 
 if __name__ == "__main__":

@@ -21,20 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from stylesync_engine.checkpoints import Models, load_models
-from stylesync_engine.consent import check_consent
-from stylesync_engine.delivered_frames import delivered_frames
-from stylesync_engine.diffusion import load_schedulers
-from stylesync_engine.faces import Speaker, stretches
-from stylesync_engine.inputs import (
-    check_request,
-    describe_inputs,
-    describe_surroundings,
-    fingerprint,
-    name_difference,
-    probe_clip,
-)
-from stylesync_engine.landmarker import landmark_box
+from stylesync_engine.assembling.frames import delivered_frames
+from stylesync_engine.assembling.overlay import overlay_layout
+from stylesync_engine.assembling.proof import delivering
+from stylesync_engine.assembling.soundtrack import lay_sound
+from stylesync_engine.faces.landmarker import landmark_box
+from stylesync_engine.faces.tracking import Speaker, stretches
 from stylesync_engine.media import (
     VideoInfo,
     VideoWriter,
@@ -42,21 +34,29 @@ from stylesync_engine.media import (
     probe_video,
     read_frames,
 )
-from stylesync_engine.overlay import overlay_layout
-from stylesync_engine.plan import (
+from stylesync_engine.media.timecode import advance_timecode
+from stylesync_engine.models.diffusion import load_schedulers
+from stylesync_engine.origin.consent import check_consent
+from stylesync_engine.plan.identity import (
+    check_request,
+    describe_inputs,
+    describe_surroundings,
+    fingerprint,
+    name_difference,
+    probe_clip,
+)
+from stylesync_engine.plan.plan import (
     Plan,
     note_request,
     remove_other_windows,
     window_device,
     write_text,
 )
-from stylesync_engine.preparing import prepare_plan
-from stylesync_engine.provenance import delivering
-from stylesync_engine.rendering import render_windows
+from stylesync_engine.preparing.job import prepare_plan
+from stylesync_engine.preparing.shots import find_faces
+from stylesync_engine.rendering.diffusion_renderer import render_windows
 from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
-from stylesync_engine.shots import find_faces
-from stylesync_engine.soundtrack import lay_sound
-from stylesync_engine.timecode import advance_timecode
+from stylesync_engine.weights.loading import Models, load_models
 
 OnProgress = Callable[[Progress], None]
 

@@ -12,7 +12,7 @@ from typing import Any
 import platformdirs
 
 from stylesync_engine import __version__
-from stylesync_engine.drafts import replacing
+from stylesync_engine.files import replacing
 from stylesync_engine.request import Cancelled
 
 KEPT = 20

@@ -23,7 +23,7 @@ from stylesync_engine.errors import (
     NoFaceError,
     RequestError,
 )
-from stylesync_engine.plain_data import (
+from stylesync_engine.records import (
     check_choice,
     check_path,
     check_types,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+    from stylesync_engine.weights.loading import Models
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -102,11 +102,11 @@ def ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Ffmpeg:
 @pytest.fixture(scope="session")
 def models() -> Models:
     """Models that dub: STYLESYNC_TEST_MODELS, else the starter once all its parts are there."""
-    from stylesync_engine import checkpoints
     from stylesync_engine.request import ModelError
+    from stylesync_engine.weights import loading
 
     try:
-        return checkpoints.load_models(MODELS, "cpu")
+        return loading.load_models(MODELS, "cpu")
     except ModelError as error:
         pytest.skip(f"needs whole models: {error}")
 

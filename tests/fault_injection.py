@@ -31,15 +31,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from clip_fixtures import DATA, DEMO
 from model_fixtures import make_parts
 
-from stylesync_engine import farm_tasks, inputs, rendering
-from stylesync_engine.bundles import write_bundle
-from stylesync_engine.checkpoints import save_models
-from stylesync_engine.costs import Step
 from stylesync_engine.failures import named_error
-from stylesync_engine.farm_tasks import run_task
+from stylesync_engine.farm import tasks
+from stylesync_engine.farm.bundles import write_bundle
+from stylesync_engine.farm.costs import Step
+from stylesync_engine.farm.tasks import run_task
 from stylesync_engine.media import read_frames
+from stylesync_engine.plan import identity
+from stylesync_engine.rendering import diffusion_renderer
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
-from stylesync_engine.warm_models import WarmModels
+from stylesync_engine.weights.loading import save_models
+from stylesync_engine.weights.warm import WarmModels
 
 STEPS: tuple[tuple[Step, str], ...] = (
     ("prepare", "1"), ("render", "1-2"), ("render", "3"), ("assemble", "1"),
@@ -226,8 +228,8 @@ def two_workers(now: Round) -> None:
 
 def other_packages(now: Round) -> None:
     def pretend() -> None:
-        versions = {**inputs._packages(), "torch": "1.0.0"}
-        inputs._packages = lambda: versions  # type: ignore[assignment]
+        versions = {**identity._packages(), "torch": "1.0.0"}
+        identity._packages = lambda: versions  # type: ignore[assignment]
 
     if STEPS[now.step][0] != "prepare":  # there it is its own plan that it makes
         now.disturbed(pretend, "torch")
@@ -236,7 +238,7 @@ def other_packages(now: Round) -> None:
 
 def other_gpu(now: Round) -> None:
     def pretend() -> None:
-        rendering.name_device = lambda _: "NVIDIA X"
+        diffusion_renderer.name_device = lambda _: "NVIDIA X"
 
     now.disturbed(pretend, None)
 
@@ -324,7 +326,7 @@ class Campaign:
     """Rounds of random faults beside one undisturbed run."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        farm_tasks.PATIENCE = SEEN_LATE
+        tasks.PATIENCE = SEEN_LATE
         self.folder, self.seed = folder, seed
         save_models(folder / "tiny", name="tiny", **make_parts())
         self.options = DubOptions(

@@ -252,14 +252,15 @@ def read_jobs(data: bytes, folder: Path) -> None:
 
 def read_small_files(data: bytes, folder: Path) -> None:
     """Consent, sidecar and models' table: the same damaged file as each of them."""
-    from stylesync_engine import consent, manifest, sidecar
+    from stylesync_engine.origin import consent, sidecar
     from stylesync_engine.request import DubError
+    from stylesync_engine.weights import table
 
     _put(folder / "models.json", data)
     for read in (
         lambda: consent.read_consent(folder / "models.json"),
         lambda: sidecar.read_sidecar(folder / "models.json"),
-        lambda: manifest.effective(manifest.read_manifest(folder)),
+        lambda: table.effective(table.read_manifest(folder)),
     ):
         try:
             read()
@@ -271,8 +272,8 @@ def make_plans(folder: Path) -> list[bytes]:
     """A plan's two files, one after the other: the JSON's length is told first."""
     import numpy as np
 
-    from stylesync_engine.appearance import ReferenceBank
-    from stylesync_engine.plan import Plan
+    from stylesync_engine.mouth.references import ReferenceBank
+    from stylesync_engine.plan.plan import Plan
     from stylesync_engine.request import DubRequest, FrameRange
 
     def values(*shape: int) -> np.ndarray:
@@ -306,7 +307,7 @@ def damage_plan(numbers: random.Random, seeds: list[bytes]) -> bytes:
 
 
 def read_plan(data: bytes, folder: Path) -> None:
-    from stylesync_engine.plan import Plan, has_window, load_window, read_references
+    from stylesync_engine.plan.plan import Plan, has_window, load_window, read_references
 
     length = struct.unpack("<Q", data[:8])[0]
     _put(folder / "plan.json", data[8 : 8 + length])
@@ -323,7 +324,7 @@ def make_weights(folder: Path) -> list[bytes]:
     sys.path.insert(0, str(Path(__file__).parent))
     from model_fixtures import make_parts
 
-    from stylesync_engine.checkpoints import save_models
+    from stylesync_engine.weights.loading import save_models
 
     save_models(folder / "tiny", name="tiny", **make_parts())
     files = sorted((folder / "tiny").glob("*.safetensors"), key=lambda path: path.stat().st_size)
@@ -331,15 +332,15 @@ def make_weights(folder: Path) -> list[bytes]:
 
 
 def read_weights(data: bytes, folder: Path) -> None:
-    from stylesync_engine import parts
+    from stylesync_engine.weights import networks
 
     path = _put(folder / "weights.safetensors", data)
-    parts.count_parameters(path)
+    networks.count_parameters(path)
     readers: dict[str, Callable[[Path], object]] = {
-        "lip-motion": parts.read_lip_motion, "autoencoder": parts.read_autoencoder,
-        "face-model": parts.read_face_model,
+        "lip-motion": networks.read_lip_motion, "autoencoder": networks.read_autoencoder,
+        "face-model": networks.read_face_model,
     }  # fmt: skip
-    readers.get(parts.kind_of(path), parts.read_renderer)(path)
+    readers.get(networks.kind_of(path), networks.read_renderer)(path)
 
 
 def make_timelines(suffix: str, *samples: str) -> Seeds:
@@ -448,7 +449,7 @@ def read_clip(data: bytes, folder: Path) -> None:
 
 
 def make_signed(folder: Path) -> list[bytes]:
-    from stylesync_engine import credentials, signing
+    from stylesync_engine.origin import credentials, signing
 
     movie = folder / "movie.mov"
     movie.write_bytes(make_clips(folder)[3])
@@ -461,7 +462,7 @@ def make_signed(folder: Path) -> list[bytes]:
 
 
 def read_signed(data: bytes, folder: Path) -> None:
-    from stylesync_engine import verification
+    from stylesync_engine.origin import verification
 
     verification.verify(_put(folder / "signed.mov", data))
 

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from stylesync_engine.face_model import FaceModel
-    from stylesync_engine.plan import Plan
+    from stylesync_engine.faces.face_model import FaceModel
+    from stylesync_engine.plan.plan import Plan
 
 Array = NDArray[np.float32]
 
@@ -33,7 +33,7 @@ _LEFT_OF |= {105: 334, 66: 296, 107: 336, 98: 327, 97: 326, 129: 358}
 def front_of_face() -> Array:
     """A face seen from the front, `[468, 2]`: outer eye distance 1, origin between the eyes, the
     landmarks that the engine names where they belong, the others spread over the face."""
-    from stylesync_engine.face_model import FACE_OVAL, LIPS
+    from stylesync_engine.faces.face_model import FACE_OVAL, LIPS
 
     points = np.full((468, 2), np.nan)
     turn = np.arange(36) * 2 * np.pi / 36
@@ -59,7 +59,7 @@ def front_of_face() -> Array:
 @pytest.fixture(scope="session")
 def face() -> Array:
     """The same in a crop, in px."""
-    from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW
+    from stylesync_engine.mouth.crop import CROP, EYE_DISTANCE, EYES_ROW
 
     return front_of_face() * EYE_DISTANCE + np.array([CROP / 2, EYES_ROW], np.float32)
 
@@ -91,7 +91,7 @@ def make_face_model(identities: int = IDENTITIES, expressions: int = EXPRESSIONS
     """A face model whose first component opens the mouth and whose others are slow waves."""
     from scipy.spatial import Delaunay
 
-    from stylesync_engine.face_model import MOUTH, FaceModel
+    from stylesync_engine.faces.face_model import MOUTH, FaceModel
 
     front = front_of_face()
     mean = np.column_stack([front, depth_of(front)]).astype(np.float32)
@@ -120,7 +120,7 @@ def make_parts(paper: bool = False) -> dict[str, Any]:
     )
     from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
     from stylesync_engine.models.renderer import PAPER_SIZES, Renderer, RendererSizes
-    from stylesync_engine.speech import LogMelFrontEnd
+    from stylesync_engine.speech.front_ends import LogMelFrontEnd
 
     torch.manual_seed(0)
     front_end = LogMelFrontEnd()
@@ -150,7 +150,7 @@ def make_parts(paper: bool = False) -> dict[str, Any]:
 
 def make_plan(face: Array, count: int = 1, **fields: Any) -> Plan:
     """A plan of `count` frames that show this face `[468, 2]` and wish for nothing else."""
-    from stylesync_engine.plan import Plan
+    from stylesync_engine.plan.plan import Plan
     from stylesync_engine.request import DubRequest, FrameRange
 
     return Plan(**{
@@ -179,7 +179,7 @@ def face_model() -> FaceModel:
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of tiny random models of the starter's kind; do not write into it."""
-    from stylesync_engine.checkpoints import save_models
+    from stylesync_engine.weights.loading import save_models
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_models(folder, name="tiny", **make_parts())
@@ -189,7 +189,7 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_paper_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of the paper's kind: VQ autoencoder, noise prediction, 200 DDIM steps."""
-    from stylesync_engine.checkpoints import save_models
+    from stylesync_engine.weights.loading import save_models
 
     folder = tmp_path_factory.mktemp("models") / "tiny-paper"
     settings: dict[str, Any] = {"prediction": "epsilon", "style_reading": "network"}

@@ -169,6 +169,6 @@ if __name__ == "__main__":
         sys.modules[f"stylesync_engine.{_name}"] = sys.modules[__name__]
         setattr(stylesync_engine, _name, sys.modules[__name__])
 
-    from stylesync_engine.cli import main
+    from stylesync_engine.commands.app import main
 
     sys.exit(main())

@@ -9,7 +9,9 @@ import pytest
 from model_fixtures import jaw_field, make_face_model
 from numpy.typing import NDArray
 
-from stylesync_engine.appearance import (
+from stylesync_engine.faces.face_model import LIPS
+from stylesync_engine.mouth.crop import CROP, LOWER, place_in_crop
+from stylesync_engine.mouth.references import (
     FADE,
     ReferenceBank,
     choose_coverage,
@@ -20,8 +22,6 @@ from stylesync_engine.appearance import (
     triangulate,
     warp_reference,
 )
-from stylesync_engine.face_model import LIPS
-from stylesync_engine.mouth import CROP, LOWER, place_in_crop
 
 Array = NDArray[np.float32]
 TOP = LOWER - 32

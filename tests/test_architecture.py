@@ -31,7 +31,7 @@ FILES_AND_MEDIA = {
     "pathlib",
     "safetensors",
     "soundfile",
-    "stylesync_engine.checkpoints",
+    "stylesync_engine.weights.loading",
     "stylesync_engine.media",
 }
 UNSAFE = {"cloudpickle", "dill", "joblib", "pickle", "shelve"}
@@ -132,7 +132,7 @@ print(sorted(heavy | (qt if "{package}" == "stylesync_plugin" else set())))
 
 
 def test_the_request_needs_the_standard_library_alone() -> None:
-    ours = {"stylesync_engine.request", "stylesync_engine.errors", "stylesync_engine.plain_data"}
+    ours = {"stylesync_engine.request", "stylesync_engine.errors", "stylesync_engine.records"}
     for module in ours:
         path = ROOT / f"{module.replace('.', '/')}.py"
         names = {name for name in imported_names(parse(path)) if not is_within(name, ours)}
@@ -182,7 +182,7 @@ PUBLIC_FUNCTIONS = {
         "assemble": ["work", "on_progress"],
         "probe": ["path", "on_progress"],
     },
-    "stylesync_engine/checkpoints.py": {
+    "stylesync_engine/weights/loading.py": {
         "list_models": [],
         "verify_models": ["name_or_dir"],
         "pull_models": ["name", "source"],

@@ -13,11 +13,10 @@ import soundfile
 from clip_fixtures import MODELS, Ffmpeg, disk_of
 
 from stylesync_engine import dubbing
-from stylesync_engine.checkpoints import Models
-from stylesync_engine.cli import main
+from stylesync_engine.commands.app import main
 from stylesync_engine.hashes import file_hash
 from stylesync_engine.media import probe_video, read_audio, read_frames
-from stylesync_engine.plan import Plan
+from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import (
     Codec,
     DubOptions,
@@ -26,6 +25,7 @@ from stylesync_engine.request import (
     FrameRange,
     SpeakerPoint,
 )
+from stylesync_engine.weights.loading import Models
 
 REQUEST, MEDIA, NO_FACE, DISK = 2, 3, 4, 6
 Output = pytest.CaptureFixture[str]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from stylesync_engine import benchmark
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,
@@ -19,6 +18,7 @@ from stylesync_engine.request import (
     RequestError,
     Stage,
 )
+from stylesync_engine.review import benchmark
 
 SECONDS: dict[Stage, float] = {"track": 0.02, "render": 0.06, "assemble": 0.01}
 

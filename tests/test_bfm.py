@@ -14,9 +14,8 @@ from model_fixtures import depth_of, front_of_face, jaw_field, smooth_field
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from stylesync_engine import alignment_backend, landmarks68, model_sources
-from stylesync_engine.alignment_backend import FaceAlignmentLandmarker
-from stylesync_engine.bfm import (
+from stylesync_engine.faces import landmarks68
+from stylesync_engine.faces.basel import (
     LIP_VERTICES,
     MOUTH_COMPONENTS,
     VERTICES,
@@ -24,11 +23,13 @@ from stylesync_engine.bfm import (
     find_places,
     read_bfm,
 )
-from stylesync_engine.checkpoints import import_model, load_models, missing_parts, save_models
-from stylesync_engine.face_model import FACE_OVAL, LIPS, MOUTH, FaceModel, Pose
-from stylesync_engine.faces import lip_gap
-from stylesync_engine.landmarker import EYE_LEFT, EYE_RIGHT, Detection
+from stylesync_engine.faces.face_alignment import FaceAlignmentLandmarker
+from stylesync_engine.faces.face_model import FACE_OVAL, LIPS, MOUTH, FaceModel, Pose
+from stylesync_engine.faces.landmarker import EYE_LEFT, EYE_RIGHT, Detection
+from stylesync_engine.faces.tracking import lip_gap
 from stylesync_engine.request import ModelError
+from stylesync_engine.weights import fetching
+from stylesync_engine.weights.loading import import_model, load_models, missing_parts, save_models
 
 Array = NDArray[np.float32]
 
@@ -200,9 +201,9 @@ def test_importing_the_basel_model(
     face_model: FaceModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    find = model_sources.tables.find_folder
+    find = fetching.tables.find_folder
     monkeypatch.setattr(
-        model_sources.tables,
+        fetching.tables,
         "find_folder",
         lambda name: tiny_models if name == "starter" else find(name),
     )
@@ -305,5 +306,5 @@ def test_missing_weights_of_face_alignment_are_one_sentence(
 
     monkeypatch.setattr(face_alignment, "FaceAlignment", fail)
     with pytest.raises(ModelError, match=r"s3fd, 3DFAN4 and depth") as error:
-        alignment_backend.FaceAlignmentLandmarker(face_model)
+        face_alignment.FaceAlignmentLandmarker(face_model)
     assert "\n" not in str(error.value)

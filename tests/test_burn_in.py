@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from clip_fixtures import MODELS
 
-from stylesync_engine.burn_in import burn_in
-from stylesync_engine.layouts import layout_of
+from stylesync_engine.assembling.burn_in import burn_in
 from stylesync_engine.media import Frame, VideoInfo, probe_video, read_frames
-from stylesync_engine.pixels import black_picture
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import black_picture
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+    from stylesync_engine.weights.loading import Models
 
 TENTH = Fraction(1, 10)
 

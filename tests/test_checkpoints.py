@@ -19,8 +19,14 @@ from model_fixtures import IDENTITIES, make_face_model, make_parts
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from stylesync_engine import checkpoints, manifest, model_sources, parts
-from stylesync_engine.checkpoints import (
+from stylesync_engine.models.autoencoder import PaperAutoencoder, StarterAutoencoder
+from stylesync_engine.models.diffusion import Sampling
+from stylesync_engine.models.lip_motion import LipMotionNetwork
+from stylesync_engine.models.renderer import Renderer
+from stylesync_engine.request import ModelError, RequestError
+from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.weights import fetching, loading, networks, table
+from stylesync_engine.weights.loading import (
     import_model,
     list_models,
     load_models,
@@ -30,12 +36,6 @@ from stylesync_engine.checkpoints import (
     save_models,
     verify_models,
 )
-from stylesync_engine.diffusion import Sampling
-from stylesync_engine.models.autoencoder import PaperAutoencoder, StarterAutoencoder
-from stylesync_engine.models.lip_motion import LipMotionNetwork
-from stylesync_engine.models.renderer import Renderer
-from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.style import ClosedFormSettings
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def copy(tiny_models: Path, tmp_path: Path) -> Path:
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = folder / manifest.MANIFEST
+    path = folder / table.MANIFEST
     data = json.loads(path.read_text())
     change(data)
     path.write_text(json.dumps(data))
@@ -53,7 +53,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def relist(folder: Path, part: str, name: str) -> None:
     """List a changed file with the hash that it has now."""
-    digest = manifest.hash_file(folder / name)
+    digest = table.hash_file(folder / name)
     edit(folder, lambda data: data["parts"][part]["files"].update({name: digest}))
 
 
@@ -113,7 +113,7 @@ def test_floats_are_stored_in_half_but_never_overflow(tmp_path: Path) -> None:
 
 
 def test_paper_models_come_back_with_their_scale_forced_to_one(tiny_paper_models: Path) -> None:
-    config = tiny_paper_models / "vqvae" / parts.VQ_CONFIG
+    config = tiny_paper_models / "vqvae" / networks.VQ_CONFIG
     data = json.loads(config.read_text())
     assert data["_class_name"] == "VQModel"
     models = load_models(str(tiny_paper_models), "cpu")
@@ -130,17 +130,17 @@ def test_a_config_without_scale_does_not_get_that_of_stable_diffusion(
     tiny_paper_models: Path, tmp_path: Path
 ) -> None:
     vq = Path(shutil.copytree(tiny_paper_models / "vqvae", tmp_path / "vq"))
-    data = json.loads((vq / parts.VQ_CONFIG).read_text())
+    data = json.loads((vq / networks.VQ_CONFIG).read_text())
     del data["scaling_factor"]
-    (vq / parts.VQ_CONFIG).write_text(json.dumps(data))
-    network = parts.read_vq(vq / parts.VQ_CONFIG, vq / parts.VQ_WEIGHTS)
+    (vq / networks.VQ_CONFIG).write_text(json.dumps(data))
+    network = networks.read_vq(vq / networks.VQ_CONFIG, vq / networks.VQ_WEIGHTS)
     assert network.vq.config["scaling_factor"] == 1.0
 
 
 def test_attention_names_of_old_files_are_understood(
     tiny_paper_models: Path, tmp_path: Path
 ) -> None:
-    weights = load_file(tiny_paper_models / "vqvae" / parts.VQ_WEIGHTS)
+    weights = load_file(tiny_paper_models / "vqvae" / networks.VQ_WEIGHTS)
     names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     old = {}
     for name, value in weights.items():
@@ -149,9 +149,9 @@ def test_attention_names_of_old_files_are_understood(
         old[name] = value
     assert sum(".proj_attn." in name for name in old) > 0
     save_file(old, tmp_path / "old.safetensors")
-    config = tiny_paper_models / "vqvae" / parts.VQ_CONFIG
-    one = parts.read_vq(config, tmp_path / "old.safetensors")
-    assert equal_networks(one, parts.read_vq(config, config.with_name(parts.VQ_WEIGHTS)))
+    config = tiny_paper_models / "vqvae" / networks.VQ_CONFIG
+    one = networks.read_vq(config, tmp_path / "old.safetensors")
+    assert equal_networks(one, networks.read_vq(config, config.with_name(networks.VQ_WEIGHTS)))
 
 
 def test_the_fingerprint_follows_weights_and_settings(copy: Path, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def heads_that_do_not_divide(folder: Path) -> None:
 
 def pickle_by_name(folder: Path) -> None:
     shutil.copy(folder / "renderer.safetensors", folder / "renderer.pt")
-    digest = manifest.hash_file(folder / "renderer.pt")
+    digest = table.hash_file(folder / "renderer.pt")
     edit(folder, lambda data: data["parts"]["renderer"].update(files={"renderer.pt": digest}))
 
 
@@ -238,7 +238,7 @@ def pickle_in_disguise(folder: Path) -> None:
 
 def path_outside(folder: Path) -> None:
     shutil.copy(folder / "renderer.safetensors", folder.parent / "renderer.safetensors")
-    digest = manifest.hash_file(folder / "renderer.safetensors")
+    digest = table.hash_file(folder / "renderer.safetensors")
     outside = {"../renderer.safetensors": digest}
     edit(folder, lambda data: data["parts"]["renderer"].update(files=outside))
 
@@ -265,11 +265,11 @@ def newer_format(folder: Path) -> None:
 
 
 def no_json(folder: Path) -> None:
-    (folder / manifest.MANIFEST).write_text("{")
+    (folder / table.MANIFEST).write_text("{")
 
 
 def a_list(folder: Path) -> None:
-    (folder / manifest.MANIFEST).write_text("[]")
+    (folder / table.MANIFEST).write_text("[]")
 
 
 def unknown_setting(folder: Path) -> None:
@@ -305,7 +305,7 @@ def rewrite(
     part: str = "renderer",
 ) -> None:
     path = folder / f"{part}.safetensors"
-    tensors, metadata = load_file(path), dict(parts._metadata(path))
+    tensors, metadata = load_file(path), dict(networks._metadata(path))
     change(tensors, metadata)
     save_file(tensors, path, metadata=metadata)
     relist(folder, part, path.name)
@@ -388,20 +388,20 @@ def test_an_adapted_folder_refuses_a_changed_or_layered_base(copy: Path, tmp_pat
     save_models(tmp_path / "one", name="one", base=str(copy), lip_motion=make_parts()["lip_motion"])
     with pytest.raises(ModelError, match="builds on other models itself"):
         save_models(tmp_path / "two", name="two", base=str(tmp_path / "one"))
-    assert not (tmp_path / "two" / manifest.MANIFEST).exists()
+    assert not (tmp_path / "two" / table.MANIFEST).exists()
     save_models(copy, name="tiny", closed_form=ClosedFormSettings(3.0, 1.0))
     with pytest.raises(ModelError, match="adapted from other weights"):
         load_models(str(tmp_path / "one"), "cpu")
 
 
 def test_weights_of_the_starter_s_speech_front_end_travel_with_the_folder(tmp_path: Path) -> None:
-    from stylesync_engine.speech import load_front_end
+    from stylesync_engine.speech.front_ends import load_front_end
 
     front_end = load_front_end("whisper-tiny.en")
     save_models(tmp_path, name="mine", front_end=front_end)
     assert (tmp_path / "whisper_tiny_en_encoder.LICENSE").is_file()
-    located, _ = manifest.effective(manifest.read_manifest(tmp_path))
-    read = checkpoints._read_front_end(located["speech"], torch.device("cpu"))
+    located, _ = table.effective(table.read_manifest(tmp_path))
+    read = loading._read_front_end(located["speech"], torch.device("cpu"))
     sound = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.1
     np.testing.assert_array_equal(read.features(sound), front_end.features(sound))
     assert missing_parts(str(tmp_path)) == ["face_model", "lip_motion", "autoencoder", "renderer"]
@@ -489,26 +489,26 @@ def test_a_file_that_changed_since_the_first_pull_is_refused(
     mirror: Path, own_models: Path
 ) -> None:
     folder = pull_models("paper", str(mirror))
-    before = (folder / "vqvae" / parts.VQ_WEIGHTS).read_bytes()
-    path = mirror / "vqvae" / parts.VQ_WEIGHTS
+    before = (folder / "vqvae" / networks.VQ_WEIGHTS).read_bytes()
+    path = mirror / "vqvae" / networks.VQ_WEIGHTS
     save_file({k: v + 1 for k, v in load_file(path).items()}, path)
     with pytest.raises(ModelError, match="not the file of before"):
         pull_models("paper", str(mirror))
-    assert (folder / "vqvae" / parts.VQ_WEIGHTS).read_bytes() == before
+    assert (folder / "vqvae" / networks.VQ_WEIGHTS).read_bytes() == before
 
 
 def test_a_published_hash_is_held_against_the_fetched_file(
     mirror: Path, own_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    public = model_sources.PUBLIC["paper"]
+    public = fetching.PUBLIC["paper"]
     files = dict.fromkeys(public.files, "0" * 64)
-    monkeypatch.setitem(model_sources.PUBLIC, "paper", dataclasses.replace(public, files=files))
+    monkeypatch.setitem(fetching.PUBLIC, "paper", dataclasses.replace(public, files=files))
     with pytest.raises(ModelError, match="not the file of before"):
         pull_models("paper", str(mirror))
 
 
 def test_pulled_pickles_and_foreign_networks_are_refused(mirror: Path, own_models: Path) -> None:
-    weights = mirror / "vqvae" / parts.VQ_WEIGHTS
+    weights = mirror / "vqvae" / networks.VQ_WEIGHTS
     weights.rename(mirror / "vqvae" / "diffusion_pytorch_model.bin")
     with pytest.raises(ModelError, match="pickle"):
         pull_models("paper", str(mirror))
@@ -538,10 +538,10 @@ def address(mirror: Path) -> Iterator[str]:
 
 def test_pulling_from_an_address(mirror: Path, address: str, own_models: Path) -> None:
     folder = pull_models("paper", address + "/")
-    for name in (parts.VQ_CONFIG, parts.VQ_WEIGHTS):
+    for name in (networks.VQ_CONFIG, networks.VQ_WEIGHTS):
         assert (folder / "vqvae" / name).read_bytes() == (mirror / "vqvae" / name).read_bytes()
     shutil.rmtree(own_models)
-    (mirror / "vqvae" / parts.VQ_WEIGHTS).unlink()
+    (mirror / "vqvae" / networks.VQ_WEIGHTS).unlink()
     with pytest.raises(ModelError, match="404"):
         pull_models("paper", address)
 
@@ -594,8 +594,8 @@ def test_importing_a_ctc_model(own_models: Path, tmp_path: Path) -> None:
     transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path / "ctc")
     folder = import_model("ctc", str(tmp_path / "ctc"))
     shutil.rmtree(tmp_path / "ctc")
-    located, _ = manifest.effective(manifest.read_manifest(folder))
-    front_end = checkpoints._read_front_end(located["speech"], torch.device("cpu"))
+    located, _ = table.effective(table.read_manifest(folder))
+    front_end = loading._read_front_end(located["speech"], torch.device("cpu"))
     assert front_end.dim == 10
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "pytorch_model.bin").write_bytes(b"x")
@@ -624,7 +624,7 @@ def test_import_refuses_what_it_does_not_know(copy: Path, own_models: Path) -> N
     with pytest.raises(ModelError, match="There is no"):
         import_model("bfm", str(copy / "nothing.mat"))
     with pytest.raises(ModelError, match="no safetensors file"):
-        import_model("part", str(copy / manifest.MANIFEST))
+        import_model("part", str(copy / table.MANIFEST))
     assert not own_models.exists()
 
 

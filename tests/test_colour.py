@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stylesync_engine.colour import find_space, is_ambiguous, linear_space_of, space_of_tags
-from stylesync_engine.layouts import layout_of
-from stylesync_engine.pixels import PixelImage, black_picture, convert
+from stylesync_engine.pictures.colour import (
+    find_space,
+    is_ambiguous,
+    linear_space_of,
+    space_of_tags,
+)
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage, black_picture, convert
 from stylesync_engine.request import RequestError
 
 SPACES = ["pq", "hlg", "linear", "linear-bt2020", "acescg", "aces2065-1"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from stylesync_engine import __version__
-from stylesync_engine.cli import main
+from stylesync_engine.commands.app import main
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, SpeakerPoint
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -363,7 +363,7 @@ def _read_terminal(descriptor: int) -> str:
 
 def test_help_needs_no_torch() -> None:
     code = (
-        "import sys; from stylesync_engine.cli import main; main(['dub', '--help']);"
+        "import sys; from stylesync_engine.commands.app import main; main(['dub', '--help']);"
         "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'cv2', 'av')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

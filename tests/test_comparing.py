@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from clip_fixtures import MODELS
 
-from stylesync_engine import cli
-from stylesync_engine.comparing import compare
-from stylesync_engine.layouts import layout_of
+from stylesync_engine.commands import app
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange, RequestError
+from stylesync_engine.review.comparing import compare
 
 if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+    from stylesync_engine.weights.loading import Models
 
 WIDTH, HEIGHT, COUNT = 64, 48, 4
 
@@ -121,13 +121,13 @@ def test_the_exit_code_says_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     one = write(tmp_path / "a.mkv", images)
     images[1] = changed(images[1], 0, 20, 30, 3)
     two = write(tmp_path / "b.mkv", images)
-    assert cli.main(["compare", str(one), str(one)]) == 0
+    assert app.main(["compare", str(one), str(one)]) == 0
     assert "0 of 4 frames differ" in capfd.readouterr().out
-    assert cli.main(["compare", str(one), str(two), "--json"]) == 1
+    assert app.main(["compare", str(one), str(two), "--json"]) == 1
     said = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert said["differs"] is True
     assert said["differences"][0]["region"] == [30, 20, 31, 21]
-    assert cli.main(["compare", str(one), str(tmp_path / "none.mkv")]) == 3
+    assert app.main(["compare", str(one), str(tmp_path / "none.mkv")]) == 3
 
 
 def test_a_dub_differs_inside_its_matte_alone(

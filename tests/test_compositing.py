@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stylesync_engine.compositing import match_seam, place_crop
-from stylesync_engine.face_model import JAW
-from stylesync_engine.layouts import layout_of
-from stylesync_engine.mouth import CROP, LOWER
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.faces.face_model import JAW
+from stylesync_engine.mouth.compositing import match_seam, place_crop
+from stylesync_engine.mouth.crop import CROP, LOWER
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage
 
 Array = NDArray[np.float32]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from stylesync_engine import consent
-from stylesync_engine.consent import check_consent, read_consent
+from stylesync_engine.origin import consent
+from stylesync_engine.origin.consent import check_consent, read_consent
+from stylesync_engine.origin.studio import Studio, read_studio
 from stylesync_engine.request import DubRequest, RequestError
-from stylesync_engine.studio import Studio, read_studio
 
 TODAY = datetime.date(2026, 6, 15)
 RECORD: dict[str, Any] = {

@@ -9,12 +9,12 @@ import pytest
 from clip_fixtures import DEMO
 from model_fixtures import make_parts
 
-from stylesync_engine.checkpoints import save_models
-from stylesync_engine.cli import main
-from stylesync_engine.cost_measurement import line, measure_costs
-from stylesync_engine.costs import Costs, Line, read_costs
-from stylesync_engine.farm_simulation import Farm, Film, simulate
+from stylesync_engine.commands.app import main
+from stylesync_engine.farm.cost_measurement import line, measure_costs
+from stylesync_engine.farm.costs import Costs, Line, read_costs
+from stylesync_engine.farm.simulation import Farm, Film, simulate
 from stylesync_engine.request import DubError, DubOptions, RequestError
+from stylesync_engine.weights.loading import save_models
 
 COSTS = Costs(
     start_up=8.0, task=0.5, prepare=Line(4, 0.05), render=Line(0.3, 0.15), assemble=Line(0.3, 0.02)

@@ -13,14 +13,14 @@ import pytest
 from clip_fixtures import MODELS, Ffmpeg
 from numpy.typing import NDArray
 
-from stylesync_engine.layouts import layout_of
+from stylesync_engine.assembling.overlay import lift_changes, overlay_layout
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
-from stylesync_engine.overlay import lift_changes, overlay_layout
-from stylesync_engine.pixels import PixelImage, black_picture, convert
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage, black_picture, convert
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+    from stylesync_engine.weights.loading import Models
 
 Array = NDArray[np.float32]
 WIDTH, HEIGHT, COUNT = 96, 72, 4

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesync_engine import bug_report, scrubbing
-from stylesync_engine.cli import main
+from stylesync_engine.commands import bug_report, scrubbing
+from stylesync_engine.commands.app import main
 from stylesync_engine.error_log import KEPT, keep_error, last_errors
 from stylesync_engine.request import Cancelled, MediaError
 

@@ -15,11 +15,10 @@ from clip_fixtures import MODELS, Ffmpeg
 from numpy.typing import NDArray
 
 from stylesync_engine import dubbing
-from stylesync_engine.checkpoints import Models
-from stylesync_engine.face_model import JAW
+from stylesync_engine.faces.face_model import JAW
 from stylesync_engine.hashes import file_hash
 from stylesync_engine.media import Frame, probe_video, read_audio, read_frames
-from stylesync_engine.plan import Plan
+from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import (
     Cancelled,
     DubOptions,
@@ -28,6 +27,7 @@ from stylesync_engine.request import (
     Progress,
     RequestError,
 )
+from stylesync_engine.weights.loading import Models
 
 REACH = 16.0  # px of the 256 px crop by which a soft matte may reach beyond the jaw's outline
 

@@ -10,13 +10,7 @@ from model_fixtures import EXPRESSIONS, IDENTITIES
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from stylesync_engine.face_model import (
-    LIPS,
-    MOUTH,
-    FaceModel,
-    Pose,
-    align_similarity,
-)
+from stylesync_engine.faces.face_model import LIPS, MOUTH, FaceModel, Pose, align_similarity
 from stylesync_engine.request import ModelError, NoFaceError
 
 Array = NDArray[np.float32]

@@ -11,8 +11,14 @@ import pytest
 from model_fixtures import jaw_field, make_face_model
 from numpy.typing import NDArray
 
-from stylesync_engine import landmarker
-from stylesync_engine.faces import (
+from stylesync_engine.faces import landmarker
+from stylesync_engine.faces.landmarker import (
+    Detection,
+    FaceDetector,
+    MediaPipeLandmarker,
+    landmark_box,
+)
+from stylesync_engine.faces.tracking import (
     ShotFaces,
     Speaker,
     choose_speaker,
@@ -22,7 +28,6 @@ from stylesync_engine.faces import (
     smooth_landmarks,
     stretches,
 )
-from stylesync_engine.landmarker import Detection, FaceDetector, MediaPipeLandmarker, landmark_box
 from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
 
 Array = NDArray[np.float32]

@@ -29,15 +29,15 @@ from stylesync_plugin.plan import PlanSettings
 from stylesync_plugin.write_back import TrackNames, list_dubs
 from timeline_material import MarkingEngine, clip, timeline, track, write_clip, write_speech
 
-from stylesync_engine import warm_engine
-from stylesync_engine.bundles import keep_outcome, read_bundle, read_outcome, write_bundle
-from stylesync_engine.cli import main
-from stylesync_engine.costs import as_step, chunk_seconds
-from stylesync_engine.farm_tasks import run_task
-from stylesync_engine.job_template import PART, FarmOptions, job_template, plan_steps
-from stylesync_engine.path_mapping import read_path_mapping
+from stylesync_engine.commands.app import main
+from stylesync_engine.farm import warm_engine
+from stylesync_engine.farm.bundles import keep_outcome, read_bundle, read_outcome, write_bundle
+from stylesync_engine.farm.costs import as_step, chunk_seconds
+from stylesync_engine.farm.path_mapping import read_path_mapping
+from stylesync_engine.farm.tasks import run_task
+from stylesync_engine.farm.template import PART, FarmOptions, job_template, plan_steps
+from stylesync_engine.farm.warm_engine import Task
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, NoFaceError, RequestError
-from stylesync_engine.warm_engine import Task
 
 RATE = Fraction(25)
 

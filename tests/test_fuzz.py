@@ -12,9 +12,9 @@ from fuzz import run_target
 from fuzz_targets import FAULTS, MANIFEST, TARGETS, make_clips
 from timeline_material import write_clip
 
-from stylesync_engine.manifest import effective, read_manifest
 from stylesync_engine.media import VideoWriter, probe_sound, probe_video, read_frames
 from stylesync_engine.request import DubError, MediaError
+from stylesync_engine.weights.table import effective, read_manifest
 
 CASES = {"request": 120, "jobs": 60, "records": 40}
 WITH_TORCH = ("plan", "records", "weights", "credentials")

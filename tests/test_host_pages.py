@@ -10,7 +10,7 @@ import pytest
 import typer
 from stylesync_plugin.cli import app as timelines
 
-from stylesync_engine.cli import app as engine
+from stylesync_engine.commands.app import app as engine
 
 PROGRAMS = {"stylesync": timelines, "stylesync-engine": engine}
 PAGES = sorted((Path(__file__).resolve().parents[1] / "packaging/hosts").glob("*.md"))

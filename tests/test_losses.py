@@ -9,7 +9,7 @@ import pytest
 import torch
 from stylesync_training import losses
 
-from stylesync_engine.diffusion import add_noise
+from stylesync_engine.models.diffusion import add_noise
 from stylesync_engine.request import ModelError
 
 B, L, V = 2, 5, 4

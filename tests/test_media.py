@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from stylesync_engine.comparing import compare
-from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import (
     ColourTags,
     Frame,
@@ -32,11 +30,13 @@ from stylesync_engine.media import (
     snap_rate,
     write_audio,
 )
+from stylesync_engine.media.frames import image_of
 from stylesync_engine.media.movies import Movie
-from stylesync_engine.media.pictures import image_of
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.media.sound import resampled_length
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import DiskError, FrameRange, MediaError, RequestError
-from stylesync_engine.sound import resampled_length
+from stylesync_engine.review.comparing import compare
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 GRID = DATA / "speakers" / "s1" / "bbaf2n.mpg"

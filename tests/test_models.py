@@ -15,20 +15,20 @@ from model_fixtures import IDENTITIES, make_parts
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylesync_engine.diffusion import (
+from stylesync_engine.faces.face_model import MOUTH
+from stylesync_engine.models.autoencoder import (
+    AutoencoderSizes,
+    StarterAutoencoder,
+    to_crops,
+    to_pictures,
+)
+from stylesync_engine.models.diffusion import (
     PAPER_SAMPLING,
     Prediction,
     Sampling,
     add_noise,
     sample,
     shared_noise,
-)
-from stylesync_engine.face_model import MOUTH
-from stylesync_engine.models.autoencoder import (
-    AutoencoderSizes,
-    StarterAutoencoder,
-    to_crops,
-    to_pictures,
 )
 from stylesync_engine.models.layers import (
     ChannelNorm,

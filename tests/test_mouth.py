@@ -10,9 +10,9 @@ from model_fixtures import front_of_face, make_face_model
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from stylesync_engine.face_model import INNER_LIPS, JAW, LIPS, OUTER_LIPS, FaceModel, Pose
-from stylesync_engine.landmarker import EYE_LEFT, EYE_RIGHT
-from stylesync_engine.mouth import (
+from stylesync_engine.faces.face_model import INNER_LIPS, JAW, LIPS, OUTER_LIPS, FaceModel, Pose
+from stylesync_engine.faces.landmarker import EYE_LEFT, EYE_RIGHT
+from stylesync_engine.mouth.crop import (
     CROP,
     EYE_DISTANCE,
     EYES_ROW,

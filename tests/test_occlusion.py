@@ -12,14 +12,14 @@ from model_fixtures import front_of_face
 from numpy.typing import NDArray
 from test_dubbing import ask
 
-from stylesync_engine.checkpoints import Models
-from stylesync_engine.compositing import place_matte
 from stylesync_engine.dubbing import dub
 from stylesync_engine.media import Frame, VideoWriter, probe_video, read_frames
-from stylesync_engine.mouth import CROP, EYE_DISTANCE, EYES_ROW, LOWER
-from stylesync_engine.occlusion import CELL, find_hidden, sample_colours, watched_places
-from stylesync_engine.plan import Plan
+from stylesync_engine.mouth.compositing import place_matte
+from stylesync_engine.mouth.crop import CROP, EYE_DISTANCE, EYES_ROW, LOWER
+from stylesync_engine.mouth.occlusion import CELL, find_hidden, sample_colours, watched_places
+from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import FrameRange
+from stylesync_engine.weights.loading import Models
 
 Array = NDArray[np.float32]
 Image = NDArray[np.uint8]

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from panel_material import write_clip
 
-from stylesync_engine import previews
 from stylesync_engine.request import FrameRange, MediaError, RequestError
+from stylesync_engine.review import previews
 
 
 def write_tone(path: Path, rate: int, channels: int, seconds: float) -> str:

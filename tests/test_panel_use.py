@@ -43,7 +43,7 @@ from stylesync_ui.preferences import Home, Preferences
 from stylesync_ui.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.window import Window, make_application
 
-from stylesync_engine.colour import check_space
+from stylesync_engine.pictures.colour import check_space
 
 SILENT = 'import sys; print(\'{"event": "ready"}\', flush=True); sys.stdin.read()'
 LETTERS = re.compile(r"[A-Za-z]{2}")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from clip_fixtures import disk_of
 
-from stylesync_engine.appearance import ReferenceBank
-from stylesync_engine.plan import (
+from stylesync_engine.mouth.references import ReferenceBank
+from stylesync_engine.plan.plan import (
     WINDOW,
     Plan,
     load_window,

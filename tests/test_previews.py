@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stylesync_engine import contact_sheet
-from stylesync_engine.previews import thumbnails
 from stylesync_engine.request import MediaError
+from stylesync_engine.review import contact_sheet
+from stylesync_engine.review.previews import thumbnails
 
 Picture = npt.NDArray[np.uint8]
 HEIGHT, WIDTH = 120, 160

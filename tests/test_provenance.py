@@ -17,13 +17,14 @@ from clip_fixtures import MODELS, Ffmpeg
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from stylesync_engine import dubbing, signing, verification
-from stylesync_engine.cli import main
-from stylesync_engine.consent import check_consent
+from stylesync_engine import dubbing
+from stylesync_engine.assembling.proof import delivering
+from stylesync_engine.commands.app import main
 from stylesync_engine.media import VideoWriter, probe_video, read_frames
-from stylesync_engine.picture_hashes import describe_changes, sidecar_of
-from stylesync_engine.plan import Plan
-from stylesync_engine.provenance import delivering
+from stylesync_engine.origin import signing, verification
+from stylesync_engine.origin.consent import check_consent
+from stylesync_engine.origin.picture_hashes import describe_changes, sidecar_of
+from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,

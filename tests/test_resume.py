@@ -12,9 +12,9 @@ import pytest
 from clip_fixtures import MODELS
 
 from stylesync_engine import dubbing
-from stylesync_engine.checkpoints import Models
-from stylesync_engine.cli import main
+from stylesync_engine.commands.app import main
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
+from stylesync_engine.weights.loading import Models
 
 START = [sys.executable, "-m", "stylesync_engine"]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from clip_fixtures import Ffmpeg
 
-from stylesync_engine.layouts import layout_of
 from stylesync_engine.media import (
     ColourTags,
     ExrPart,
@@ -21,7 +20,8 @@ from stylesync_engine.media import (
     probe_video,
     read_frames,
 )
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec, FrameRange, MediaError
 
 oiio = pytest.importorskip("OpenImageIO")

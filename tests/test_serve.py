@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stylesync_engine import __version__, serving
+from stylesync_engine import __version__
+from stylesync_engine.serve import server
 
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")
 Event = dict[str, Any]
@@ -236,7 +237,7 @@ def test_plan_render_and_join(served: Served) -> None:
 
 
 def test_models_are_loaded_once_for_all_stages_and_jobs(stand_in: ModuleType) -> None:
-    engine, writer = serving.Engine(), serving.LineWriter(io.StringIO())
+    engine, writer = server.Engine(), server.LineWriter(io.StringIO())
     request = dub_of("x", "shot.mov")["params"]
     for method, params in (
         ("prepare", {"request": request, "work": "plan"}),
@@ -244,10 +245,10 @@ def test_models_are_loaded_once_for_all_stages_and_jobs(stand_in: ModuleType) ->
         ("render", {"work": "plan"}),
         ("dub", request),
     ):
-        assert engine.answer(serving.Job(1, method, params, writer))
+        assert engine.answer(server.Job(1, method, params, writer))
     assert [call[0] for call in stand_in.calls].count("load") == 1
     other = {**request, "options": {"models": "paper"}}
-    engine.answer(serving.Job(2, "dub", other, writer))
+    engine.answer(server.Job(2, "dub", other, writer))
     assert [call[1] for call in stand_in.calls if call[0] == "load"] == ["starter", "paper"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from clip_fixtures import Ffmpeg
 from numpy.typing import NDArray
 
-from stylesync_engine.layouts import layout_of
+from stylesync_engine.assembling.soundtrack import SoundTracks, lay_sound, measure_loudness
 from stylesync_engine.media import (
     Frame,
     VideoInfo,
@@ -22,10 +22,10 @@ from stylesync_engine.media import (
     read_audio_blocks,
     write_audio,
 )
-from stylesync_engine.pixels import black_picture
+from stylesync_engine.media.sound import Track
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import black_picture
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange
-from stylesync_engine.sound import Track
-from stylesync_engine.soundtrack import SoundTracks, lay_sound, measure_loudness
 
 Array = NDArray[np.float32]
 RATE, WIDTH, HEIGHT = 48000, 32, 24

@@ -20,20 +20,20 @@ import scipy.signal
 import torch
 from safetensors.torch import load_file
 
-from stylesync_engine import speech
 from stylesync_engine.request import ModelError
+from stylesync_engine.speech import front_ends
 
 ROOT = Path(__file__).parents[1]
 TOLERANCE = 1e-3
 REACH = 85  # steps: sound farther than 3.4 s has no say
 
 
-def _voice(seconds: float, seed: int = 0) -> speech.Samples:
+def _voice(seconds: float, seed: int = 0) -> front_ends.Samples:
     """Buzz with moving formants in syllables and pauses, over faint noise: [S]."""
     generator = np.random.default_rng(seed)
-    time = np.arange(round(seconds * speech.SAMPLE_RATE)) / speech.SAMPLE_RATE
+    time = np.arange(round(seconds * front_ends.SAMPLE_RATE)) / front_ends.SAMPLE_RATE
     pitch = 110 + 30 * np.sin(2 * np.pi * 0.7 * time)
-    phase = 2 * np.pi * np.cumsum(pitch) / speech.SAMPLE_RATE
+    phase = 2 * np.pi * np.cumsum(pitch) / front_ends.SAMPLE_RATE
     formants = [600 + 250 * np.sin(2.9 * time), 1500 + 500 * np.sin(4.3 * time + 1)]
     buzz = np.zeros_like(time)
     for harmonic in range(1, 25):
@@ -46,9 +46,9 @@ def _voice(seconds: float, seed: int = 0) -> speech.Samples:
 
 
 @pytest.fixture(scope="module")
-def whisper() -> speech.WhisperFrontEnd:
-    front_end = speech.load_front_end("whisper-tiny.en")
-    assert isinstance(front_end, speech.WhisperFrontEnd)
+def whisper() -> front_ends.WhisperFrontEnd:
+    front_end = front_ends.load_front_end("whisper-tiny.en")
+    assert isinstance(front_end, front_ends.WhisperFrontEnd)
     return front_end
 
 
@@ -62,7 +62,7 @@ def reference() -> Any:
         d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536
     )
     encoder = WhisperEncoder(config).eval()
-    weights = load_file(speech.STARTER_WHISPER)
+    weights = load_file(front_ends.STARTER_WHISPER)
     encoder.load_state_dict({name: value.float() for name, value in weights.items()})
     return encoder
 
@@ -95,21 +95,21 @@ def ctc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["whisper-tiny.en", "log-mel", "ctc"])
 def front_end(
-    request: pytest.FixtureRequest, whisper: speech.WhisperFrontEnd, ctc_folder: Path
-) -> speech.SpeechFrontEnd:
+    request: pytest.FixtureRequest, whisper: front_ends.WhisperFrontEnd, ctc_folder: Path
+) -> front_ends.SpeechFrontEnd:
     if request.param == "whisper-tiny.en":
         return whisper
     name = f"ctc:{ctc_folder}" if request.param == "ctc" else request.param
-    return speech.load_front_end(name)
+    return front_ends.load_front_end(name)
 
 
 @pytest.fixture(scope="module")
-def sound() -> speech.Samples:
+def sound() -> front_ends.Samples:
     return _voice(5.0)
 
 
 @pytest.fixture(scope="module")
-def features(front_end: speech.SpeechFrontEnd, sound: speech.Samples) -> speech.Samples:
+def features(front_end: front_ends.SpeechFrontEnd, sound: front_ends.Samples) -> front_ends.Samples:
     return front_end.features(sound)
 
 
@@ -139,7 +139,7 @@ def test_weights_give_what_ctranslate2_gives(reference: Any) -> None:
 
 
 def test_layers_equal_those_of_transformers(
-    whisper: speech.WhisperFrontEnd, reference: Any
+    whisper: front_ends.WhisperFrontEnd, reference: Any
 ) -> None:
     tokens = 0.5 * torch.randn(2, 1500, 384, generator=torch.Generator().manual_seed(1))
     states = tokens + reference.embed_positions.weight
@@ -150,7 +150,9 @@ def test_layers_equal_those_of_transformers(
     torch.testing.assert_close(kept, states[:, 40:42], atol=TOLERANCE, rtol=0)
 
 
-def test_stem_equals_that_of_transformers(whisper: speech.WhisperFrontEnd, reference: Any) -> None:
+def test_stem_equals_that_of_transformers(
+    whisper: front_ends.WhisperFrontEnd, reference: Any
+) -> None:
     rows = _waves()
     with torch.inference_mode():
         tokens = whisper.embed(rows).transpose(1, 2)
@@ -165,7 +167,7 @@ def test_log_mel_equals_that_of_whisper() -> None:
 
     sound = _voice(2.0)
     expected = WhisperFeatureExtractor()(sound, sampling_rate=16000, return_tensors="np")
-    rows = speech._log_mel(sound, 0, 200, speech.CPU)
+    rows = front_ends._log_mel(sound, 0, 200, front_ends.CPU)
     scaled = (torch.maximum(rows, rows.max() - 8.0) + 4.0) / 4.0
     inside = slice(2, 198)  # Whisper mirrors the ends, here lies silence
     np.testing.assert_allclose(
@@ -189,46 +191,49 @@ def test_levelled_log_mel_equals_scipy() -> None:
     level = np.convolve(loudest, ease / ease.sum(), "same")[300:-300]
     scaled = (np.maximum(rows - level[:, None], -8.0) + 5.0) / 4.0
     expected = scaled.reshape(125, 2, 2, 80).mean(2).reshape(125, 160)
-    features = speech.load_front_end("log-mel").features(sound)
+    features = front_ends.load_front_end("log-mel").features(sound)
     np.testing.assert_allclose(features, expected, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("shift", [1, 23])
 def test_step_does_not_know_where_the_sound_began(
-    front_end: speech.SpeechFrontEnd, sound: speech.Samples, features: speech.Samples, shift: int
+    front_end: front_ends.SpeechFrontEnd,
+    sound: front_ends.Samples,
+    features: front_ends.Samples,
+    shift: int,
 ) -> None:
-    later = front_end.features(sound[shift * speech.STEP :])
+    later = front_end.features(sound[shift * front_ends.STEP :])
     assert np.abs(later[REACH:] - features[shift + REACH :]).max() < TOLERANCE
 
 
 def test_step_does_not_know_where_the_sound_ends(
-    front_end: speech.SpeechFrontEnd, sound: speech.Samples, features: speech.Samples
+    front_end: front_ends.SpeechFrontEnd, sound: front_ends.Samples, features: front_ends.Samples
 ) -> None:
-    cut = front_end.features(sound[: 4 * speech.SAMPLE_RATE + 123])
+    cut = front_end.features(sound[: 4 * front_ends.SAMPLE_RATE + 123])
     near = len(cut) - REACH
     assert near > 10
     assert np.abs(cut[:near] - features[:near]).max() < TOLERANCE
 
 
 def test_far_sound_has_no_say_and_near_sound_has(
-    front_end: speech.SpeechFrontEnd, sound: speech.Samples, features: speech.Samples
+    front_end: front_ends.SpeechFrontEnd, sound: front_ends.Samples, features: front_ends.Samples
 ) -> None:
     changed = sound.copy()
-    changed[: speech.SAMPLE_RATE] = 0.5 * _voice(1.0, seed=5)
+    changed[: front_ends.SAMPLE_RATE] = 0.5 * _voice(1.0, seed=5)
     difference = np.abs(front_end.features(changed) - features).max(1)
     assert difference[:20].max() > 0.02
-    assert difference[speech.FEATURE_RATE + REACH :].max() < TOLERANCE
+    assert difference[front_ends.FEATURE_RATE + REACH :].max() < TOLERANCE
 
 
-def test_silence_lies_beyond_the_ends(front_end: speech.SpeechFrontEnd) -> None:
+def test_silence_lies_beyond_the_ends(front_end: front_ends.SpeechFrontEnd) -> None:
     sound = _voice(1.0)
-    silence = np.zeros(REACH * speech.STEP, np.float32)
+    silence = np.zeros(REACH * front_ends.STEP, np.float32)
     padded = front_end.features(np.concatenate([silence, sound, silence]))
     assert np.abs(padded[REACH : REACH + 25] - front_end.features(sound)).max() < TOLERANCE
 
 
 @pytest.mark.slow
-def test_minute_three_of_four_equals_its_own_excerpt(whisper: speech.WhisperFrontEnd) -> None:
+def test_minute_three_of_four_equals_its_own_excerpt(whisper: front_ends.WhisperFrontEnd) -> None:
     sound = _voice(240.0)
     whole = whisper.features(sound)
     assert whole.shape == (6000, 768)
@@ -239,19 +244,19 @@ def test_minute_three_of_four_equals_its_own_excerpt(whisper: speech.WhisperFron
 
 
 def test_blocks_do_not_show(
-    whisper: speech.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
+    whisper: front_ends.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sound = _voice(2.0)
     expected = whisper.features(sound)
-    monkeypatch.setattr(speech, "BLOCK_STEPS", 17)
-    monkeypatch.setattr(speech, "BATCH_STEPS", 6)
+    monkeypatch.setattr(front_ends, "BLOCK_STEPS", 17)
+    monkeypatch.setattr(front_ends, "BATCH_STEPS", 6)
     seen: list[tuple[int, int]] = []
     features = whisper.features(sound, on_block=lambda done, total: seen.append((done, total)))
     assert np.abs(features - expected).max() < TOLERANCE
     assert seen == [(17, 50), (34, 50), (50, 50)]
 
 
-def test_on_block_may_stop_the_work(whisper: speech.WhisperFrontEnd) -> None:
+def test_on_block_may_stop_the_work(whisper: front_ends.WhisperFrontEnd) -> None:
     def stop(done: int, total: int) -> None:
         raise InterruptedError(f"{done} of {total}")
 
@@ -263,7 +268,7 @@ def test_on_block_may_stop_the_work(whisper: speech.WhisperFrontEnd) -> None:
     ("samples", "steps"), [(0, 0), (1, 1), (639, 1), (640, 1), (641, 2), (16000, 25)]
 )
 def test_every_begun_step_has_a_row(
-    front_end: speech.SpeechFrontEnd, samples: int, steps: int
+    front_end: front_ends.SpeechFrontEnd, samples: int, steps: int
 ) -> None:
     features = front_end.features(_voice(1.0)[:samples])
     assert features.shape == (steps, front_end.dim)
@@ -271,7 +276,7 @@ def test_every_begun_step_has_a_row(
     assert np.isfinite(features).all()
 
 
-def test_silence_is_one_vector_and_not_speech(front_end: speech.SpeechFrontEnd) -> None:
+def test_silence_is_one_vector_and_not_speech(front_end: front_ends.SpeechFrontEnd) -> None:
     silence = front_end.features(np.zeros(16000, np.float32))
     assert np.isfinite(silence).all()
     assert np.abs(silence - silence[0]).max() < TOLERANCE
@@ -279,7 +284,7 @@ def test_silence_is_one_vector_and_not_speech(front_end: speech.SpeechFrontEnd) 
     assert np.abs(spoken - silence).max(1).min() > 0.02
 
 
-def test_samples_that_are_no_numbers_are_silence(whisper: speech.WhisperFrontEnd) -> None:
+def test_samples_that_are_no_numbers_are_silence(whisper: front_ends.WhisperFrontEnd) -> None:
     sound = _voice(1.0)
     sound[5000:5100] = 0.0
     broken = sound.copy()
@@ -288,7 +293,9 @@ def test_samples_that_are_no_numbers_are_silence(whisper: speech.WhisperFrontEnd
 
 
 @pytest.mark.parametrize("decibels", [-20, 6])
-def test_recording_level_does_not_matter(whisper: speech.WhisperFrontEnd, decibels: float) -> None:
+def test_recording_level_does_not_matter(
+    whisper: front_ends.WhisperFrontEnd, decibels: float
+) -> None:
     sound = _voice(2.0)
     change = np.abs(
         whisper.features(sound * np.float32(10 ** (decibels / 20))) - whisper.features(sound)
@@ -298,19 +305,19 @@ def test_recording_level_does_not_matter(whisper: speech.WhisperFrontEnd, decibe
 
 def test_noise_floor_is_not_raised_to_the_level_of_speech() -> None:
     noise = 1e-4 * np.random.default_rng(0).standard_normal(48000).astype(np.float32)
-    log_mel = speech.load_front_end("log-mel")
+    log_mel = front_ends.load_front_end("log-mel")
     loudest = log_mel.features(_voice(3.0)).max()
     assert log_mel.features(noise).max() < loudest - 0.25  # 10 dB
 
 
-def test_speech_after_a_long_pause_reads_like_itself(whisper: speech.WhisperFrontEnd) -> None:
+def test_speech_after_a_long_pause_reads_like_itself(whisper: front_ends.WhisperFrontEnd) -> None:
     quiet, loud = np.float32(0.05) * _voice(1.0, seed=3), _voice(1.0, seed=4)
-    pause = np.zeros(REACH * speech.STEP, np.float32)
+    pause = np.zeros(REACH * front_ends.STEP, np.float32)
     features = whisper.features(np.concatenate([loud, pause, quiet]))
     assert np.abs(features[25 + REACH :] - whisper.features(quiet)).max() < TOLERANCE
 
 
-def test_stereo_is_refused(whisper: speech.WhisperFrontEnd) -> None:
+def test_stereo_is_refused(whisper: front_ends.WhisperFrontEnd) -> None:
     with pytest.raises(ValueError, match=r"\(2, 640\)"):
         whisper.features(np.zeros((2, 640), np.float32))
 
@@ -338,17 +345,19 @@ def test_memory_does_not_grow_with_the_length() -> None:
 
 
 def test_whisper_reads_the_sound_by_blocks(
-    whisper: speech.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
+    whisper: front_ends.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths: list[int] = []
-    real: Callable[..., torch.Tensor] = speech._log_mel
+    real: Callable[..., torch.Tensor] = front_ends._log_mel
 
-    def watch(audio: speech.Samples, first: int, last: int, device: torch.device) -> torch.Tensor:
+    def watch(
+        audio: front_ends.Samples, first: int, last: int, device: torch.device
+    ) -> torch.Tensor:
         widths.append(last - first)
         return real(audio, first, last, device)
 
-    monkeypatch.setattr(speech, "_log_mel", watch)
-    whisper.features(np.zeros(10 * speech.SAMPLE_RATE, np.float32))
+    monkeypatch.setattr(front_ends, "_log_mel", watch)
+    whisper.features(np.zeros(10 * front_ends.SAMPLE_RATE, np.float32))
     assert len(widths) == 2
     assert max(widths) == 800 + 2 * 80 + 2 * 250 + 3
 
@@ -358,7 +367,7 @@ def test_ctc_rows_are_log_probabilities_of_the_step(ctc_folder: Path) -> None:
     from transformers import Wav2Vec2ForCTC
 
     sound = _voice(4.0)
-    features = speech.load_front_end(f"ctc:{ctc_folder}").features(sound)
+    features = front_ends.load_front_end(f"ctc:{ctc_folder}").features(sound)
     assert features.shape == (100, 24)
     window = sound[(50 - 16) * 640 : (50 + 17) * 640].astype(np.float64)
     window = (window - window.mean()) / np.sqrt(window.var() + 1e-7)
@@ -390,7 +399,7 @@ def test_pickled_weights_are_refused_unread(tmp_path: Path) -> None:
     mark = tmp_path / "pickle was run"
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Trap(mark)))
     with pytest.raises(ModelError, match="pickled weights are refused"):
-        speech.load_front_end(f"ctc:{folder}")
+        front_ends.load_front_end(f"ctc:{folder}")
     assert not mark.exists()
 
 
@@ -403,7 +412,7 @@ def test_code_beside_a_model_is_not_run(tmp_path: Path) -> None:
     config["auto_map"] = {"AutoConfig": "own.Config", "AutoModelForCTC": "own.Model"}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="cannot be read as a CTC model"):
-        speech.load_front_end(f"ctc:{folder}")
+        front_ends.load_front_end(f"ctc:{folder}")
     assert not mark.exists()
 
 
@@ -412,28 +421,28 @@ def test_damaged_ctc_folder_is_refused(tmp_path: Path, name: str) -> None:
     folder = _save_ctc(tmp_path / "model")
     (folder / name).write_bytes(b"\x80\x04damaged")
     with pytest.raises(ModelError, match="cannot be read as a CTC model"):
-        speech.load_front_end(f"ctc:{folder}")
+        front_ends.load_front_end(f"ctc:{folder}")
 
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no folder"):
-        speech.load_front_end(f"ctc:{tmp_path / 'nowhere'}")
+        front_ends.load_front_end(f"ctc:{tmp_path / 'nowhere'}")
     with pytest.raises(ModelError, match="cannot be read as safetensors"):
-        speech.load_front_end("whisper-tiny.en", tmp_path / "nowhere.safetensors")
+        front_ends.load_front_end("whisper-tiny.en", tmp_path / "nowhere.safetensors")
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x80\x04damaged")
     with pytest.raises(ModelError, match="cannot be read as safetensors"):
-        speech.load_front_end("whisper-tiny.en", damaged)
+        front_ends.load_front_end("whisper-tiny.en", damaged)
 
 
 def test_weights_of_another_kind_are_refused() -> None:
     with pytest.raises(ModelError, match="not those of a Whisper"):
-        speech.load_front_end("whisper-tiny.en", {"conv1.weight": torch.zeros(384, 80, 3)})
+        front_ends.load_front_end("whisper-tiny.en", {"conv1.weight": torch.zeros(384, 80, 3)})
 
 
 def test_unknown_front_end_is_refused() -> None:
     with pytest.raises(ModelError, match="'deepspeech'; choose"):
-        speech.load_front_end("deepspeech")
+        front_ends.load_front_end("deepspeech")
 
 
 def _converter() -> ModuleType:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from stylesync_engine.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes, ReferenceUse
-from stylesync_engine.style import (
+from stylesync_engine.speech.style import (
     ClosedFormReading,
     ClosedFormSettings,
     NetworkReading,

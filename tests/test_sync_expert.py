@@ -18,7 +18,7 @@ from stylesync_training.losses import contrastive_loss
 from stylesync_training.prepare import drop_out_of_sync, read_dropped
 from stylesync_training.sync_expert import SyncExpert, SyncExpertTraining, SyncSizes, judge_sync
 
-from stylesync_engine.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.request import ModelError, RequestError
 
 TINY = SyncExpertTraining(

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from stylesync_engine.timecode import advance_timecode
+from stylesync_engine.media.timecode import advance_timecode
 
 NTSC, DOUBLE = Fraction(30000, 1001), Fraction(60000, 1001)
 

@@ -40,9 +40,9 @@ from timeline_material import (
     write_speech,
 )
 
-from stylesync_engine.manifest import find_folder
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.request import Cancelled, DubRequest, MediaError, ModelError, NoFaceError
+from stylesync_engine.weights.table import find_folder
 
 RATE = Fraction(25)
 SPEAKERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "speakers"

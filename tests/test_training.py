@@ -50,11 +50,11 @@ from stylesync_training.renderer_batches import draw_batches
 from stylesync_training.renderer_samples import RendererSamples, RendererTraining, mirror_matrix
 from torch import Tensor, nn
 
-from stylesync_engine.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.style import NetworkReading, StyleReference
+from stylesync_engine.speech.style import NetworkReading, StyleReference
 
 
 def make_clip(speaker: str, name: str, frames: int = 60, seed: int = 0) -> TrainingClip:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from clip_fixtures import MODELS
 
+from stylesync_engine.assembling.layers import CHANNELS
 from stylesync_engine.media import Frame, VideoWriter, probe_video, read_frames
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
-from stylesync_engine.vfx import CHANNELS
 
 if TYPE_CHECKING:
-    from stylesync_engine.checkpoints import Models
+    from stylesync_engine.weights.loading import Models
 
 
 def light_of(talking: Path, folder: Path) -> Path:

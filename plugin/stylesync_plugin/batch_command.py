@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from stylesync_engine.reporting import STAGE_TITLES, Report, format_rows, reporting
+from stylesync_engine.commands.reporting import STAGE_TITLES, Report, format_rows, reporting
 from stylesync_engine.request import DubOptions, RequestError
 from stylesync_plugin.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.engine_process import EngineProcess

@@ -9,8 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine.dub_flags import Consent, Person
-from stylesync_engine.reporting import Json, add_version, format_rows, make_app, reporting, run_app
+from stylesync_engine.commands.flags import Consent, Person
+from stylesync_engine.commands.reporting import (
+    Json,
+    add_version,
+    format_rows,
+    make_app,
+    reporting,
+    run_app,
+)
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin import host_cli
 from stylesync_plugin.times import parse_rate

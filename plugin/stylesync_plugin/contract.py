@@ -1,6 +1,7 @@
 """The engine's contract and its process, for the panel and hosts: they import the plugin alone."""
 
 from stylesync_engine import __version__
+from stylesync_engine.origin.studio import Studio, read_studio
 from stylesync_engine.request import (
     SMALLEST_FACE,
     Cancelled,
@@ -20,7 +21,6 @@ from stylesync_engine.request import (
     SpeakerPoint,
     to_dict,
 )
-from stylesync_engine.studio import Studio, read_studio
 
 __all__ = [
     "SMALLEST_FACE",

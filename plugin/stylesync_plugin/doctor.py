@@ -71,7 +71,7 @@ def _engine() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     """The starter weights and the user's own, each file against its hash."""
-    from stylesync_engine.manifest import MANIFEST, models_directory
+    from stylesync_engine.weights.table import MANIFEST, models_directory
 
     own = sorted(path.parent.name for path in models_directory().glob(f"*/{MANIFEST}"))
     yield _verified("starter", "starter weights", needed=True)
@@ -80,7 +80,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _verified(name: str, title: str, needed: bool) -> Finding:
-    from stylesync_engine.manifest import effective, find_folder, read_manifest
+    from stylesync_engine.weights.table import effective, find_folder, read_manifest
 
     try:
         folder = find_folder(name)

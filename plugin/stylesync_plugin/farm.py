@@ -3,7 +3,7 @@
     DIR/timeline.otio    the timeline as it was when it was submitted
     DIR/submission.json  the jobs, where media lie and where the new timeline goes
 
-beside the engine's own files (`stylesync_engine.bundles`). What `collect` puts on the timeline is
+beside the engine's own files (`stylesync_engine.farm.bundles`). What `collect` puts on the timeline is
 planned again from these two, so that it lies exactly where a local batch would put it.
 """
 
@@ -27,8 +27,8 @@ from stylesync_plugin.records import write_json
 from stylesync_plugin.write_back import TrackNames
 
 if TYPE_CHECKING:
-    from stylesync_engine.job_template import FarmOptions
-    from stylesync_engine.path_mapping import PathMapping
+    from stylesync_engine.farm.path_mapping import PathMapping
+    from stylesync_engine.farm.template import FarmOptions
 
 FORMAT = 1
 
@@ -49,7 +49,7 @@ def submit(submission: Submission, folder: Path, options: FarmOptions | None = N
 
     Raises the error of the first job that is refused: a farm should not start on half a wish.
     """
-    from stylesync_engine.bundles import write_bundle
+    from stylesync_engine.farm.bundles import write_bundle
 
     planned = plan(submission.timeline, submission.jobs, submission.settings)
     for refusal in planned.refused:
@@ -88,7 +88,7 @@ def read_submission(folder: Path) -> Submission:
 def check_outputs(folder: Path, mapping: PathMapping) -> list[tuple[str, DubError]]:
     """Whose file, by its submitter's name, is not what was assembled, or could not be made; for
     a worker that sees the dubs elsewhere than the timeline's owner does."""
-    from stylesync_engine.bundles import read_bundle, read_outcome
+    from stylesync_engine.farm.bundles import read_bundle, read_outcome
 
     failed: list[tuple[str, DubError]] = []
     for entry in read_bundle(folder, mapping):
@@ -112,7 +112,7 @@ class _Finished:
     """Stands in for the engine: a request's result is what the farm has made of it."""
 
     def __init__(self, folder: Path) -> None:
-        from stylesync_engine.bundles import read_bundle, read_outcome
+        from stylesync_engine.farm.bundles import read_bundle, read_outcome
 
         self._outcomes: dict[str, DubResult | DubError] = {}
         for entry in read_bundle(folder):

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine.path_mapping import PathMapping, read_path_mapping
-from stylesync_engine.reporting import reporting
+from stylesync_engine.commands.reporting import reporting
+from stylesync_engine.farm.path_mapping import PathMapping, read_path_mapping
 from stylesync_engine.request import RequestError
 from stylesync_plugin.batch_command import Asked, finish, prepare_work, say_failures
 from stylesync_plugin.farm import Submission, check_outputs, collect, read_submission, submit
@@ -21,8 +21,8 @@ def run_submit(
 ) -> None:
     """Write the bundle of what is asked; `farm` holds gpus, workers and the file of costs."""
     with reporting(as_json) as report:
-        from stylesync_engine.costs import Costs, read_costs
-        from stylesync_engine.job_template import FarmOptions
+        from stylesync_engine.farm.costs import Costs, read_costs
+        from stylesync_engine.farm.template import FarmOptions
 
         bench: Path | None = farm["bench"]
         options = FarmOptions(

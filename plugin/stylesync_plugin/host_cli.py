@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylesync_engine.reporting import Json, format_rows, reporting
+from stylesync_engine.commands.reporting import Json, format_rows, reporting
 
 Editor = Annotated[
     str, typer.Argument(metavar="HOST", help="blender, kdenlive, nuke, resolve or shotcut.")

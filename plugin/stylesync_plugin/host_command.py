@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine.reporting import reporting
+from stylesync_engine.commands.reporting import reporting
 from stylesync_engine.request import RequestError
 from stylesync_plugin.batch_command import Display
 from stylesync_plugin.dub_timeline import dub_timeline

@@ -18,7 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-from stylesync_engine.consent import check_consent
+from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.request import (
     Delivery,
     DubError,

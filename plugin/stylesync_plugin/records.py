@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
-from stylesync_engine.drafts import replacing
+from stylesync_engine.files import replacing
 from stylesync_engine.hashes import file_hash
 from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError, to_dict
 
@@ -127,7 +127,7 @@ def _size_of(output: str) -> int:
 
 def _models_fingerprint(models: str) -> str | None:
     """What the models are, by the hashes of all their parts; None where the engine finds none."""
-    from stylesync_engine.manifest import effective, find_folder, fingerprint, read_manifest
+    from stylesync_engine.weights.table import effective, find_folder, fingerprint, read_manifest
 
     try:
         return fingerprint(*effective(read_manifest(find_folder(models))))

@@ -50,7 +50,7 @@ def write_report(batch: Batch, path: Path, title: str, draw: DrawSheet | None = 
 
 def draw_sheet(before: str, after: str, output: Path, first_frame: int) -> None:
     """The engine's contact sheet; raises DubError where there is nothing to show."""
-    from stylesync_engine.contact_sheet import draw_contact_sheet
+    from stylesync_engine.review.contact_sheet import draw_contact_sheet
 
     draw_contact_sheet(before, after, output, first_frame)
 

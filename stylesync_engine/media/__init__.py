@@ -4,15 +4,15 @@ Time is exact: rates and times are fractions, frames count from 0 in presentatio
 sound is addressed by sample from the moment of the clip's first frame.
 """
 
-from stylesync_engine.delivery import check_output
 from stylesync_engine.media.clips import PLAIN, AudioTrack, ColourTags, Frame, Reading, VideoInfo
+from stylesync_engine.media.codecs import check_output
 from stylesync_engine.media.exr import ExrPart
 from stylesync_engine.media.hearing import probe_sound, read_audio, read_audio_blocks
 from stylesync_engine.media.probing import duration_of, probe_video, snap_rate
 from stylesync_engine.media.reading import read_frames
 from stylesync_engine.media.sequences import files_of
+from stylesync_engine.media.sound import write_audio
 from stylesync_engine.media.writing import VideoWriter
-from stylesync_engine.sound import write_audio
 
 __all__ = [
     "PLAIN",

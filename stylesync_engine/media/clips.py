@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.layouts import PixelLayout
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.pictures.image import PixelImage
 
 MATRICES: Final = {
     1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m",

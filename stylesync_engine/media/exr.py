@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.colour import linear_space_of, primaries_of
-from stylesync_engine.layouts import layout_of
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.pictures.colour import linear_space_of, primaries_of
+from stylesync_engine.pictures.formats import layout_of
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import MediaError
 
 Layer = npt.NDArray[np.float32]

@@ -14,8 +14,8 @@ from av.stream import Disposition
 
 from stylesync_engine.media.clips import AudioTrack
 from stylesync_engine.media.containers import open_file
+from stylesync_engine.media.sound import Sound, mono_weights, resample_blocks
 from stylesync_engine.request import MediaError, RequestError
-from stylesync_engine.sound import Sound, mono_weights, resample_blocks
 
 _ROUNDING_GAP: Final = Fraction(1, 25)
 """Jumps in the time stamps of sound up to this many seconds are rounding, not silence."""

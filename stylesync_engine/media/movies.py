@@ -15,15 +15,15 @@ from av.container import Flags as ContainerFlags
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
-from stylesync_engine.delivery import CONTAINERS
-from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media.clips import Frame, VideoInfo
-from stylesync_engine.media.pictures import video_frame, written_tags
+from stylesync_engine.media.codecs import CONTAINERS
+from stylesync_engine.media.frames import video_frame, written_tags
 from stylesync_engine.media.prores import ProresProof
+from stylesync_engine.media.sound import Track
 from stylesync_engine.media.sound_streams import SoundStream
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec, MediaError
-from stylesync_engine.sound import Track
 
 _FINEST_PRORES: Final = {
     "vendor": "apl0",

@@ -14,8 +14,8 @@ from av.video.frame import VideoFrame
 
 from stylesync_engine.media.clips import PLAIN, ColourTags, Reading, VideoInfo
 from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
+from stylesync_engine.media.frames import Turn, image_of, matrix_of
 from stylesync_engine.media.hearing import describe_sound, sounds_of
-from stylesync_engine.media.pictures import Turn, image_of, matrix_of
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
 from stylesync_engine.request import FrameRange, MediaError
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
 
-from stylesync_engine.media.pictures import image_of, video_frame
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.media.frames import image_of, video_frame
+from stylesync_engine.pictures.image import PixelImage
 
 Plane = npt.NDArray[np.uint16]
 

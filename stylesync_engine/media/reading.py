@@ -16,10 +16,10 @@ from av.video.frame import VideoFrame
 from stylesync_engine.media.clips import PLAIN, Frame, Reading
 from stylesync_engine.media.containers import decode, open_file
 from stylesync_engine.media.fields import deinterlace
-from stylesync_engine.media.pictures import image_of
+from stylesync_engine.media.frames import image_of
 from stylesync_engine.media.probing import Clip, load_clip
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 

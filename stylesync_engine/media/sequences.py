@@ -11,8 +11,8 @@ from typing import Final
 from stylesync_engine.media import exr
 from stylesync_engine.media.clips import UNTAGGED, ColourTags
 from stylesync_engine.media.containers import decode, open_file
-from stylesync_engine.media.pictures import image_of
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.media.frames import image_of
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import MediaError
 
 _SUFFIXES: Final = frozenset({".png", ".tif", ".tiff", ".dpx", ".exr"})

@@ -11,7 +11,7 @@ from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 
 from stylesync_engine.media.hearing import MOST_PLANES, with_format
-from stylesync_engine.sound import Sound, Track, even_blocks, to_24_bit
+from stylesync_engine.media.sound import Sound, Track, even_blocks, to_24_bit
 
 STUDIO_RATE: Final = 48_000
 """The only sample rate that MXF carries, in Hz."""

@@ -9,15 +9,15 @@ from pathlib import Path
 import av
 import numpy as np
 
-from stylesync_engine.delivery import image_name, sound_name
-from stylesync_engine.layouts import PixelLayout
 from stylesync_engine.media.clips import Frame, VideoInfo
+from stylesync_engine.media.codecs import image_name, sound_name
 from stylesync_engine.media.exr import ExrPart, write_exr
-from stylesync_engine.media.pictures import video_frame, written_tags
-from stylesync_engine.pixels import PixelImage
+from stylesync_engine.media.frames import video_frame, written_tags
+from stylesync_engine.media.sound import Track, write_track
+from stylesync_engine.media.timecode import advance_timecode
+from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec
-from stylesync_engine.sound import Track, write_track
-from stylesync_engine.timecode import advance_timecode
 
 
 class _Images:

@@ -11,8 +11,8 @@ from typing import Final, Self
 
 import av
 
-from stylesync_engine.colour import DISPLAY, linear_of
-from stylesync_engine.delivery import (
+from stylesync_engine.media.clips import Frame, VideoInfo
+from stylesync_engine.media.codecs import (
     IMAGES,
     appearing,
     appearing_sequence,
@@ -21,14 +21,14 @@ from stylesync_engine.delivery import (
     disk_errors,
     keeps_full_range,
 )
-from stylesync_engine.layouts import PixelLayout, layout_of
-from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.exr import ExrPart
 from stylesync_engine.media.movies import Movie
+from stylesync_engine.media.sound import Sound, Track
 from stylesync_engine.media.stills import ExrImages, PngImages
-from stylesync_engine.pixels import convert
+from stylesync_engine.pictures.colour import DISPLAY, linear_of
+from stylesync_engine.pictures.formats import PixelLayout, layout_of
+from stylesync_engine.pictures.image import convert
 from stylesync_engine.request import Codec, MediaError
-from stylesync_engine.sound import Sound, Track
 
 DNXHR_SIZE: Final = (256, 120)
 """The smallest width and height that DNxHR has, in px."""

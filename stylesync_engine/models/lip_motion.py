@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stylesync_engine.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.layers import sinusoidal_positions
 
 ReferenceUse = Literal["audio-aware", "lips-only", "static", "none"]

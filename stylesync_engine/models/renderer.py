@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stylesync_engine.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.layers import (
     ChannelNorm,
     ModulatedConv2d,

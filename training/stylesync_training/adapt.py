@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine import manifest as tables
-from stylesync_engine.checkpoints import Models, load_models, save_models
-from stylesync_engine.faces import ShotFaces, choose_speaker, follow_faces
+from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces
 from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops
 from stylesync_engine.models.renderer import Renderer
-from stylesync_engine.mouth import Alignment, cut_crop
+from stylesync_engine.mouth.crop import Alignment, cut_crop
 from stylesync_engine.request import FrameRange, ModelError, NoFaceError, RequestError, SpeakerPoint
+from stylesync_engine.weights import table as tables
+from stylesync_engine.weights.loading import Models, load_models, save_models
 from stylesync_training.dataset import TrainingClip
 from stylesync_training.loop import Figures, Schedule, trained_steps
 from stylesync_training.losses import find_mobilenet_weights

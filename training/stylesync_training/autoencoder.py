@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stylesync_engine.models.autoencoder import AutoencoderSizes, StarterAutoencoder, to_pictures
-from stylesync_engine.mouth import LOWER
+from stylesync_engine.mouth.crop import LOWER
 from stylesync_training.dataset import TrainingClip, draw_patches
 from stylesync_training.loop import (
     Figures,

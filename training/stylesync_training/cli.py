@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from stylesync_engine.reporting import make_app, run_app
+from stylesync_engine.commands.reporting import make_app, run_app
 from stylesync_training import measuring_commands as measuring
 from stylesync_training import training_commands as training
 from stylesync_training.options import Threads

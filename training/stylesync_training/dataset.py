@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stylesync_engine.models.autoencoder import to_pictures
-from stylesync_engine.mouth import CROP, LOWER
+from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.request import ModelError
 from stylesync_training.workspace import write_json
 

@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine.checkpoints import Models, load_models
-from stylesync_engine.contact_sheet import CELL, lay_out
 from stylesync_engine.dubbing import dub
 from stylesync_engine.media import read_frames
-from stylesync_engine.mouth import CROP
-from stylesync_engine.previews import write_png
+from stylesync_engine.mouth.crop import CROP
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, Quality, RequestError
+from stylesync_engine.review.contact_sheet import CELL, lay_out
+from stylesync_engine.review.previews import write_png
+from stylesync_engine.weights.loading import Models, load_models
 from stylesync_training.corpora import SourceClip
 from stylesync_training.measures import MEANINGS, TRACKER, Judge, crop_matrix, mean_rows
 from stylesync_training.published import Published

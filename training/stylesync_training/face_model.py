@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
-from stylesync_engine.face_model import LIPS, MOUTH, RIGID, FaceModel, align_similarity, rest_shape
-from stylesync_engine.landmarker import EYE_LEFT, EYE_RIGHT
+from stylesync_engine.faces.face_model import (
+    LIPS,
+    MOUTH,
+    RIGID,
+    FaceModel,
+    align_similarity,
+    rest_shape,
+)
+from stylesync_engine.faces.landmarker import EYE_LEFT, EYE_RIGHT
 from stylesync_engine.request import RequestError
 
 Array = NDArray[np.float32]

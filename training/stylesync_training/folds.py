@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stylesync_engine import parts
 from stylesync_engine.request import RequestError
-from stylesync_engine.style import ClosedFormSettings
+from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.weights import networks
 from stylesync_training.dataset import load_clips
 from stylesync_training.leave_one_out import (
     LEAVE_ONE_OUT,
@@ -79,7 +79,7 @@ def run_plan(
     """Train and measure; writes `report/<name>.json` and `.md` and returns the table."""
     data = run_folds(
         load_clips(space.clips, pictures=False),
-        parts.read_face_model(space.face_model),
+        networks.read_face_model(space.face_model),
         plan.folds,
         plan.variants,
         seeds,

@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from stylesync_engine.face_model import MOUTH, FaceModel
+from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork, ReferenceUse
 from stylesync_engine.request import RequestError
-from stylesync_engine.style import (
+from stylesync_engine.speech.style import (
     ClosedFormReading,
     ClosedFormSettings,
     NetworkReading,

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylesync_engine.face_model import LIPS, MOUTH, FaceModel
+from stylesync_engine.faces.face_model import LIPS, MOUTH, FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
-from stylesync_engine.style import StyleReference
+from stylesync_engine.speech.style import StyleReference
 from stylesync_training.dataset import TrainingClip, clip_weights
 from stylesync_training.loop import Figures, Run, Schedule, half_precision
 from stylesync_training.losses import VERTEX_WEIGHT, lip_motion_loss

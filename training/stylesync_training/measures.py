@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylesync_engine.face_model import LIPS
-from stylesync_engine.faces import ShotFaces, choose_speaker, follow_faces, lip_gap
+from stylesync_engine.faces.face_model import LIPS
+from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces, lip_gap
 from stylesync_engine.media import probe_video, read_frames
-from stylesync_engine.mouth import CROP, LOWER
+from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.request import ModelError, NoFaceError
 from stylesync_training.losses import PerceptualDistance
 from stylesync_training.published import Published

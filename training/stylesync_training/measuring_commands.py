@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine.reporting import Json, format_rows, reporting
+from stylesync_engine.commands.reporting import Json, format_rows, reporting
 from stylesync_engine.request import RequestError
 from stylesync_training.options import (
     BatchSize,
@@ -196,7 +196,7 @@ def synthetic(
     A test bed for stage 1: `ablate` then shows Table III's rows on speech whose style is known.
     """
     with reporting(as_json) as report:
-        from stylesync_engine.checkpoints import load_models
+        from stylesync_engine.weights.loading import load_models
         from stylesync_training.synthetic import SyntheticSpeech, make_synthetic
         from stylesync_training.workspace import open_workspace
 
@@ -252,7 +252,7 @@ def attention(
             report.result({"output": str(path)}, str(path))
             return
         if models:
-            from stylesync_engine.checkpoints import load_models
+            from stylesync_engine.weights.loading import load_models
 
             network = load_models(models, "cpu").lip_motion
         else:

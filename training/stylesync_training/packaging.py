@@ -10,11 +10,10 @@ from typing import Any
 
 from torch import nn
 
-from stylesync_engine import parts
-from stylesync_engine.checkpoints import save_models
-from stylesync_engine.manifest import Manifest, read_manifest
 from stylesync_engine.models.autoencoder import parameter_count
-from stylesync_engine.speech import STARTER_WHISPER, load_front_end
+from stylesync_engine.speech.front_ends import STARTER_WHISPER, load_front_end
+from stylesync_engine.weights.loading import save_models
+from stylesync_engine.weights.table import Manifest, read_manifest
 from stylesync_training.curves import draw_curves
 from stylesync_training.dataset import TrainingClip, load_clips
 from stylesync_training.loop import read_curve, trained_steps
@@ -47,7 +46,7 @@ def package_models(
     manifest = save_models(
         folder,
         name=name,
-        face_model=parts.read_face_model(space.face_model),
+        face_model=networks.read_face_model(space.face_model),
         front_end=load_front_end(space.choices.front_end),
         prediction=preset.renderer.prediction,
         style_reading=preset.style_reading,

@@ -21,12 +21,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from stylesync_engine.face_model import MOUTH, FaceModel
-from stylesync_engine.faces import ShotFaces, choose_speaker, follow_faces, stretches
+from stylesync_engine.faces.face_model import MOUTH, FaceModel
+from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces, stretches
 from stylesync_engine.media import probe_video, read_audio, read_frames
-from stylesync_engine.mouth import Alignment, cut_crop
+from stylesync_engine.mouth.crop import Alignment, cut_crop
 from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError, RequestError
-from stylesync_engine.speech import FEATURE_RATE, SAMPLE_RATE, SpeechFrontEnd, load_front_end
+from stylesync_engine.speech.front_ends import (
+    FEATURE_RATE,
+    SAMPLE_RATE,
+    SpeechFrontEnd,
+    load_front_end,
+)
 from stylesync_training.corpora import SourceClip, find_clips
 from stylesync_training.dataset import read_clip
 from stylesync_training.face_model import learn_face_model

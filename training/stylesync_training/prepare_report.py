@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine.contact_sheet import CELL, lay_out
+from stylesync_engine.commands.reporting import format_rows
 from stylesync_engine.media import probe_video, read_frames
-from stylesync_engine.previews import write_png
-from stylesync_engine.reporting import format_rows
 from stylesync_engine.request import DubError, FrameRange
+from stylesync_engine.review.contact_sheet import CELL, lay_out
+from stylesync_engine.review.previews import write_png
 from stylesync_training.corpora import SourceClip
 from stylesync_training.dataset import load_clips
 from stylesync_training.packaging import describe_clips

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stylesync_engine.diffusion import Sampling
-from stylesync_engine.model_folders import SAMPLINGS
 from stylesync_engine.models.autoencoder import AutoencoderSizes
+from stylesync_engine.models.diffusion import Sampling
 from stylesync_engine.models.lip_motion import LipMotionSizes
 from stylesync_engine.models.renderer import PAPER_SIZES, RendererSizes
 from stylesync_engine.request import RequestError, StyleReading
-from stylesync_engine.style import ClosedFormSettings
+from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.weights.saving import SAMPLINGS
 from stylesync_training.autoencoder import AutoencoderTraining
 from stylesync_training.lip_motion import LipMotionTraining
 from stylesync_training.loop import Schedule

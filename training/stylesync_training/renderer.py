@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylesync_engine.diffusion import TRAIN_STEPS, add_noise
+from stylesync_engine.models.diffusion import TRAIN_STEPS, add_noise
 from stylesync_engine.models.renderer import Renderer
 from stylesync_training.loop import (
     Figures,

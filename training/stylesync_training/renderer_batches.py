@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stylesync_engine.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.renderer import Conditions, Renderer
 from stylesync_training.renderer_samples import APART, RendererSamples
 

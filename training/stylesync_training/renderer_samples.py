@@ -15,7 +15,12 @@ from safetensors.torch import load_file, save_file
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from stylesync_engine.appearance import (
+from stylesync_engine.faces.face_model import MOUTH, FaceModel, Pose
+from stylesync_engine.models.autoencoder import Autoencoder, to_pictures
+from stylesync_engine.models.diffusion import Prediction
+from stylesync_engine.models.renderer import RendererSizes, motion_rows
+from stylesync_engine.mouth.crop import LOWER, draw_lip_map, mask_lower, place_in_crop
+from stylesync_engine.mouth.references import (
     ReferenceBank,
     lip_openings,
     match_colour,
@@ -23,11 +28,6 @@ from stylesync_engine.appearance import (
     triangulate,
     warp_reference,
 )
-from stylesync_engine.diffusion import Prediction
-from stylesync_engine.face_model import MOUTH, FaceModel, Pose
-from stylesync_engine.models.autoencoder import Autoencoder, to_pictures
-from stylesync_engine.models.renderer import RendererSizes, motion_rows
-from stylesync_engine.mouth import LOWER, draw_lip_map, mask_lower, place_in_crop
 from stylesync_engine.request import ModelError
 from stylesync_training.dataset import TrainingClip
 from stylesync_training.loop import Schedule

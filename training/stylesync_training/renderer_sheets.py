@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylesync_engine.contact_sheet import CELL, lay_out
-from stylesync_engine.diffusion import Prediction, Sampling, sample, shared_noise
 from stylesync_engine.models.autoencoder import to_crops
+from stylesync_engine.models.diffusion import Prediction, Sampling, sample, shared_noise
 from stylesync_engine.models.renderer import LATENT_SIDE, Renderer, RendererSizes
-from stylesync_engine.mouth import CROP, LOWER
-from stylesync_engine.previews import write_png
+from stylesync_engine.mouth.crop import CROP, LOWER
+from stylesync_engine.review.contact_sheet import CELL, lay_out
+from stylesync_engine.review.previews import write_png
 from stylesync_training.renderer_batches import Batch, check_batch, conditions_of
 from stylesync_training.renderer_samples import RendererSamples, RendererTraining
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 
-from stylesync_engine.reporting import Report, progress_bars
+from stylesync_engine.commands.reporting import Report, progress_bars
 
 
 class StepBars:

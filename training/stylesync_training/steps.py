@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from stylesync_engine import manifest as tables
-from stylesync_engine import parts
-from stylesync_engine.face_model import FaceModel
+from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.media import read_audio
 from stylesync_engine.models.autoencoder import (
     AutoencoderSizes,
@@ -25,7 +23,9 @@ from stylesync_engine.models.autoencoder import (
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.speech import SAMPLE_RATE, load_front_end
+from stylesync_engine.speech.front_ends import SAMPLE_RATE, load_front_end
+from stylesync_engine.weights import networks
+from stylesync_engine.weights import table as tables
 from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder
 from stylesync_training.corpora import SourceClip
 from stylesync_training.curves import draw_curves, watch_with_tensorboard
@@ -117,12 +117,12 @@ def learn_face(
         space.data.mkdir(parents=True, exist_ok=True)
         own = [clip for clip in clips if clip.speaker not in space.choices.kept_aside()]
         model = (
-            parts.read_face_model(given)
+            networks.read_face_model(given)
             if given
             else learn_from_tracks(own, space.tracks, preset.expressions, preset.identities)
         )
         model.save(space.face_model)
-    return parts.read_face_model(space.face_model)
+    return networks.read_face_model(space.face_model)
 
 
 def run_autoencoder(space: Workspace, preset: Preset, budget: Budget) -> None:
@@ -150,7 +150,7 @@ def run_lip_motion(space: Workspace, preset: Preset, budget: Budget) -> None:
     run = space.run(LIP_MOTION)
     keep_config(run, config)
     check = _check_clips(space, pictures=False)
-    face_model = parts.read_face_model(space.face_model)
+    face_model = networks.read_face_model(space.face_model)
     train_lip_motion(config, face_model, train, check, run, _listener(space, run, budget))
     draw_curves(run, space.report / f"{run.name}.png")
 
@@ -178,7 +178,7 @@ def find_sync_judge(space: Workspace) -> SyncJudge | None:
         return front_end.features(samples[0])
 
     network = read_sync_expert(space.run(SYNC_EXPERT))
-    return SyncJudge(network, parts.read_face_model(space.face_model), features)
+    return SyncJudge(network, networks.read_face_model(space.face_model), features)
 
 
 def run_renderer(space: Workspace, preset: Preset, budget: Budget, say: Say) -> None:
@@ -196,7 +196,7 @@ def run_renderer(space: Workspace, preset: Preset, budget: Budget, say: Say) -> 
 
 def _renderer_config(space: Workspace, preset: Preset, budget: Budget) -> RendererTraining:
     config: RendererTraining = budget.apply(preset.renderer)
-    known = len(parts.read_face_model(space.face_model).identity)
+    known = len(networks.read_face_model(space.face_model).identity)
     sizes = replace(config.sizes, identity=min(config.sizes.identity, known))
     return replace(config, sizes=sizes)
 
@@ -225,7 +225,7 @@ def _cached(
             mirror=False,
             seed=config.seed + 5,
         )
-    face_model = parts.read_face_model(space.face_model)
+    face_model = networks.read_face_model(space.face_model)
     total = len({clip.speaker for clip in clips}) * cached.variants
     done = 0
 
@@ -256,8 +256,8 @@ def read_public_autoencoder() -> PaperAutoencoder:
             "The paper's autoencoder is missing; run stylesync-engine models pull paper."
         )
     paths = located[AUTOENCODER].paths()
-    config = next(path for path in paths if path.name == parts.VQ_CONFIG)
-    return parts.read_vq(config, located[AUTOENCODER].weights())
+    config = next(path for path in paths if path.name == networks.VQ_CONFIG)
+    return networks.read_vq(config, located[AUTOENCODER].weights())
 
 
 def read_lip_motion(space: Workspace, preset: Preset) -> LipMotionNetwork:

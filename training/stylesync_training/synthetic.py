@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.ndimage import gaussian_filter1d
 
-from stylesync_engine.face_model import MOUTH, FaceModel
+from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.request import RequestError
 from stylesync_training.dataset import write_index
 from stylesync_training.workspace import Choices, Workspace

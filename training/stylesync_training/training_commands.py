@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylesync_engine.reporting import Json, format_rows, reporting
+from stylesync_engine.commands.reporting import Json, format_rows, reporting
 from stylesync_engine.request import RequestError
 from stylesync_training.options import (
     BatchSize,
@@ -106,7 +106,7 @@ def face_model(
     `prepare --face-model`.
     """
     with reporting(as_json) as report:
-        from stylesync_engine.bfm import convert_bfm
+        from stylesync_engine.faces.basel import convert_bfm
         from stylesync_training import steps
         from stylesync_training.prepare import learn_from_tracks
         from stylesync_training.workspace import open_workspace

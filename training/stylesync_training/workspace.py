@@ -17,9 +17,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stylesync_engine.drafts import replacing
-from stylesync_engine.manifest import hash_file
+from stylesync_engine.files import replacing
 from stylesync_engine.request import RequestError
+from stylesync_engine.weights.table import hash_file
 from stylesync_training.corpora import SourceClip
 
 R = TypeVar("R")

@@ -1,0 +1,105 @@
+"""The frames of a delivery: rendered crops put into the source's frames, one frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylesync_engine.assembling.burn_in import burn_in
+from stylesync_engine.assembling.fine_texture import FineTexture
+from stylesync_engine.assembling.layers import compositing_layers
+from stylesync_engine.assembling.overlay import lift_changes
+from stylesync_engine.media import ExrPart, Frame, VideoInfo, read_frames
+from stylesync_engine.mouth.compositing import PlacedCrop, place_crop
+from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.pictures.image import black_picture
+from stylesync_engine.plan.identity import reading_of
+from stylesync_engine.plan.plan import Plan, load_window
+from stylesync_engine.request import RequestError
+
+
+class CropPlacer:
+    """Puts a plan's rendered lower halves where they belong in the picture."""
+
+    def __init__(self, plan: Plan, work: Path) -> None:
+        self._plan, self._refine = plan, FineTexture(plan, work)
+
+    def __call__(self, rendered: NDArray[np.float32], position: int) -> PlacedCrop:
+        """What of the frame at this position of the plan changes, of its `[128, 256, 3]` 0..1."""
+        plan = self._plan
+        return place_crop(
+            self._refine(rendered, position),
+            plan.matrices[position],
+            plan.before[position],
+            plan.after[position],
+            plan.hidden[position],
+        )
+
+
+def delivered_frames(
+    plan: Plan, work: Path, like: VideoInfo, layout: PixelLayout
+) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
+    """What the delivery writes of each frame, in the writer's layout; `like` is the range."""
+    delivery = plan.request.options.delivery
+    if delivery != "vfx":
+        overlay = layout if delivery == "overlay" else None
+        frames = _composited_frames(plan, work, overlay)
+        if plan.request.options.burn_in:
+            frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
+        yield from ((frame,) for frame in frames)
+        return
+    for frame, crop, matrix in _placed_crops(plan, work):
+        part = compositing_layers(frame.image, layout, crop, matrix)
+        image = frame.image if crop is None else frame.image.blend_region(*crop)
+        yield frame.with_image(image), [part]
+
+
+def _composited_frames(
+    plan: Plan, work: Path, overlay: PixelLayout | None = None
+) -> Iterator[Frame]:
+    """The range's frames with the rendered mouths put in; others pass through untouched.
+
+    With a layout for an overlay, the changes alone; what is untouched is transparent.
+    """
+    for frame, crop, _ in _placed_crops(plan, work):
+        image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
+        if crop is not None:
+            image = frame.image.blend_region(*crop)
+            if overlay is not None:
+                image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
+        yield frame.with_image(image)
+
+
+def _placed_crops(
+    plan: Plan, work: Path
+) -> Iterator[tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]]:
+    """The range's source frames, times and numbers from its start, and what is to be put in where
+    the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
+    rendered, place = _rendered_frames(plan, work), CropPlacer(plan, work)
+    position = {int(frame): i for i, frame in enumerate(plan.shown)}
+    video = plan.request.video
+    first: Fraction | None = None
+    for frame in read_frames(video, plan.frames, reading_of(plan.request, video)):
+        first = frame.time if first is None else first
+        index = frame.index - plan.frames.start
+        moved = Frame(index, frame.time - first, frame.duration, frame.image)
+        if index not in position:
+            yield moved, None, None
+            continue
+        i = position[index]
+        yield moved, place(next(rendered), i), plan.matrices[i]
+
+
+def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
+    for window in plan.windows:
+        rendered = load_window(work, window, plan.identity)
+        if rendered is None:
+            raise RequestError(
+                f"Rendered frames in '{work}' were damaged and are taken away;"
+                " run the same command, or stylesync-engine render, again."
+            )
+        yield from rendered.astype(np.float32)

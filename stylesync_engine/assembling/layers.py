@@ -1,0 +1,62 @@
+"""Layers of a dub for compositing by hand: rendering, matte and ST map beside the composite."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stylesync_engine.media import ExrPart
+from stylesync_engine.mouth.compositing import PlacedCrop
+from stylesync_engine.mouth.crop import CROP, LOWER
+from stylesync_engine.pictures.colour import DISPLAY, find_space
+from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.pictures.image import PixelImage
+
+Array = NDArray[np.float32]
+
+CHANNELS = ("render.R", "render.G", "render.B", "matte.A", "forward.u", "forward.v")
+"""The rendering before it was composited; where it shows; and where each px lies in the rendered
+crop, from its lower left corner, 0..1, as an ST map."""
+
+
+def compositing_layers(
+    source: PixelImage, layout: PixelLayout, crop: PlacedCrop | None, matrix: Array | None
+) -> ExrPart:
+    """The layers of one frame, with the changed region as their data window.
+
+    `layout` is that of the written picture, `matrix` `[2, 3]` picture px -> crop px. Without a crop
+    one empty px.
+    """
+    if crop is None or matrix is None:
+        return _empty()
+    box, colours, matte = crop
+    left, top, right, bottom = source.clip(box)
+    if left >= right or top >= bottom:
+        return _empty()
+    rows, columns = slice(top - box[1], bottom - box[1]), slice(left - box[0], right - box[0])
+    light = _as_light(colours[rows, columns], source.layout.colour, layout.colour)
+    where = _positions(matrix, (left, top, right, bottom))
+    pixels = np.concatenate([light, matte[rows, columns, None], where], axis=2)
+    return ExrPart("dub", CHANNELS, pixels, (left, top))
+
+
+def _empty() -> ExrPart:
+    return ExrPart("dub", CHANNELS, np.zeros((1, 1, len(CHANNELS)), np.float32))
+
+
+def _as_light(view: Array, source: str, target: str) -> Array:
+    """Colours as the networks gave them -> the light that the written picture holds."""
+    space = find_space(source)
+    signal = view if source == DISPLAY else space.from_view(view)
+    return find_space(target).from_linear(space.to_linear(signal))
+
+
+def _positions(matrix: Array, box: tuple[int, int, int, int]) -> Array:
+    """`[h, w, 2]`: u to the right and v upwards in the crop's rendered lower half."""
+    left, top, right, bottom = box
+    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    at = cv2.transform(np.stack([x, y], axis=2), matrix.astype(np.float32))
+    u = (at[:, :, 0] + 0.5) / CROP
+    v = 1 - (at[:, :, 1] - LOWER + 0.5) / (CROP - LOWER)
+    return np.stack([u, v], axis=2).astype(np.float32)

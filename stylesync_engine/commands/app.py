@@ -1,0 +1,353 @@
+"""The commands of `stylesync-engine`.
+
+The engine is imported inside the commands: `--help` and wrong flags answer without torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylesync_engine.commands.compare import compare
+from stylesync_engine.commands.doctor import doctor
+from stylesync_engine.commands.flags import (
+    Appearance,
+    BurnIn,
+    Codec,
+    ColourSpace,
+    Consent,
+    Credentials,
+    Deinterlace,
+    Delivery,
+    Device,
+    Frames,
+    KeepSound,
+    Landmarks,
+    Length,
+    Mark,
+    MatchLoudness,
+    Models,
+    OptionalWork,
+    Output,
+    Person,
+    Quality,
+    Rate,
+    RequestFile,
+    Sampler,
+    Seed,
+    Speaker,
+    Speech,
+    SpeechSamples,
+    Steps,
+    Strength,
+    Style,
+    StyleFrames,
+    StyleReading,
+    Video,
+    Work,
+)
+from stylesync_engine.commands.models import models_app
+from stylesync_engine.commands.reporting import (
+    Json,
+    add_version,
+    format_rows,
+    make_app,
+    reporting,
+    run_app,
+)
+from stylesync_engine.commands.simulate import simulate
+from stylesync_engine.commands.verify import verify
+from stylesync_engine.request import (
+    DubOptions,
+    DubRequest,
+    DubResult,
+    FrameRange,
+    RequestError,
+)
+
+PROGRAM = "stylesync-engine"
+REQUEST_BYTES = 16 * 2**20
+PASSED_ON: dict[str, Any] = {  # commands that read their words themselves, in `__main__` too
+    "add_help_option": False,
+    "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
+}
+
+app = make_app(
+    PROGRAM,
+    "Dub one shot: new speech, this person's way of speaking.",
+    "dub --video shot.mov --speech line.wav --output dub.mov",
+)
+add_version(app, PROGRAM)
+app.add_typer(models_app, name="models")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    return run_app(app, PROGRAM, arguments)
+
+
+@app.command(
+    epilog=f"Example: {PROGRAM} dub --video shot.mov --frames 120:360 --speech line.wav"
+    " --style interview.mov --output dub.mov"
+)
+def dub(
+    request: Annotated[
+        str | None,
+        typer.Argument(metavar="[REQUEST.json]", help="The same as the flags, as data."),
+    ] = None,
+    video: Video = None,
+    frames: Frames = None,
+    speech: Speech = None,
+    speech_samples: SpeechSamples = None,
+    style: Style = None,
+    style_frames: StyleFrames = None,
+    output: Output = None,
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    strength: Strength = None,
+    style_reading: StyleReading = None,
+    seed: Seed = None,
+    speaker: Speaker = None,
+    appearance: Appearance = None,
+    delivery: Delivery = None,
+    codec: Codec = None,
+    length: Length = None,
+    landmarks: Landmarks = None,
+    work: OptionalWork = None,
+    person: Person = None,
+    consent: Consent = None,
+    credentials: Credentials = None,
+    mark: Mark = None,
+    rate: Rate = None,
+    colour_space: ColourSpace = None,
+    deinterlace: Deinterlace = None,
+    keep_sound: KeepSound = None,
+    match_loudness: MatchLoudness = None,
+    burn_in: BurnIn = None,
+    as_json: Json = False,
+) -> None:
+    """Dub a shot, asked for by flags or by a request file."""
+    asked = given(**locals())
+    del asked["as_json"]
+    run_dub(choose_request(asked.pop("request", None), asked), as_json)
+
+
+def run_dub(request: DubRequest, as_json: bool) -> None:
+    with reporting(as_json) as report:
+        from stylesync_engine import dubbing
+
+        result = dubbing.dub(request, on_progress=report.progress)
+        report.result(result.to_dict(), describe_result(result))
+
+
+@app.command(epilog=f"Example: {PROGRAM} prepare request.json --work plan")
+def prepare(request: RequestFile, work: Work, as_json: Json = False) -> None:
+    """Make the plan that `render` follows.
+
+    Follows the speaker, reads style and speech, and moves the lips; no frame is rendered yet.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine import dubbing
+
+        folder = dubbing.prepare(read_request(request), Path(work), on_progress=report.progress)
+        report.result({"work": str(folder)}, f"The plan lies in {folder}")
+
+
+@app.command(epilog=f"Example: {PROGRAM} render --work plan --frames 0:100")
+def render(work: Work, frames: Frames = None, as_json: Json = False) -> None:
+    """Render a range of a plan's frames.
+
+    Finished windows are kept, and skipped the next time.
+    """
+    wanted = FrameRange.parse(frames) if frames is not None else None
+    with reporting(as_json) as report:
+        from stylesync_engine import dubbing
+
+        dubbing.render(Path(work), wanted, on_progress=report.progress)
+        report.result(
+            {"work": work, "frames": [wanted.start, wanted.end] if wanted else None},
+            f"Rendered {f'frames {wanted}' if wanted else 'all frames'} of {work}",
+        )
+
+
+@app.command(epilog=f"Example: {PROGRAM} assemble --work plan")
+def assemble(work: Work, as_json: Json = False) -> None:
+    """Join what was rendered into the output.
+
+    The request that the plan was made from names it.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine import dubbing
+
+        result = dubbing.assemble(Path(work), on_progress=report.progress)
+        report.result(result.to_dict(), describe_result(result))
+
+
+@app.command(epilog=f"Example: {PROGRAM} bundle request.json --to job")
+def bundle(
+    request: RequestFile,
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="The job bundle's folder.")],
+    gpus: Annotated[int, typer.Option("--gpus", min=0, help="GPUs that a worker must have.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="How many there may be.")] = 16,
+    bench: Annotated[
+        str | None,
+        typer.Option("--bench", metavar="FILE", help="What bench --json printed on a worker."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write an Open Job Description bundle of one dub, for a render farm."""
+    with reporting(as_json) as report:
+        from stylesync_engine.farm import bundles, costs, template
+
+        figures = costs.read_costs(Path(bench)) if bench else costs.Costs()
+        options = template.FarmOptions(gpus=gpus, workers=workers, costs=figures)
+        entries = bundles.write_bundle([read_request(request)], Path(to), options)
+        frames = len(entries[0].frames)
+        report.result({"bundle": to, "frames": frames}, f"A job of {frames} frames lies in {to}")
+
+
+@app.command(**PASSED_ON)
+def task(context: typer.Context) -> None:
+    """Run a chunk of a job bundle's tasks, as the bundle's template asks a worker to."""
+    from stylesync_engine.commands import task
+
+    raise typer.Exit(task.main(context.args))
+
+
+@app.command(**PASSED_ON)
+def warm(context: typer.Context) -> None:
+    """Keep an engine loaded in a farm worker's session."""
+    from stylesync_engine.commands import warm
+
+    raise typer.Exit(warm.main(context.args))
+
+
+@app.command(epilog=f"Example: {PROGRAM} probe shot.mov --json")
+def probe(
+    video: Annotated[str, typer.Argument(metavar="V", help="A video file.")], as_json: Json = False
+) -> None:
+    """Show a video's rate, size and speakers.
+
+    Rate, frames, size, time code, and the speakers with the frames where they are seen.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine import dubbing
+
+        found = dubbing.probe(video, on_progress=report.progress)
+        report.result(found, describe_fields(found))
+
+
+@app.command(epilog=f"Example: {PROGRAM} bench --quality draft --json")
+def bench(
+    video: Video = None,
+    speech: Speech = None,
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed, stage by stage.
+
+    Frames/s, share of the time, and peak memory.
+    """
+    chosen = given(models=models, quality=quality, device=device, steps=steps, sampler=sampler)
+    options = DubOptions(**chosen)
+    with reporting(as_json) as report:
+        from stylesync_engine.review import benchmark
+
+        found = benchmark.measure(options, video=video, speech=speech, on_progress=report.progress)
+        report.result(found, describe_fields(found))
+
+
+@app.command(epilog=f'Example: echo \'{{"id": "1", "method": "ping"}}\' | {PROGRAM} serve')
+def serve() -> None:
+    """Answer JSON lines, for the panel.
+
+    Requests come on standard input; progress, results and errors go to standard output.
+    """
+    from stylesync_engine.serve import server
+
+    raise typer.Exit(server.serve())
+
+
+app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
+app.command(epilog=f"Example: {PROGRAM} doctor --report report.json")(doctor)
+app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
+app.command(epilog=f"Example: {PROGRAM} simulate --dubs 800 --workers 1,10,100")(simulate)
+
+
+def choose_request(path: str | None, flags: dict[str, Any]) -> DubRequest:
+    """The request of a file, or of flags; both at once contradict each other."""
+    if path is not None and flags:
+        raise RequestError("Give either a request file or flags, not both.")
+    return read_request(path) if path is not None else parse_flags(flags)
+
+
+def parse_flags(flags: dict[str, Any]) -> DubRequest:
+    """The request that the flags spell, checked as if it had come from a file."""
+    fields = dict(flags)
+    if "speech_samples" in fields:
+        fields["speech_samples"] = parse_samples(fields["speech_samples"])
+    names = {option.name for option in dataclasses.fields(DubOptions)}
+    fields["options"] = {name: fields.pop(name) for name in names & fields.keys()}
+    return DubRequest.from_dict(fields)
+
+
+def read_request(path: str) -> DubRequest:
+    """Read a request file; raises RequestError where it is none."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(REQUEST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise RequestError(
+            f"The request {path} cannot be read ({reason}); give a JSON file."
+        ) from error
+    if len(text) > REQUEST_BYTES:
+        raise RequestError(f"The request {path} is far too large; give a JSON file.")
+    return DubRequest.from_json(text)
+
+
+def parse_samples(text: str) -> list[int]:
+    """`"0:48000"` -> [0, 48000]; the half-open range counts samples of the speech file."""
+    first, colon, last = text.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal() and len(text) < 40):
+        raise RequestError(f"'{text}' is not a range of samples; write A:B, for example 0:48000.")
+    return [int(first), int(last)]
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that the caller gave."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def describe_result(result: DubResult) -> str:
+    total = sum(result.seconds.values())
+    return (
+        f"{result.output}: {result.frames} frames at {result.rate} per second,"
+        f" {result.changed} changed, in {total:.1f} s on {result.device}"
+        f" (models {result.models}, seed {result.seed})"
+    )
+
+
+def describe_fields(fields: dict[str, Any]) -> str:
+    """Plain fields one a line; lists of records as tables below."""
+    plain = {name: value for name, value in fields.items() if not _is_table(value)}
+    lines = [f"{name}: {value}" for name, value in plain.items()]
+    for name, value in fields.items():
+        if name not in plain:
+            lines += ["", f"{name}:", format_rows(value)]
+    return "\n".join(lines)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)

@@ -1,0 +1,333 @@
+"""A plan: everything that stage 2 needs about one dub, computed once and kept in a work folder.
+
+    WORK/plan.json            request, fingerprint of inputs and models, facts
+    WORK/plan.safetensors     tracks, wanted mouths, references
+    WORK/windows/*.safetensors  finished windows of rendered crops
+
+A plan file is only ever read back by the engine that knows its format; whatever does not fit is
+refused with a sentence. The JSON carries its own hash and that of the tensors, and each window the
+hash of its samples and the plan that it belongs to: what was damaged on the way is never shown.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from stylesync_engine.files import replacing
+from stylesync_engine.hashes import file_hash
+from stylesync_engine.media.codecs import disk_errors
+from stylesync_engine.mouth.references import Indices, ReferenceBank
+from stylesync_engine.request import DubRequest, FrameRange, RequestError
+
+Array = NDArray[np.float32]
+Image = NDArray[np.uint8]
+T = TypeVar("T")
+
+FORMAT = 3
+_BANK = ("crops", "points", "angles", "frames")
+WINDOW = 16  # frames that are rendered, and kept, together
+MOST_MAGNIFIED = 4  # times 256 px that the texture of a face may have
+_TIMES_TO_SAVE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One dub of T frames of which n show the speaker.
+
+    `shown` `[n]` are their indices in the range; the rest is per shown frame: `matrices`
+    `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
+    the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
+    `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed, `lacking` `[n]` 0..1 how
+    far these cannot show the mouth, `hidden` `[n, 16, 32]` what lies before it. The bank itself
+    stays on disk: it is most of the plan, and a window needs a few of its pictures. `fingerprint`
+    is that of what went in; `identity`, of a plan that was loaded, also that of what came out, so
+    that windows of two plans of the same inputs that differ in their last bits are never mixed.
+    """
+
+    request: DubRequest
+    frames: FrameRange
+    fingerprint: str
+    shown: Indices
+    matrices: Array
+    before: Array
+    after: Array
+    motion: Array
+    references: Indices
+    shares: Array
+    lacking: Array
+    hidden: Image
+    facts: Mapping[str, Any]
+    identity: str = ""
+
+    @property
+    def windows(self) -> list[range]:
+        """Positions in `shown` of the frames that are rendered together."""
+        return [
+            range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
+        ]
+
+    @property
+    def magnification(self) -> int:
+        """How many times finer than 256 px the shot's faces are."""
+        return int(self.facts.get("magnification", 1))
+
+    def save(self, work: Path, bank: ReferenceBank) -> None:
+        """Write both files; the JSON last, so that a plan is there only when it is whole.
+
+        Two that save at the same moment may pair one's tensors with the other's JSON; whoever
+        comes last sees that, and writes both again.
+        """
+        tensors: dict[str, NDArray[Any]] = {
+            "shown": self.shown,
+            "matrices": self.matrices,
+            "before": self.before,
+            "after": self.after,
+            "motion": self.motion,
+            "references": self.references,
+            "shares": self.shares,
+            "lacking": self.lacking,
+            "hidden": self.hidden,
+            **{f"bank.{name}": getattr(bank, name) for name in _BANK},
+            "bank.fine": np.frombuffer(b"".join(bank.fine), np.uint8),
+            "bank.fine_ends": np.cumsum([0, *map(len, bank.fine)]),
+        }
+        tensors_path = work / "plan.safetensors"
+        for _ in range(_TIMES_TO_SAVE):
+            write_tensors(tensors_path, tensors)
+            written = file_hash(tensors_path)
+            _write_facts(work, {
+                "format": FORMAT,
+                "request": json.loads(self.request.to_json()),
+                "frames": [self.frames.start, self.frames.end],
+                "fingerprint": self.fingerprint,
+                "tensors": written,
+                "facts": dict(self.facts),
+            })  # fmt: skip
+            if file_hash(tensors_path) == written:
+                return
+
+    @classmethod
+    def load(cls, work: Path) -> Plan:
+        """The plan in `work`. Raises RequestError where there is no plan, or a damaged one."""
+        data = read_plan_facts(work)
+        if data is None:
+            raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
+        path = work / "plan.safetensors"
+        try:
+            if data["seal"] != _seal(data) or file_hash(path) != data["tensors"]:
+                raise RequestError(
+                    f"The plan in '{work}' is damaged; run stylesync-engine prepare again."
+                )
+            with safe_open(path, framework="numpy") as file:
+                names = file.keys()
+                kept = [name for name in names if not name.startswith("bank.")]
+                tensors = {name: file.get_tensor(name) for name in kept}
+                bank_size = file.get_slice("bank.crops").get_shape()[0]
+            plan = cls(
+                request=DubRequest.from_dict(data["request"]),
+                frames=FrameRange(*data["frames"]),
+                fingerprint=data["fingerprint"],
+                facts=data["facts"],
+                identity=_digest([data["fingerprint"], data["tensors"]]),
+                **tensors,
+            )
+            plan._check(bank_size)
+            return plan
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
+            raise RequestError(
+                f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
+            ) from error
+
+    def _check(self, bank_size: int) -> None:
+        """Raises ValueError where the tensors do not belong together."""
+        count = len(self.shown)
+        rows = (self.matrices, self.before, self.after, self.motion)
+        mixed = (self.references, self.shares, self.lacking, self.hidden)
+        if not count or any(len(row) != count for row in (*rows, *mixed)):
+            raise ValueError("its tensors have different lengths")
+        if (np.diff(self.shown) <= 0).any() or not 0 <= self.shown[0] <= self.shown[-1] < len(
+            self.frames
+        ):
+            raise ValueError("its frames lie outside of the range")
+        if self.magnification not in range(1, MOST_MAGNIFIED + 1):
+            raise ValueError("its crops have an unknown size")
+        if self.references.min() < 0 or self.references.max() >= bank_size:
+            raise ValueError("it names references that it does not hold")
+
+
+@contextmanager
+def _bank_of(work: Path) -> Iterator[Any]:
+    try:
+        with safe_open(work / "plan.safetensors", framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError, IndexError) as error:
+        raise RequestError(
+            f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
+        ) from error
+
+
+def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
+    """Crops `[256, 256, 3]` and landmarks `[468, 2]` of the bank's entries of these numbers.
+
+    Raises RequestError where the plan was damaged.
+    """
+    with _bank_of(work) as file:
+        crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
+        return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
+
+
+def read_fine_references(
+    work: Path, wanted: Iterable[int]
+) -> dict[int, tuple[NDArray[np.uint8], Array]]:
+    """Packed fine crops and landmarks `[468, 2]` of the bank's entries of these numbers.
+
+    Raises RequestError where the plan was damaged.
+    """
+    with _bank_of(work) as file:
+        packed, points = file.get_slice("bank.fine"), file.get_slice("bank.points")
+        ends = file.get_tensor("bank.fine_ends")
+        return {
+            i: (packed[int(ends[i]) : int(ends[i + 1])], points[i : i + 1][0])
+            for i in map(int, set(wanted))
+        }
+
+
+def note_request(work: Path, request: DubRequest) -> None:
+    """Where and how the result is written has changed; what was planned stays."""
+    facts = read_plan_facts(work) or {}
+    _write_facts(work, {**facts, "request": json.loads(request.to_json())})
+
+
+def _write_facts(work: Path, data: dict[str, Any]) -> None:
+    sealed = {**data, "seal": _seal(data)}
+    write_text(work / "plan.json", json.dumps(sealed, indent=2, ensure_ascii=False))
+
+
+def _seal(data: Mapping[str, Any]) -> str:
+    return _digest({name: value for name, value in data.items() if name != "seal"})
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def read_plan_facts(work: Path) -> dict[str, Any] | None:
+    """The plan's JSON, or None where there is none or it is of another format."""
+    try:
+        data = json.loads((work / "plan.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("format") == FORMAT else None
+
+
+def window_path(work: Path, window: range) -> Path:
+    return work / "windows" / f"{window.start:08d}-{window.stop:08d}.safetensors"
+
+
+def save_window(
+    work: Path, window: range, identity: str, rendered: NDArray[np.float16], device: str
+) -> None:
+    """Keep rendered lower crops `[n, rows, 256, 3]` that `device` made for the plan of this
+    identity; the file appears only when it is whole."""
+    # One entry: the library writes several in an order that changes from run to run.
+    label = {"plan": identity, "samples": _hash_samples(rendered), "device": device}
+    metadata = {"window": json.dumps(label, sort_keys=True)}
+    write_tensors(window_path(work, window), {"rendered": rendered}, metadata)
+
+
+def has_window(work: Path, window: range, identity: str) -> bool:
+    """Whether the rendered crops are there, whole and of this plan; reads the header alone."""
+    return _read_window(work, window, identity, lambda _: True) or False
+
+
+def window_device(work: Path, window: range, identity: str) -> str | None:
+    """What has rendered a window; None where it is missing."""
+    return _read_window(work, window, identity, lambda file: str(_label(file)["device"]))
+
+
+def load_window(work: Path, window: range, identity: str) -> NDArray[np.float16] | None:
+    """The rendered crops, or None where the window is missing or of another plan. One whose
+    samples are not those that were written is taken away, so that it is rendered again."""
+    found = _read_window(
+        work, window, identity, lambda file: (_label(file), file.get_tensor("rendered"))
+    )
+    if found is None:
+        return None
+    label, rendered = found
+    if label["samples"] != _hash_samples(rendered):
+        window_path(work, window).unlink(missing_ok=True)
+        return None
+    return np.asarray(rendered)
+
+
+def remove_other_windows(work: Path, identity: str) -> None:
+    """Take away what was rendered for other plans."""
+    for path in (work / "windows").glob("[!.]*.safetensors"):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                ours = _label(file).get("plan") == identity
+        except (OSError, SafetensorError, ValueError):
+            ours = False
+        if not ours:
+            path.unlink(missing_ok=True)
+
+
+def _read_window(work: Path, window: range, identity: str, read: Callable[[Any], T]) -> T | None:
+    """What `read` finds in the file of a window of this plan; None where there is none.
+
+    Opening compares the file's length with its header.
+    """
+    try:
+        with safe_open(window_path(work, window), framework="numpy") as file:
+            rendered = file.get_slice("rendered")
+            ours = _label(file).get("plan") == identity and rendered.get_dtype() == "F16"
+            return read(file) if ours and rendered.get_shape()[0] == len(window) else None
+    except (OSError, SafetensorError, LookupError, ValueError):
+        return None
+
+
+def _label(file: Any) -> dict[str, Any]:
+    data = json.loads((file.metadata() or {}).get("window", "{}"))
+    return data if isinstance(data, dict) else {}
+
+
+def _hash_samples(rendered: NDArray[np.float16]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rendered).data).hexdigest()
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None
+) -> None:
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+        try:
+            with replacing(path) as draft:
+                save_file(whole, draft, metadata=metadata)
+        except SafetensorError as error:
+            raise _told_by_system(error) from error
+
+
+def _told_by_system(error: SafetensorError) -> OSError:
+    """The library keeps what the system said, such as a full disk, in its text alone."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]) if found else errno.EIO, str(error))
+
+
+def write_text(path: Path, text: str) -> None:
+    """The file appears when it is whole. Raises DiskError."""
+    with disk_errors(path), replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")

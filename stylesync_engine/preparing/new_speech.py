@@ -1,0 +1,109 @@
+"""The new speech of a dub: what stage 1 hears, and the sound track, cut to the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylesync_engine.media import probe_sound, read_audio_blocks
+from stylesync_engine.media.sound import Track, fit_blocks
+from stylesync_engine.request import DubRequest, Length
+from stylesync_engine.speech.front_ends import FEATURE_RATE, SAMPLE_RATE
+
+Array = NDArray[np.float32]
+
+_TOLERANCE = 0.04  # s, one step of stage 1, by which speech and range may differ unsaid
+_QUIET = 1e-4  # RMS below which speech counts as silent
+_ENDINGS: dict[Length, str] = {
+    "trim": "the frames after it were left as they are",
+    "hold": "the mouth holds its last shape",
+    "silence": "the mouth rests after it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewSpeech:
+    """What stage 1 hears: `samples` `[S]`, mono at 16 kHz, no longer than the range's `duration`,
+    and how long all of the speech is, both in s."""
+
+    samples: Array
+    length: float
+    duration: float
+
+    @property
+    def short(self) -> bool:
+        """Whether the speech ends before the range."""
+        return self.length < self.duration - _TOLERANCE
+
+    @property
+    def filled(self) -> Array:
+        """The samples with silence up to the range's end."""
+        steps = math.ceil(self.duration * FEATURE_RATE) * SAMPLE_RATE // FEATURE_RATE
+        return np.pad(self.samples, (0, max(0, steps - len(self.samples))))
+
+    def warnings(self, policy: Length) -> list[str]:
+        """What a person should know about this speech and this range."""
+        found = []
+        if self.length > self.duration + _TOLERANCE:
+            longer = self.length - self.duration
+            found.append(
+                f"The speech is {longer:.2f} s longer than the range; its end was cut off."
+            )
+        energy = np.square(self.samples, dtype=np.float64).sum() / max(1, len(self.samples))
+        if math.sqrt(energy) < _QUIET:
+            found.append("The speech is silent; the mouth rests. Check the file if it should not.")
+        if self.short:
+            missing = self.duration - self.length
+            found.append(
+                f"The speech is {missing:.2f} s shorter than the range; {_ENDINGS[policy]}."
+            )
+        return found
+
+    def times(self, frames: NDArray[np.float64], policy: Length) -> NDArray[np.float64]:
+        """When in the speech to look for each frame's mouth, for frames `[T]` s from the range's
+        start; NaN where the frame is to stay as it is."""
+        if not self.short or policy == "silence":
+            return frames
+        if policy == "hold":
+            return np.minimum(frames, max(0.0, self.length - 0.5 / FEATURE_RATE))
+        return np.where(frames > self.length, np.nan, frames)
+
+
+def read_speech(request: DubRequest, duration: Fraction) -> NewSpeech:
+    """The speech for a range of `duration` s. Raises MediaError where there is no sound."""
+    start, end = request.speech_samples or (None, None)
+    blocks = read_audio_blocks(request.speech, SAMPLE_RATE, start, end, mono=True)
+    samples, total = first_samples(blocks, math.ceil(duration * SAMPLE_RATE))
+    return NewSpeech(samples[0], total / SAMPLE_RATE, float(duration))
+
+
+def cut_sound_track(request: DubRequest, duration: Fraction) -> Track:
+    """The new speech as it is, sample for sample, cut or filled with silence to `duration` s."""
+    own = probe_sound(request.speech)
+    start, end = request.speech_samples or (None, None)
+    length = round(duration * own.sample_rate)
+    blocks = partial(read_audio_blocks, request.speech, None, start, end)
+    return Track(own.channels, own.sample_rate, length, lambda: fit_blocks(blocks(), length))
+
+
+def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:
+    """The first `most` samples of a stream of blocks `[C, s]`, and how many there are in all;
+    the rest is heard but not kept."""
+    kept: Array | None = None
+    total = 0
+    for block in blocks:
+        if kept is None:
+            kept = np.empty((len(block), most), np.float32)
+        if total < most:
+            part = kept[:, total : total + block.shape[1]]
+            part[:] = block[:, : part.shape[1]]
+        total += block.shape[1]
+    if kept is None:
+        raise ValueError("a stream of sound without a block")
+    return kept[:, :total], total

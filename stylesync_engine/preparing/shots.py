@@ -1,0 +1,143 @@
+"""A speaker followed through a range of a clip, with the face model fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylesync_engine.faces.face_model import FaceModel, ShotFit
+from stylesync_engine.faces.landmarker import Landmarker
+from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker, follow_faces
+from stylesync_engine.media import VideoInfo, read_frames
+from stylesync_engine.mouth.crop import Alignment
+from stylesync_engine.request import (
+    FrameRange,
+    MediaError,
+    Progress,
+    RequestError,
+    SpeakerPoint,
+    Stage,
+)
+
+Array = NDArray[np.float32]
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedShot:
+    """A speaker in the T `frames` of a clip. `cuts` are first frames after a cut, from 0; `spans`
+    are when each frame appears, s from the clip's first frame, and how long it stays, s."""
+
+    info: VideoInfo
+    frames: FrameRange
+    speaker: Speaker
+    cuts: tuple[int, ...]
+    fit: ShotFit
+    alignment: Alignment
+    spans: tuple[tuple[Fraction, Fraction], ...]
+
+    @property
+    def start(self) -> Fraction:
+        """When the range's first frame appears, s from the clip's first frame."""
+        return self.spans[0][0]
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first frame's appearance to the last one's end."""
+        return sum(self.spans[-1], Fraction(0)) - self.start
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The frames' middles, s from `start`, `[T]`."""
+        return np.array([float(time - self.start + length / 2) for time, length in self.spans])
+
+    @property
+    def points(self) -> Array:
+        """Landmarks `[T, 468, 2]` in crop px."""
+        return self.alignment.points(self.speaker.landmarks)
+
+    def part(self, frames: FrameRange) -> FollowedShot:
+        """The same fit over fewer source frames."""
+        if frames == self.frames:
+            return self
+        inner = slice(frames.start - self.frames.start, frames.end - self.frames.start)
+        return FollowedShot(
+            info=self.info,
+            frames=frames,
+            speaker=self.speaker.part(inner),
+            cuts=tuple(cut - inner.start for cut in self.cuts if inner.start < cut < inner.stop),
+            fit=replace(self.fit, pose=self.fit.pose[inner], beta=self.fit.beta[inner]),
+            alignment=self.alignment[inner],
+            spans=self.spans[inner],
+        )
+
+
+def check_range(path: str, frames: FrameRange | None, info: VideoInfo) -> FrameRange:
+    """The range, the whole clip without one. Raises RequestError where it leaves the clip,
+    MediaError where the end of the clip is missing."""
+    if frames is None:
+        if info.missing_frames:
+            raise MediaError(
+                f"'{path}' is damaged: {info.missing_frames} frames after the first {info.frames}"
+                f" cannot be read; repair the file or give a range within 0:{info.frames}."
+            )
+        return FrameRange(0, info.frames)
+    if frames.end > info.frames:
+        raise RequestError(
+            f"Frames {frames} were asked of '{path}', which has {info.frames} frames;"
+            f" give a range within 0:{info.frames}."
+        )
+    return frames
+
+
+def follow_shot(
+    info: VideoInfo,
+    frames: FrameRange,
+    face_model: FaceModel,
+    stage: Stage,
+    on_progress: OnProgress,
+    point: SpeakerPoint | None = None,
+    within: FrameRange | None = None,
+    landmarker: Landmarker | None = None,
+) -> FollowedShot:
+    """Follow one speaker through `frames` of a clip and fit the face model.
+
+    The speaker is the one at `point`, else the most important one of the frames `within`.
+    Raises NoFaceError where nobody is seen there.
+    """
+    spans: list[tuple[Fraction, Fraction]] = []
+
+    def pictures() -> Iterator[NDArray[np.uint8]]:
+        for frame in read_frames(info.path, frames, info.reading):
+            spans.append((frame.time, frame.duration))
+            yield frame.to_rgb()
+
+    faces = find_faces(pictures(), len(frames), stage, on_progress, landmarker)
+    within = within or frames
+    inner = slice(within.start - frames.start, within.end - frames.start)
+    local = replace(point, frame=point.frame - frames.start) if point else None
+    speaker = choose_speaker(faces, local, inner)
+    fit = face_model.fit(speaker.landmarks, faces.cuts)
+    alignment = Alignment.of(fit.pose)
+    return FollowedShot(info, frames, speaker, faces.cuts, fit, alignment, tuple(spans))
+
+
+def find_faces(
+    pictures: Iterable[NDArray[np.uint8]],
+    total: int,
+    stage: Stage,
+    on_progress: OnProgress,
+    landmarker: Landmarker | None = None,
+) -> ShotFaces:
+    """Everybody in a stream of `total` pictures."""
+    faces = ShotFaces(0, (), ())
+    for state in follow_faces(pictures, landmarker):
+        if isinstance(state, ShotFaces):
+            faces = state
+        else:
+            on_progress(Progress(stage, state, total))
+    return faces

@@ -1,0 +1,26 @@
+"""Models that stay in memory from one job to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stylesync_engine.request import DubOptions
+
+if TYPE_CHECKING:
+    from stylesync_engine.weights.loading import Models
+
+
+class WarmModels:
+    """Loads what a job's options ask for, and keeps the last."""
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[str, str], Models] | None = None
+
+    def __call__(self, options: DubOptions) -> Models:
+        from stylesync_engine.weights import loading
+
+        key = options.models, options.device
+        if self._last is None or self._last[0] != key:
+            self._last = None  # two sets of models need not fit into the memory at once
+            self._last = key, loading.load_models(*key)
+        return self._last[1]
