@@ -34,7 +34,7 @@ slow-test: .venv/.dev
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m "slow and not gpu"
 
 fuzz: .venv/.dev
-	$(BIN)/python tests/fuzz.py
+	$(BIN)/python tests/whole/fuzz.py
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
@@ -46,14 +46,14 @@ packages: .venv/.dev
 # Builds, installs into an empty environment, dubs a real clip inside Blender and compares frames.
 check-blender: .venv/.dev $(BLENDER)
 	STYLESYNC_BLENDER_PYTHON=$(BLENDER) QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m slow \
-		-rP tests/test_packages.py tests/test_hosts_blender.py tests/test_hosts.py
+		-rP tests/whole/test_packages.py tests/plugin/hosts
 
 # The same with melt, and with Kdenlive and Shotcut themselves under a display of their own.
 check-mlt: .venv/.dev
 	@for program in melt kdenlive shotcut xvfb-run dbus-run-session xdotool; do \
 		command -v $$program >/dev/null || { echo "check-mlt needs $$program; on Debian:\
  apt-get install melt kdenlive shotcut xvfb dbus-x11 xdotool" >&2; exit 1; }; done
-	$(BIN)/python -m pytest -m slow -rP tests/test_hosts_mlt.py
+	$(BIN)/python -m pytest -m slow -rP tests/plugin/hosts/test_hosts_mlt.py
 
 # What real encodes keep through a dub, measured; needs the ffmpeg and melt programs.
 encode-table: .venv/.dev

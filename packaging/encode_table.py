@@ -3,8 +3,8 @@
     python packaging/encode_table.py [--clips DIR] [--only NAME] [--output packaging/encodes.md]
 
 Each row is made by ffmpeg from a clip of a person who speaks, dubbed at good quality, and
-compared with what was given by `stylesync_engine.review.comparing`; the overlay of the same dub is laid
-over its source and compared with the composite. Needs the ffmpeg and melt programs.
+compared with what was given by `stylesync_engine.review.comparing`; the overlay of the same dub
+is laid over its source and compared with the composite. Needs the ffmpeg and melt programs.
 """
 
 from __future__ import annotations

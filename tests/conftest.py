@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -12,8 +13,7 @@ from types import ModuleType
 
 import hypothesis
 import pytest
-
-import stylesync_engine
+from places import ROOT, SUPPORT
 
 # Before anything imports torch or Qt; nothing above does.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -35,8 +35,7 @@ hypothesis.settings.load_profile("steady")
 
 pytest_plugins = ["clip_fixtures", "model_fixtures", "package_fixtures"]
 
-ROOT = Path(__file__).resolve().parents[1]
-STAND_IN = Path(__file__).with_name("stand_in_engine.py")
+STAND_IN = SUPPORT / "stand_in_engine.py"
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +51,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
     stand_in_engine.calls.clear()
     for name in stand_in_engine.REPLACED:
-        monkeypatch.setitem(sys.modules, f"stylesync_engine.{name}", stand_in_engine)
-        monkeypatch.setattr(stylesync_engine, name, stand_in_engine, raising=False)
+        room, _, module = f"stylesync_engine.{name}".rpartition(".")
+        monkeypatch.setitem(sys.modules, f"{room}.{module}", stand_in_engine)
+        monkeypatch.setattr(importlib.import_module(room), module, stand_in_engine, raising=False)
     return stand_in_engine
 
 

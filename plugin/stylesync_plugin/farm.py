@@ -3,8 +3,8 @@
     DIR/timeline.otio    the timeline as it was when it was submitted
     DIR/submission.json  the jobs, where media lie and where the new timeline goes
 
-beside the engine's own files (`stylesync_engine.farm.bundles`). What `collect` puts on the timeline is
-planned again from these two, so that it lies exactly where a local batch would put it.
+beside the engine's own files (`stylesync_engine.farm.bundles`). What `collect` puts on the
+timeline is planned again from these two, so that it lies exactly where a local batch would put it.
 """
 
 from __future__ import annotations

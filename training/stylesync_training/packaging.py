@@ -12,6 +12,7 @@ from torch import nn
 
 from stylesync_engine.models.autoencoder import parameter_count
 from stylesync_engine.speech.front_ends import STARTER_WHISPER, load_front_end
+from stylesync_engine.weights import networks as network_files
 from stylesync_engine.weights.loading import save_models
 from stylesync_engine.weights.table import Manifest, read_manifest
 from stylesync_training.curves import draw_curves
@@ -46,7 +47,7 @@ def package_models(
     manifest = save_models(
         folder,
         name=name,
-        face_model=networks.read_face_model(space.face_model),
+        face_model=network_files.read_face_model(space.face_model),
         front_end=load_front_end(space.choices.front_end),
         prediction=preset.renderer.prediction,
         style_reading=preset.style_reading,
