@@ -9,7 +9,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from stylesync_plugin.installing import HOSTS, loader_files
+from stylesync_plugin.hosts.installing import HOSTS, loader_files
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stylesync_plugin.write_back import remove
+from stylesync_plugin.writing.write_back import remove
 
 
 def hook_function(in_timeline: Any, argument_map: dict[str, Any] | None = None) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 
 from host_cases import Placed
 from stylesync_plugin.hosts.blender import BlenderStrips
+from stylesync_plugin.hosts.installing import loader_files
 from stylesync_plugin.hosts.strips import StripsFile
-from stylesync_plugin.installing import loader_files
 
 PYTHON = os.environ.get("STYLESYNC_BLENDER_PYTHON")
 

@@ -13,8 +13,8 @@ from typing import Any
 import hiero_fake as fake
 from host_cases import Placed
 from stylesync_plugin.hosts.hiero import HieroItems
+from stylesync_plugin.hosts.installing import install_loader
 from stylesync_plugin.hosts.strips import StripsFile
-from stylesync_plugin.installing import install_loader
 from timeline_material import write_clip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stylesync_plugin.dub_timeline import dub_timeline
+from stylesync_plugin.batch.dub_timeline import dub_timeline
 from stylesync_plugin.hosts.base import Host
 from stylesync_plugin.jobs import Job, Speech
-from stylesync_plugin.plan import PlanSettings
+from stylesync_plugin.planning.planner import PlanSettings
 from timeline_material import MarkingEngine, write_speech
 
 from stylesync_engine.request import DubOptions

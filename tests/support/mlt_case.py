@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from host_cases import Placed
+from stylesync_plugin.formats.mlt_project import RECORD, read_document, text_of
 from stylesync_plugin.hosts.mlt import MltProject
-from stylesync_plugin.mlt_project import RECORD, read_document, text_of
 
 PROJECTS = Path(__file__).with_name("projects")
 KDENLIVE, SHOTCUT = "kdenlive_22_12.kdenlive", "shotcut_22_12.mlt"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import opentimelineio as otio
 import pytest
-from stylesync_plugin.sources import PictureFacts, SoundFacts, url_of
+from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts, url_of
 
 from stylesync_engine.media import Reading, VideoWriter, probe_video, read_audio, read_frames
 from stylesync_engine.request import DubRequest, DubResult, MediaError, Progress

@@ -10,8 +10,8 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stylesync_plugin.batch.farm import job_data
 from stylesync_plugin.contract import Codec, Delivery, DubOptions, Progress, RequestError
-from stylesync_plugin.farm import job_data
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.times import Span, time_code
 from stylesync_ui.document import in_our_words

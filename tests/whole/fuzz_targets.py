@@ -348,7 +348,7 @@ def make_timelines(suffix: str, *samples: str) -> Seeds:
     """Our own cut in this format, and those of other applications."""
 
     def make(folder: Path) -> list[bytes]:
-        from stylesync_plugin.formats import write_timeline
+        from stylesync_plugin.formats.files import write_timeline
 
         if suffix == ".edl":
             return [EDL, *_samples("edl", ".edl")]
@@ -376,14 +376,14 @@ def read_timeline(suffix: str) -> Read:
     """Read, lay out, plan and, where something was planned, write back."""
 
     def read(data: bytes, folder: Path) -> None:
-        from stylesync_plugin import formats
+        from stylesync_plugin.formats import files
         from stylesync_plugin.jobs import job_from
-        from stylesync_plugin.plan import PlanSettings, plan
-        from stylesync_plugin.write_back import list_dubs, remove
+        from stylesync_plugin.planning.planner import PlanSettings, plan
+        from stylesync_plugin.writing.write_back import list_dubs, remove
 
         path = _put(folder / f"cut{suffix}", data)
         bundle = folder / "bundle" / hashlib.sha256(data).hexdigest()[:12]
-        timeline = formats.read_timeline(path, Fraction(25), extract_to=bundle)
+        timeline = files.read_timeline(path, Fraction(25), extract_to=bundle)
         settings = PlanSettings(folder / "out", (folder,), probe=_AnyProbe())
         jobs = [job_from({"track": "V1", "index": 1, "speech": {"track": "A1"}}, "a")]
         plan(timeline, jobs, settings)

@@ -15,7 +15,7 @@ import pytest
 from blender_case import PYTHON
 from package_fixtures import without_ours
 from places import SUPPORT
-from stylesync_plugin.installing import HOSTS, loader_files
+from stylesync_plugin.hosts.installing import HOSTS, loader_files
 
 from stylesync_engine import __version__
 from stylesync_engine.media import probe_video, read_frames

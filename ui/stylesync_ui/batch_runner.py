@@ -10,6 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 from stylesync_plugin import contract
+from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.contract import (
     Cancelled,
     DubError,
@@ -20,11 +21,10 @@ from stylesync_plugin.contract import (
     RequestError,
     to_dict,
 )
-from stylesync_plugin.dub_timeline import Batch, BatchProgress, dub_timeline
-from stylesync_plugin.formats import read_timeline
+from stylesync_plugin.formats.files import read_timeline
 from stylesync_plugin.jobs import job_from
-from stylesync_plugin.plan import PlanSettings, plan
-from stylesync_plugin.sources import PictureFacts, SoundFacts
+from stylesync_plugin.planning.planner import PlanSettings, plan
+from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts
 
 from stylesync_ui.engine_link import LAST_EVENTS, EngineLink, Event
 from stylesync_ui.media_desk import parse_facts

@@ -11,11 +11,11 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication
 from stylesync_plugin.contract import DubError, MediaError
-from stylesync_plugin.formats import WRITABLE, read_timeline, write_timeline
-from stylesync_plugin.placement import Layout, PlacedClip, lay_out
-from stylesync_plugin.sources import EngineProbe, Library, PictureFacts, Probe
+from stylesync_plugin.formats.files import WRITABLE, read_timeline, write_timeline
+from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
+from stylesync_plugin.timeline.sources import EngineProbe, Library, PictureFacts, Probe
 from stylesync_plugin.times import Mapping, Span
-from stylesync_plugin.write_back import list_dubs, remove
+from stylesync_plugin.writing.write_back import list_dubs, remove
 
 UNDO_STEPS = 30
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from stylesync_plugin.plan import PlannedDub
+from stylesync_plugin.planning.planner import PlannedDub
 from stylesync_plugin.times import Span
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from stylesync_plugin.contract import DubError, RequestError, Studio, read_studio
-from stylesync_plugin.plan import Plan
+from stylesync_plugin.planning.planner import Plan
 from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.batch_runner import EngineBridge, PlanCheck

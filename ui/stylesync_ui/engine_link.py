@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
-from stylesync_plugin.engine_process import engine_command
+from stylesync_plugin.batch.engine_process import engine_command
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
-from stylesync_plugin.formats import READABLE
+from stylesync_plugin.formats.files import READABLE
 
 from stylesync_ui.document import SAVE_SUFFIXES
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress
+from stylesync_plugin.batch.farm import job_data
 from stylesync_plugin.contract import Cancelled, DubError
-from stylesync_plugin.dub_timeline import Batch, BatchProgress
-from stylesync_plugin.farm import job_data
-from stylesync_plugin.plan import PlanSettings
-from stylesync_plugin.selecting import jobs_from_markers
+from stylesync_plugin.planning.planner import PlanSettings
+from stylesync_plugin.timeline.selecting import jobs_from_markers
 
 from stylesync_ui.batch_runner import DubRunner, EngineBridge, EngineLost
 from stylesync_ui.document import Content, Document, in_our_words, view

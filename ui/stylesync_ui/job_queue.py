@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from stylesync_plugin.records import write_json
+from stylesync_plugin.batch.records import write_json
 
 from stylesync_ui.job_record import JobRecord
 

@@ -12,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 from PySide6.QtGui import QImage
 from stylesync_plugin.contract import MediaError
-from stylesync_plugin.sources import PictureFacts, SoundFacts
+from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts
 from stylesync_plugin.times import parse_time
 
 from stylesync_ui import errands

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
-from stylesync_plugin.records import write_json
+from stylesync_plugin.batch.records import write_json
 
 PREVIEW_HEIGHTS = (360, 540, 720, 1080)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylesync_plugin.formats import read_timeline, write_timeline
+from stylesync_plugin.formats.files import read_timeline, write_timeline
+from stylesync_plugin.formats.mlt_project import ZONE
 from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.jobs import Pick
-from stylesync_plugin.mlt_project import ZONE
-from stylesync_plugin.selecting import pick_by_marker
+from stylesync_plugin.timeline.selecting import pick_by_marker
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from stylesync_plugin.formats import read_timeline, write_timeline
+from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.jobs import Pick
 

@@ -36,7 +36,7 @@ from stylesync_plugin.hosts.resolve_items import (
     record_of,
 )
 from stylesync_plugin.jobs import Pick
-from stylesync_plugin.placement import METADATA, own_start
+from stylesync_plugin.timeline.layout import METADATA, own_start
 from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
 
 if TYPE_CHECKING:

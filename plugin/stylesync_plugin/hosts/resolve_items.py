@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import opentimelineio as otio
 
-from stylesync_plugin.placement import METADATA
-from stylesync_plugin.sources import url_of
+from stylesync_plugin.timeline.layout import METADATA
+from stylesync_plugin.timeline.sources import url_of
 from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, frame_range
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from stylesync_plugin.dub_timeline import dub_timeline
-from stylesync_plugin.farm import (
+from stylesync_plugin.batch.dub_timeline import dub_timeline
+from stylesync_plugin.batch.farm import (
     Submission,
     check_outputs,
     collect,
@@ -25,8 +25,8 @@ from stylesync_plugin.farm import (
     submit,
 )
 from stylesync_plugin.jobs import Job, job_from
-from stylesync_plugin.plan import PlanSettings
-from stylesync_plugin.write_back import TrackNames, list_dubs
+from stylesync_plugin.planning.planner import PlanSettings
+from stylesync_plugin.writing.write_back import TrackNames, list_dubs
 from timeline_material import MarkingEngine, clip, timeline, track, write_clip, write_speech
 
 from stylesync_engine.commands.app import main

@@ -19,12 +19,12 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 from places import DATA, ROOT, SUPPORT
-from stylesync_plugin.dub_timeline import Batch, BatchProgress, dub_timeline
-from stylesync_plugin.engine_process import EngineProcess
-from stylesync_plugin.formats import read_timeline, write_timeline
+from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress, dub_timeline
+from stylesync_plugin.batch.engine_process import EngineProcess
+from stylesync_plugin.batch.report import draw_sheet, write_report
+from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, job_from
-from stylesync_plugin.plan import PlanSettings
-from stylesync_plugin.report import draw_sheet, write_report
+from stylesync_plugin.planning.planner import PlanSettings
 from timeline_material import (
     Audio,
     MarkingEngine,
@@ -272,9 +272,9 @@ def test_killed_in_the_middle_it_goes_on(media: Path, tmp_path: Path) -> None:
         textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from stylesync_plugin.dub_timeline import dub_timeline
-        from stylesync_plugin.engine_process import EngineProcess
-        from stylesync_plugin.formats import read_timeline, write_timeline
+        from stylesync_plugin.batch.dub_timeline import dub_timeline
+        from stylesync_plugin.batch.engine_process import EngineProcess
+        from stylesync_plugin.formats.files import read_timeline, write_timeline
         from test_timeline_batch import jobs, settings
         from timeline_material import MarkingEngine
         media, out, slow = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "slow"

@@ -11,12 +11,13 @@ from typing import Any
 
 import opentimelineio as otio
 import pytest
-from stylesync_plugin import batch_command
-from stylesync_plugin.cli import main
-from stylesync_plugin.engine_process import EngineProcess, EngineStopped
-from stylesync_plugin.formats import read_timeline, write_timeline
+import stylesync_plugin
+from stylesync_plugin.batch.engine_process import EngineProcess, EngineStopped
+from stylesync_plugin.commands import batch
+from stylesync_plugin.commands.app import main
+from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.hosts.otio_file import TimelineFile
-from stylesync_plugin.write_back import list_dubs
+from stylesync_plugin.writing.write_back import list_dubs
 from timeline_material import MarkingEngine, clip, gap, timeline, track, write_clip, write_speech
 
 from stylesync_engine.request import Cancelled, DubRequest, NoFaceError, Progress
@@ -51,8 +52,8 @@ class _Marking(MarkingEngine):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> MarkingEngine:
     made = _Marking()
-    monkeypatch.setattr(batch_command, "EngineProcess", lambda: made)
-    monkeypatch.setattr(batch_command, "draw_sheet", _draw)
+    monkeypatch.setattr(batch, "EngineProcess", lambda: made)
+    monkeypatch.setattr(batch, "draw_sheet", _draw)
     return made
 
 
@@ -168,7 +169,7 @@ def test_a_timeline_file_is_a_host(cut: Path) -> None:
 
 
 def test_otio_tools_see_the_plugin() -> None:
-    manifest = Path(batch_command.__file__).with_name("plugin_manifest.json")
+    manifest = Path(stylesync_plugin.__file__).with_name("plugin_manifest.json")
     loaded = otio.plugins.manifest.manifest_from_file(str(manifest))
     assert {adapter.name for adapter in loaded.adapters} == {"stylesync_fcpxml", "stylesync_mlt"}
     for entry in (*loaded.adapters, *loaded.hook_scripts):

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from mlt_case import KDENLIVE, SHOTCUT, Change, by_id, project
-from stylesync_plugin.cli import main
-from stylesync_plugin.dub_timeline import dub_timeline
-from stylesync_plugin.formats import read_timeline, write_timeline
+from stylesync_plugin.batch.dub_timeline import dub_timeline
+from stylesync_plugin.commands.app import main
+from stylesync_plugin.formats.files import read_timeline, write_timeline
+from stylesync_plugin.formats.mlt_project import read_document, text_of
 from stylesync_plugin.jobs import job_from
-from stylesync_plugin.mlt_project import read_document, text_of
-from stylesync_plugin.placement import lay_out
-from stylesync_plugin.plan import PlanSettings, plan
-from stylesync_plugin.selecting import pick_by_marker
-from stylesync_plugin.write_back import remove
+from stylesync_plugin.planning.planner import PlanSettings, plan
+from stylesync_plugin.timeline.layout import lay_out
+from stylesync_plugin.timeline.selecting import pick_by_marker
+from stylesync_plugin.writing.write_back import remove
 from timeline_material import (
     MarkingEngine,
     clip,

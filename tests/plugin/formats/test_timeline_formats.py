@@ -13,12 +13,12 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 from places import DATA
-from stylesync_plugin.cli import main
-from stylesync_plugin.formats import READABLE, read_timeline, snapped, write_timeline
+from stylesync_plugin.commands.app import main
+from stylesync_plugin.formats.files import READABLE, read_timeline, snapped, write_timeline
 from stylesync_plugin.jobs import job_from
-from stylesync_plugin.placement import lay_out
-from stylesync_plugin.plan import PlanSettings, plan
-from stylesync_plugin.sources import path_of, url_of
+from stylesync_plugin.planning.planner import PlanSettings, plan
+from stylesync_plugin.timeline.layout import lay_out
+from stylesync_plugin.timeline.sources import path_of, url_of
 from timeline_material import MadeUpProbe, clip, dissolve, gap, made_up, ranged, timeline, track
 
 from stylesync_engine.request import DubError, RequestError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 from places import ROOT
-from stylesync_plugin.cli import app as timelines
+from stylesync_plugin.commands.app import app as timelines
 
 from stylesync_engine.commands.app import app as engine
 

@@ -15,14 +15,14 @@ import pytest
 import resolve_case
 from blender_case import PYTHON, OpenBlender
 from host_cases import Placed, dub_selection
-from stylesync_plugin.formats import read_timeline, write_timeline
-from stylesync_plugin.host_command import in_panel
+from stylesync_plugin.commands.host import in_panel
+from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.hosts.base import Host, Selection, Wishes
 from stylesync_plugin.hosts.blender import BlenderStrips
 from stylesync_plugin.hosts.otio_file import TimelineFile
 from stylesync_plugin.hosts.resolve import ResolveTimeline
 from stylesync_plugin.jobs import Pick
-from stylesync_plugin.placement import lay_out
+from stylesync_plugin.timeline.layout import lay_out
 from timeline_material import MarkingEngine, clip, gap, timeline, track, write_clip
 
 from stylesync_engine.request import MediaError, RequestError

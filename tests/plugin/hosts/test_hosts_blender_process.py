@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from stylesync_plugin.installing import loader_files
+from stylesync_plugin.hosts.installing import loader_files
 
 
 @pytest.fixture

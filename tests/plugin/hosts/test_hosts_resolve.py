@@ -16,9 +16,9 @@ import resolve_fake as fake
 from host_cases import dub_selection
 from places import DATA
 from resolve_case import START, open_cut, shown
-from stylesync_plugin.formats import write_timeline
+from stylesync_plugin.formats.files import write_timeline
+from stylesync_plugin.hosts.installing import loader_files
 from stylesync_plugin.hosts.resolve import ResolveTimeline, connect, open_project
-from stylesync_plugin.installing import loader_files
 from timeline_material import clip, timeline, track, write_clip, write_speech
 
 from stylesync_engine.request import MediaError, RequestError
@@ -180,10 +180,10 @@ def test_the_fakes_demands_are_met_by_what_the_application_writes(
 
 
 def dub_file(cut: Any, folder: Path, bare: bool) -> Path:
-    from stylesync_plugin.dub_timeline import dub_timeline
+    from stylesync_plugin.batch.dub_timeline import dub_timeline
     from stylesync_plugin.jobs import Job, Pick, Speech
-    from stylesync_plugin.plan import PlanSettings
-    from stylesync_plugin.write_back import TrackNames
+    from stylesync_plugin.planning.planner import PlanSettings
+    from stylesync_plugin.writing.write_back import TrackNames
     from timeline_material import MarkingEngine
 
     job = Job("dub", Pick(clip="B"), Speech(file=str(write_speech(folder / "b.wav", 0.4))))

@@ -13,9 +13,15 @@ from typing import Any
 
 import pytest
 from clip_fixtures import disk_of
-from stylesync_plugin import installing
-from stylesync_plugin.cli import main
-from stylesync_plugin.installing import HOSTS, LOADERS, find_folder, install_loader, loader_files
+from stylesync_plugin.commands.app import main
+from stylesync_plugin.hosts import installing
+from stylesync_plugin.hosts.installing import (
+    HOSTS,
+    LOADERS,
+    find_folder,
+    install_loader,
+    loader_files,
+)
 
 from stylesync_engine import __version__
 from stylesync_engine.request import DiskError, RequestError

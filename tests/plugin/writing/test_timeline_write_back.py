@@ -11,10 +11,10 @@ from typing import Any
 
 import opentimelineio as otio
 import pytest
-from stylesync_plugin.formats import read_timeline, write_timeline
+from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, job_from
-from stylesync_plugin.plan import PlannedDub, PlanSettings, plan
-from stylesync_plugin.write_back import Dubbed, TrackNames, list_dubs, remove, write_back
+from stylesync_plugin.planning.planner import PlannedDub, PlanSettings, plan
+from stylesync_plugin.writing.write_back import Dubbed, TrackNames, list_dubs, remove, write_back
 from timeline_material import (
     Audio,
     MadeUpProbe,

@@ -1,5 +1,0 @@
-"""MLT XML for OpenTimelineIO, which loads this file by its path."""
-
-from stylesync_plugin.mlt import write_to_string
-
-__all__ = ["write_to_string"]

@@ -1,0 +1,335 @@
+"""The commands of `stylesync`: whole timelines, from a shell, a script or a farm."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stylesync_engine.commands.flags import Consent, Person
+from stylesync_engine.commands.reporting import (
+    Json,
+    add_version,
+    format_rows,
+    make_app,
+    reporting,
+    run_app,
+)
+from stylesync_engine.request import ModelError, RequestError
+from stylesync_plugin.commands import editors
+from stylesync_plugin.times import parse_rate
+
+PROGRAM = "stylesync"
+
+TimelineFile = Annotated[
+    Path,
+    typer.Argument(metavar="TIMELINE", help="OTIO, FCP XML, EDL, AAF, Kdenlive or MLT."),
+]
+Jobs = Annotated[
+    Path | None, typer.Option("--jobs", metavar="JOBS.json", help="What to dub, as data.")
+]
+Markers = Annotated[
+    bool, typer.Option("--markers", help='Take the jobs from markers with metadata["stylesync"].')
+]
+Clip = Annotated[str | None, typer.Option("--clip", metavar="NAME", help="The clip to dub.")]
+Track = Annotated[
+    str | None, typer.Option("--track", metavar="V1|NAME", help="Its track, where names repeat.")
+]
+Index = Annotated[
+    int | None, typer.Option("--index", metavar="N", help="The N-th clip of the track, from 1.")
+]
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range", metavar="A-B",
+        help="A range of the timeline: time codes, seconds (12.5s) or frames; B excluded.",
+    ),
+]  # fmt: skip
+Marker = Annotated[
+    str | None,
+    typer.Option(
+        "--marker", metavar="NAME",
+        help="What a marker or guide of that name marks: its range, or the clip under it."
+        " `zone` is the zone of a Kdenlive project.",
+    ),
+]  # fmt: skip
+Speech = Annotated[
+    str | None, typer.Option("--speech", metavar="S", help="The new speech: a sound or clip.")
+]
+Style = Annotated[
+    str | None,
+    typer.Option(
+        "--style", metavar="R|clip:NAME|range:A-B",
+        help="How this person speaks: a file, a clip or a range (default: the shot itself).",
+    ),
+]  # fmt: skip
+Speaker = Annotated[
+    str | None,
+    typer.Option("--speaker", metavar="FRAME:X,Y", help="A click on the speaker, source frame."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="OUT", help="The new timeline (default: beside)."),
+]
+Media = Annotated[
+    Path | None,
+    typer.Option("--media", metavar="DIR", help="Where the dubs go (default: OUT.stylesync)."),
+]
+Search = Annotated[
+    list[Path] | None,
+    typer.Option("--search", metavar="DIR", help="Where else media lie; may be repeated."),
+]
+Rate = Annotated[
+    str | None, typer.Option("--rate", metavar="FPS", help="The timeline's rate (EDLs need it).")
+]
+Name = Annotated[
+    str | None, typer.Option("--timeline", metavar="NAME", help="Which one, in files with several.")
+]
+Handles = Annotated[
+    int, typer.Option("--handles", metavar="N", min=0, help="Extra source frames at both ends.")
+]
+TrackName = Annotated[str, typer.Option("--track-name", help="What the new track is called.")]
+Models = Annotated[str | None, typer.Option("--models", metavar="starter|paper|DIR")]
+Quality = Annotated[str | None, typer.Option("--quality", metavar="draft|good|best")]
+Device = Annotated[str | None, typer.Option("--device", metavar="auto|cuda[:N]|mps|cpu")]
+Codec = Annotated[
+    str | None, typer.Option("--codec", metavar="prores4444|prores422hq|dnxhr|ffv1|h264|png")
+]
+Delivery = Annotated[str | None, typer.Option("--delivery", metavar="composite|overlay|vfx")]
+Second = Annotated[
+    str | None,
+    typer.Option(
+        "--second", metavar="overlay|vfx",
+        help="A second delivery, as a further media reference of the dubbed clip.",
+    ),
+]  # fmt: skip
+Length = Annotated[str | None, typer.Option("--length", metavar="trim|hold|silence")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N")]
+
+app = make_app(
+    PROGRAM,
+    "Dub clips of a timeline in the speaker's own style.",
+    "dub cut.otio --clip A012 --speech line.wav -o dubbed.otio",
+)
+add_version(app, PROGRAM)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    return run_app(app, PROGRAM, arguments)
+
+
+@app.command(epilog=f"Example: {PROGRAM} dub cut.otio --jobs lines.json -o dubbed.otio")
+def dub(
+    timeline: TimelineFile,
+    jobs: Jobs = None,
+    markers: Markers = False,
+    clip: Clip = None,
+    track: Track = None,
+    index: Index = None,
+    range_: Range = None,
+    marker: Marker = None,
+    speech: Speech = None,
+    style: Style = None,
+    speaker: Speaker = None,
+    person: Person = None,
+    consent: Consent = None,
+    output: Output = None,
+    media: Media = None,
+    search: Search = None,
+    rate: Rate = None,
+    name: Name = None,
+    handles: Handles = 0,
+    track_name: TrackName = "StyleSync",
+    audio_track_name: Annotated[str, typer.Option(help="The new speech's.")] = "StyleSync speech",
+    bare_paths: Annotated[bool, typer.Option(help="Paths instead of file URLs.")] = False,
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    codec: Codec = None,
+    delivery: Delivery = None,
+    second: Second = None,
+    length: Length = None,
+    seed: Seed = None,
+    report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Dub clips and put them on a new track of a copy of the timeline.
+
+    One dub by --clip, --track and --index, --range or --marker; a whole list by --jobs or
+    --markers. The same command goes on where an earlier one stopped.
+    """
+    asked = _asked(locals())
+    from stylesync_plugin.commands.batch import run_batch
+    from stylesync_plugin.writing.write_back import TrackNames
+
+    names = TrackNames(track_name, audio_track_name, bare_paths)
+    raise typer.Exit(run_batch(asked, names, report, as_json))
+
+
+@app.command(epilog=f"Example: {PROGRAM} plan cut.otio --jobs lines.json")
+def plan(
+    timeline: TimelineFile,
+    jobs: Jobs = None,
+    markers: Markers = False,
+    clip: Clip = None,
+    track: Track = None,
+    index: Index = None,
+    range_: Range = None,
+    marker: Marker = None,
+    speech: Speech = None,
+    style: Style = None,
+    speaker: Speaker = None,
+    person: Person = None,
+    consent: Consent = None,
+    output: Output = None,
+    media: Media = None,
+    search: Search = None,
+    rate: Rate = None,
+    name: Name = None,
+    handles: Handles = 0,
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    codec: Codec = None,
+    delivery: Delivery = None,
+    second: Second = None,
+    length: Length = None,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Show what would be dubbed, frame by frame range; nothing is rendered.
+
+    Without a selection, the clips of the timeline are listed.
+    """
+    asked = _asked(locals())
+    from stylesync_plugin.commands.batch import run_plan
+
+    raise typer.Exit(run_plan(asked, as_json))
+
+
+@app.command(epilog=f"Example: {PROGRAM} remove dubbed.otio -o clean.otio")
+def remove(
+    timeline: TimelineFile,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="The new timeline.")
+    ],
+    job: Annotated[
+        list[str] | None, typer.Option(help="Only the dubs of this job; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take dubs off the timeline again; the original is what remains."""
+    from stylesync_plugin.formats.files import read_timeline, write_timeline
+    from stylesync_plugin.writing import write_back
+
+    with reporting(as_json) as report:
+        content = read_timeline(timeline)
+        found = write_back.list_dubs(content)
+        ids = {entry["id"] for entry in found if not job or entry["job"] in job}
+        if not ids:
+            wanted = f" of {', '.join(job)}" if job else ""
+            raise RequestError(
+                f"'{timeline.name}' holds no dubs{wanted}; there is nothing to remove."
+            )
+        write_timeline(write_back.remove(content, ids if job else None), output)
+        report.result(
+            {"output": str(output), "removed": len(ids)}, f"Removed {len(ids)} dubs: {output}"
+        )
+
+
+@app.command(epilog=f"Example: {PROGRAM} panel cut.otio")
+def panel(
+    timeline: Annotated[
+        Path | None, typer.Argument(metavar="[TIMELINE]", help="What to open.")
+    ] = None,
+) -> None:
+    """Open the panel in a window of its own."""
+    from stylesync_plugin.commands.panel import open_panel
+
+    raise typer.Exit(open_panel(timeline))
+
+
+@app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to job -o dubbed.otio")
+def submit(
+    timeline: TimelineFile,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The job bundle.")],
+    jobs: Jobs = None,
+    markers: Markers = False,
+    output: Output = None,
+    media: Media = None,
+    search: Search = None,
+    rate: Rate = None,
+    name: Name = None,
+    handles: Handles = 0,
+    track_name: TrackName = "StyleSync",
+    models: Models = None,
+    quality: Quality = None,
+    device: Device = None,
+    codec: Codec = None,
+    delivery: Delivery = None,
+    length: Length = None,
+    seed: Seed = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs that a worker must have.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="How many workers there may be.")] = 16,
+    bench: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What stylesync-engine bench --json printed on one."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a job bundle for a render farm (Open Job Description)."""
+    asked = _asked(locals())
+    from stylesync_plugin.commands.farm import run_submit
+    from stylesync_plugin.writing.write_back import TrackNames
+
+    farm = {"gpus": gpus, "workers": workers, "bench": bench}
+    run_submit(asked, TrackNames(track_name), to, farm, as_json)
+
+
+@app.command(epilog=f"Example: {PROGRAM} collect job -o dubbed.otio")
+def collect(
+    bundle: Annotated[Path, typer.Argument(metavar="DIR", help="The job bundle.")],
+    output: Output = None,
+    path_rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where files lie on a farm's worker.")
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Check what a farm has rendered and put it on the timeline."""
+    from stylesync_plugin.commands.farm import run_collect
+
+    raise typer.Exit(run_collect(bundle, output, path_rules, report, as_json))
+
+
+@app.command(epilog=f"Example: {PROGRAM} doctor")
+def doctor(as_json: Json = False) -> None:
+    """Check that everything StyleSync needs is here."""
+    from stylesync_plugin.commands.doctor import examine
+
+    with reporting(as_json) as report:
+        findings = examine()
+        rows = [dataclasses.asdict(finding) for finding in findings]
+        report.result({"findings": rows}, format_rows(rows))
+    if not all(finding.ok or not finding.needed for finding in findings):
+        raise ModelError("Something that StyleSync needs is missing; see the lines that say no.")
+
+
+for verb in (editors.host, editors.install, editors.uninstall):
+    app.command(epilog=f"Example: {PROGRAM} {verb.__name__} resolve")(verb)
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """The flags of a command, without the unset ones and those of the output."""
+    own = (
+        "names", "track_name", "audio_track_name", "bare_paths", "report", "as_json", "to", "gpus",
+        "workers", "bench",
+    )  # fmt: skip
+    asked = {key: value for key, value in given.items() if value is not None and key not in own}
+    asked["range"] = asked.pop("range_", None)
+    asked["rate"] = parse_rate(asked["rate"]) if "rate" in asked else None
+    return {key: value for key, value in asked.items() if value is not None}

@@ -1,0 +1,105 @@
+"""FCP 7 XML around its adapter, which knows neither disabled clips nor changes of speed.
+
+A clip of constant speed carries the filter `timeremap` with its speed in percent, and its `in`
+counts frames of the retimed clip: frame 100 at 200 % is the 200th of the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import opentimelineio as otio
+
+from stylesync_engine.request import RequestError
+from stylesync_plugin.timeline.layout import ZERO, remembered
+from stylesync_plugin.times import TimeRange, exact_rate, rational_time, seconds
+
+_FCP = "fcp_xml"
+Warp = otio.schema.LinearTimeWarp
+
+
+def settle(timeline: Any) -> None:
+    """Lift what the adapter leaves in metadata: disabled items and constant speeds."""
+    for item in timeline.find_children(descended_from_type=otio.core.Item):
+        if str(remembered(item, _FCP).get("enabled", "TRUE")).upper() == "FALSE":
+            item.enabled = False
+    for clip in timeline.find_clips():
+        for index, effect in enumerate(clip.effects):
+            speed = _speed(remembered(effect, _FCP))
+            if speed is not None and clip.source_range is not None:
+                warp = Warp(effect.name, time_scalar=float(speed), metadata=dict(effect.metadata))
+                clip.effects[index] = warp
+                _scale_start(clip, abs(speed))
+
+
+def prepared(timeline: Any) -> Any:
+    """A copy that the adapter writes with its speeds; raises RequestError for other retimes."""
+    copy = timeline.deepcopy()
+    for item in copy.find_children(descended_from_type=otio.core.Item):
+        for effect in item.effects:
+            if not isinstance(effect, otio.schema.TimeEffect) or not effect.enabled:
+                continue
+            speed = Fraction(getattr(effect, "time_scalar", 0)).limit_denominator(10_000)
+            plain = isinstance(effect, Warp) and not isinstance(effect, otio.schema.FreezeFrame)
+            if not plain or not speed or not isinstance(item, otio.schema.Clip):
+                raise RequestError(
+                    f"FCP 7 XML cannot hold the retime of '{item.name}'; write .otio or .fcpxml."
+                )
+            _scale_start(item, 1 / abs(speed))
+            _remember(item, speed)
+    return copy
+
+
+def _scale_start(clip: Any, scale: Fraction) -> None:
+    """Count a clip's start from its media's beginning in frames that are `scale` times as long."""
+    told = clip.source_range
+    rate = exact_rate(told.start_time.rate)
+    available = clip.media_reference.available_range
+    zero = seconds(available.start_time) if available is not None else ZERO
+    start = zero + (seconds(told.start_time) - zero) * scale
+    clip.source_range = TimeRange(rational_time(start, rate), told.duration)
+
+
+def _speed(effect: Any) -> Fraction | None:
+    """The constant speed of a time remap as Final Cut and Premiere write it, else None."""
+    if str(effect.get("effectid", "")).lower() != "timeremap":
+        return None
+    values = {str(p.get("parameterid")): str(p.get("value", "")) for p in _parameters(effect)}
+    # A lone speed is another application's, which may mean a ratio instead of percent.
+    if values.get("variablespeed", "").upper() not in ("0", "FALSE"):
+        return None
+    try:
+        speed = Fraction(values.get("speed", "")).limit_denominator(1_000_000) / 100
+    except (ValueError, ZeroDivisionError):
+        return None
+    backwards = values.get("reverse", "").upper() == "TRUE"
+    return (-abs(speed) if backwards else speed) or None
+
+
+def _parameters(effect: Any) -> Iterator[Any]:
+    found = effect.get("parameter", [])
+    for parameter in [found] if hasattr(found, "items") else found:
+        if hasattr(parameter, "items"):
+            yield parameter
+
+
+def _remember(clip: Any, speed: Fraction) -> None:
+    """The filter that says the speed, among those that the clip had when it was read."""
+    known = remembered(clip, _FCP).get("filter", [])
+    filters = [known] if hasattr(known, "items") else list(known)
+    others = [entry for entry in filters if _speed(entry.get("effect", {})) is None]
+    parameters = [
+        {"parameterid": name, "name": name, "value": value}
+        for name, value in (
+            ("variablespeed", "0"), ("speed", f"{float(abs(speed) * 100):.10g}"),
+            ("reverse", "TRUE" if speed < 0 else "FALSE"), ("frameblending", "FALSE"),
+        )
+    ]  # fmt: skip
+    effect = {
+        "name": "Time Remap", "effectid": "timeremap", "effectcategory": "motion",
+        "effecttype": "motion", "mediatype": "video", "parameter": parameters,
+    }  # fmt: skip
+    metadata = dict(remembered(clip, _FCP))
+    clip.metadata[_FCP] = {**metadata, "filter": [*others, {"effect": effect}]}

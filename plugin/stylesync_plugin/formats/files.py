@@ -1,0 +1,345 @@
+"""Timeline files: every format in, every format out, rates snapped at the border."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import opentimelineio as otio
+
+from stylesync_engine.request import DiskError, RequestError
+from stylesync_plugin.formats import fcp7, fcpxml, mlt, mlt_editing, mlt_project, safe_xml
+from stylesync_plugin.timeline.layout import MLT, remembered
+from stylesync_plugin.times import RationalTime, exact_rate, seconds
+
+Timeline: TypeAlias = otio.schema.Timeline
+
+PROJECTS = (".kdenlive", ".mlt")
+READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".edl", ".aaf", *PROJECTS)
+WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
+
+_DEEPEST = 200
+"""Objects and lists inside one another; a nested sequence is four of them."""
+
+_PACKAGES = {
+    ".xml": "otio-fcp-adapter",
+    ".edl": "otio-cmx3600-adapter",
+    ".aaf": "otio-aaf-adapter",
+}
+
+
+def read_timeline(
+    path: str | os.PathLike[str],
+    rate: Fraction | None = None,
+    name: str | None = None,
+    extract_to: Path | None = None,
+) -> Timeline:
+    """The timeline in a file, with exact rates; raises RequestError with one sentence.
+
+    `rate` is what an EDL counts in (EDLs do not say); `name` chooses among several timelines in
+    one file; `extract_to` is where an .otioz puts its media.
+    """
+    source = Path(path)
+    suffix = source.suffix.lower()
+    if suffix not in READABLE:
+        raise RequestError(f"'{source.name}' is no timeline we read; give {', '.join(READABLE)}.")
+    if not source.exists():
+        raise RequestError(f"There is no timeline at '{source}'; check the path.")
+    content = _chosen(_read(source, suffix, rate, extract_to), name, source)
+    timeline = _as_timeline(_guarded(source, lambda: snapped(content)), source.stem)
+    if suffix == ".xml":
+        fcp7.settle(timeline)
+    if suffix == ".edl":
+        _lift_record_start(timeline)
+    return timeline
+
+
+def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write in the format of the suffix; the file appears whole or not at all."""
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in WRITABLE:
+        raise RequestError(
+            f"'{target.name}' is no timeline we write; choose {', '.join(WRITABLE)}."
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if suffix in (".otioz", ".otiod"):
+            _write_bundle(timeline, target)
+        else:
+            _replace(target, _to_text(timeline, target))
+    except OSError as error:
+        raise DiskError(
+            f"'{target}' cannot be written ({error.strerror}); choose another place."
+        ) from error
+
+
+def snapped(content: Any) -> Any:
+    """A copy whose RationalTimes all have exact rates."""
+    data = json.loads(otio.adapters.write_to_string(content, "otio_json"))
+    _snap(data)
+    return otio.adapters.read_from_string(json.dumps(data), "otio_json")
+
+
+def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | None) -> Any:
+    if suffix in (".xml", ".fcpxml"):
+        safe_xml.refuse_entities(source.read_bytes())
+    if suffix == ".fcpxml":
+        return _guarded(source, lambda: fcpxml.read_from_string(_text(source)))
+    if suffix in PROJECTS:
+        return _guarded(source, lambda: mlt_project.read_project(source))
+    if suffix == ".edl":
+        counted = float(rate or _edl_rate(source))
+        return _guarded(source, lambda: otio.adapters.read_from_file(str(source), rate=counted))
+    _refuse_text(_json_of(source, suffix), source)
+    if suffix == ".otioz":
+        return _guarded(source, lambda: _read_otioz(source, extract_to))
+    if suffix == ".otiod":
+        return _guarded(
+            source,
+            lambda: otio.adapters.read_from_file(str(source), absolute_media_reference_paths=True),
+        )
+    return _guarded(source, lambda: otio.adapters.read_from_file(str(source)))
+
+
+def _json_of(source: Path, suffix: str) -> bytes:
+    """The OTIO text of a file or bundle; empty for other formats and where it cannot be read."""
+    try:
+        if suffix == ".otioz":
+            with zipfile.ZipFile(source) as bundle:
+                return bundle.read("content.otio")
+        if suffix in (".otio", ".otiod"):
+            return (source / "content.otio" if suffix == ".otiod" else source).read_bytes()
+    except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        pass  # the reader says what is wrong
+    return b""
+
+
+def _refuse_text(text: bytes, source: Path) -> None:
+    """Raise RequestError for what OpenTimelineIO's own reader could crash on: text that is no
+    JSON, and nesting too deep for it."""
+    if not text:
+        return  # the reader says what is wrong
+    try:
+        # Its reader takes Inf for Infinity.
+        too_deep = _is_deeper(json.loads(re.sub(rb"\bInf\b", b"Infinity", text)), _DEEPEST)
+    except ValueError as error:
+        raise RequestError(
+            f"'{source.name}' is damaged and cannot be read ({error}); export it again."
+        ) from error
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise RequestError(f"'{source.name}' is nested more deeply than any cut; export it again.")
+
+
+def _is_deeper(data: Any, depth: int) -> bool:
+    level = [data] if isinstance(data, (dict, list)) else []
+    for _ in range(depth):
+        inner = [node.values() if isinstance(node, dict) else node for node in level]
+        level = [entry for node in inner for entry in node if isinstance(entry, (dict, list))]
+    return bool(level)
+
+
+def _guarded(source: Path, read: Callable[[], Any]) -> Any:
+    """Whatever a reader raises on a damaged file becomes one sentence."""
+    try:
+        with _quiet():
+            return read()
+    except RequestError:
+        raise
+    except otio.exceptions.NoKnownAdapterForExtensionError as error:
+        package = _PACKAGES.get(source.suffix.lower(), "its OpenTimelineIO adapter")
+        raise RequestError(
+            f"Reading '{source.name}' needs {package}; install it with pip."
+        ) from error
+    except Exception as error:
+        why = " ".join(str(error).split())[:160] or type(error).__name__
+        raise RequestError(
+            f"'{source.name}' cannot be read as {source.suffix[1:].upper()} ({why});"
+            " export it again, best as .otio."
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Adapters warn of every odd field on the root logger; what matters is said by the plan."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _read_otioz(source: Path, extract_to: Path | None) -> Any:
+    """Media in an .otioz are unpacked: nothing can be decoded inside the archive."""
+    if extract_to is None:
+        return otio.adapters.read_from_file(str(source))
+    content = otio.adapters.read_from_file(str(source))
+    if not extract_to.exists():
+        extract_to.mkdir(parents=True)
+        content = otio.adapters.read_from_file(str(source), extract_to_directory=str(extract_to))
+    for clip in content.find_clips():
+        for reference in clip.media_references().values():
+            _make_absolute(reference, extract_to)
+    return content
+
+
+def _make_absolute(reference: Any, folder: Path) -> None:
+    for field in ("target_url", "target_url_base"):
+        url = getattr(reference, field, None)
+        if url and "://" not in url and not Path(url).is_absolute():
+            setattr(reference, field, str(folder / url))
+
+
+def _text(source: Path) -> str:
+    return source.read_text(encoding="utf-8-sig")
+
+
+def _edl_rate(source: Path) -> Fraction:
+    if re.search(r"FCM:\s*DROP", source.read_text(encoding="utf-8", errors="replace")):
+        return Fraction(30000, 1001)
+    raise RequestError(
+        f"An EDL does not say its frame rate; give that of '{source.name}', for example --rate 25."
+    )
+
+
+def _chosen(content: Any, name: str | None, source: Path) -> Any:
+    if not isinstance(content, otio.schema.SerializableCollection):
+        return content
+    timelines = content.find_children(descended_from_type=Timeline)
+    if name is not None:
+        timelines = [entry for entry in timelines if entry.name == name]
+    if len(timelines) == 1:
+        return timelines[0]
+    names = ", ".join(f"'{entry.name}'" for entry in timelines)
+    raise RequestError(
+        f"'{source.name}' holds {len(timelines)} timelines{': ' + names if names else ''};"
+        " choose one with --timeline NAME."
+    )
+
+
+def _as_timeline(content: Any, name: str) -> Timeline:
+    """A lone clip, track or stack becomes a timeline around a copy of it."""
+    if isinstance(content, otio.schema.Timeline):
+        if content.tracks is None:  # OpenTimelineIO itself would crash on it
+            raise RequestError("The file's timeline has no tracks; export it again.")
+        return content
+    timeline = Timeline(name=name)
+    if isinstance(content, otio.schema.Stack):
+        timeline.tracks = content.deepcopy()
+    elif type(content) is otio.schema.Track:
+        timeline.tracks.append(content.deepcopy())
+    elif type(content) is otio.schema.Clip:
+        track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
+        track.append(content.deepcopy())
+        timeline.tracks.append(track)
+    else:
+        raise RequestError(f"The file holds a {type(content).__name__}, not a timeline.")
+    return timeline
+
+
+def _snap(node: Any) -> None:
+    if isinstance(node, list):
+        for entry in node:
+            _snap(entry)
+    elif isinstance(node, dict):
+        if str(node.get("OTIO_SCHEMA", "")).startswith("RationalTime.") and "rate" in node:
+            node["rate"] = _snapped_rate(node["rate"])
+        for entry in node.values():
+            _snap(entry)
+
+
+def _snapped_rate(rate: Any) -> Any:
+    """Placeholders such as a zero rate in an unset time stay for the plan to complain about."""
+    return float(exact_rate(rate)) if isinstance(rate, (int, float)) and 0 < rate < 1e9 else rate
+
+
+def _lift_record_start(timeline: Timeline) -> None:
+    """The EDL adapter writes record time 01:00:00:00 as a negative track start: it is time code."""
+    starts = [
+        -seconds(track.source_range.start_time)
+        for track in timeline.tracks
+        if track.source_range and track.source_range.start_time.value < 0
+    ]
+    for track in timeline.tracks:
+        if track.source_range and track.source_range.start_time.value < 0:
+            start = track.source_range.start_time
+            timeline.global_start_time = RationalTime(-start.value, start.rate)
+            track.source_range = None
+    if len(set(starts)) > 1:
+        raise RequestError(
+            "The EDL's tracks start at different record times; export them one by one."
+        )
+
+
+def _to_text(timeline: Timeline, target: Path) -> str:
+    suffix = target.suffix.lower()
+    if suffix == ".fcpxml":
+        return fcpxml.write_to_string(timeline)
+    if suffix in PROJECTS and "project" in remembered(timeline, MLT):
+        return mlt_editing.write_to_string(timeline, target)
+    if suffix == ".mlt":
+        return mlt.write_to_string(timeline)
+    if suffix == ".kdenlive":
+        raise RequestError(
+            "A Kdenlive project is written only where the timeline came from one;"
+            " write .otio, .fcpxml or .mlt, and import that."
+        )
+    if suffix == ".xml":
+        timeline = fcp7.prepared(timeline)
+    adapter = "otio_json" if suffix == ".otio" else "fcp_xml"
+    try:
+        return str(otio.adapters.write_to_string(timeline, adapter))
+    except Exception as error:
+        raise RequestError(
+            f"The timeline cannot be written as {suffix[1:].upper()} ({error}); write it as .otio."
+        ) from error
+
+
+def _replace(target: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+    ) as file:
+        file.write(text)
+    draft = Path(file.name)
+    draft.chmod(0o644)
+    draft.replace(target)
+
+
+def _write_bundle(timeline: Timeline, target: Path) -> None:
+    """Bundles refuse to overwrite, and leave image sequences out: both are said."""
+    sequences = [
+        clip.name
+        for clip in timeline.find_clips()
+        if isinstance(clip.media_reference, otio.schema.ImageSequenceReference)
+    ]
+    if sequences:
+        raise RequestError(
+            f"{target.suffix} cannot hold the image sequence of '{sequences[0]}'; write .otio."
+        )
+    if target.exists():
+        raise RequestError(
+            f"'{target}' exists already; bundles are not overwritten, choose a new name."
+        )
+    try:
+        otio.adapters.write_to_file(timeline, str(target), media_policy=_bundle_policy())
+    except Exception as error:
+        raise RequestError(f"The bundle '{target.name}' cannot be written ({error}).") from error
+
+
+def _bundle_policy() -> Any:
+    from opentimelineio.adapters import file_bundle_utils
+
+    return file_bundle_utils.MediaReferencePolicy.MissingIfNotFile

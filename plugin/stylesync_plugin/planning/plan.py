@@ -1,0 +1,113 @@
+"""What a plan is: the dubs of a timeline with their places and requests, ready for the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from stylesync_engine.request import DubError, DubRequest, to_dict
+from stylesync_plugin.planning.recordings import Recording, SoundPart
+from stylesync_plugin.times import Span, time_code
+
+
+@dataclass(frozen=True, slots=True)
+class Conform:
+    """A clip to be made: these frames of `video`, one for each frame of the timeline."""
+
+    video: str
+    frames: tuple[int, ...]
+    rate: Fraction
+    output: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "video": self.video, "frames": list(self.frames), "rate": str(self.rate),
+            "output": self.output,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a dub goes: over which clip of which stack, and what its media look like in time.
+
+    `span` is in the host stack's time and `seen` on the timeline, in seconds. The dubbed media run
+    at `rate` from `first` s for `frames`; its source range starts at `start` s.
+    """
+
+    path: tuple[int, ...]
+    layer: int
+    clip: str
+    label: str
+    span: Span
+    seen: Span
+    rate: Fraction
+    first: Fraction
+    frames: int
+    start: Fraction
+    conformed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDub:
+    """One dub, ready for the engine once its `recordings` and `conform` are made."""
+
+    id: str
+    job: str
+    place: Place
+    request: DubRequest
+    sounds: tuple[tuple[SoundPart, Span], ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    conform: Conform | None = None
+    second: DubRequest | None = None
+    warnings: tuple[str, ...] = ()
+    consent: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "id": self.id, "job": self.job, "clip": self.place.clip, "track": self.place.label,
+            "range": [str(self.place.seen.start), str(self.place.seen.end)],
+            "rate": str(self.place.rate), "request": to_dict(self.request),
+            "recordings": [recording.to_dict() for recording in self.recordings],
+            "warnings": list(self.warnings),
+        }  # fmt: skip
+        if self.conform is not None:
+            data["conform"] = self.conform.to_dict()
+        if self.second is not None:
+            data["second"] = to_dict(self.second)
+        if self.consent is not None:
+            data["consent"] = self.consent
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A job, or a clip of it, that cannot be dubbed, and why."""
+
+    job: str
+    error: DubError
+
+    def to_dict(self) -> dict[str, str]:
+        return {"job": self.job, **self.error.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All dubs of a timeline in time order, and what was refused."""
+
+    dubs: tuple[PlannedDub, ...]
+    refused: tuple[Refusal, ...]
+    rate: Fraction
+    zero: Fraction
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "rate": str(self.rate),
+            "dubs": [dub.to_dict() for dub in self.dubs],
+            "refused": [refusal.to_dict() for refusal in self.refused],
+        }
+
+    def where(self, dub: PlannedDub) -> str:
+        """Time codes of a dub, for people: `01:00:02:00-01:00:04:12`."""
+        ends = (dub.place.seen.start, dub.place.seen.end)
+        return "-".join(time_code(moment, self.rate, self.zero) for moment in ends)

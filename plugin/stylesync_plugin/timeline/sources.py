@@ -1,0 +1,336 @@
+"""The file behind a clip: where it is, its rate and time code, and which frame a time shows."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+import opentimelineio as otio
+
+from stylesync_engine.request import MediaError
+from stylesync_plugin.timeline.layout import MLT, remembered
+from stylesync_plugin.times import exact_rate, frame_at, parse_time, seconds, span_of
+
+ZERO = Fraction(0)
+
+_DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a probe says of a picture.
+
+    `start_frame` is the source time code as a frame count, None where the file has none;
+    `variable` says that the frames follow no one rate, so that a time does not tell the frame;
+    `first_number` is that of the first of numbered images.
+    """
+
+    rate: Fraction
+    frames: int
+    start_frame: int | None = None
+    width: int = 0
+    height: int = 0
+    variable: bool = False
+    first_number: int = 0
+
+    @property
+    def start(self) -> Fraction:
+        """The source time code in seconds, 0 without one."""
+        return Fraction(self.start_frame or 0) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFacts:
+    """What a probe says of a sound; `samples` are counted from the picture's first frame."""
+
+    sample_rate: int
+    samples: int
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds."""
+        return Fraction(self.samples, self.sample_rate)
+
+
+class Probe(Protocol):
+    """Says what a file holds; both raise MediaError where it does not hold it."""
+
+    def picture(self, path: str) -> PictureFacts: ...
+
+    def sound(self, path: str) -> SoundFacts: ...
+
+
+class EngineProbe:
+    """The engine's own probe; every file is read once."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, PictureFacts] = {}
+        self._sounds: dict[str, SoundFacts] = {}
+
+    def picture(self, path: str) -> PictureFacts:
+        if path not in self._pictures:
+            self._pictures[path] = _probe_picture(path)
+        return self._pictures[path]
+
+    def sound(self, path: str) -> SoundFacts:
+        if path not in self._sounds:
+            self._sounds[path] = _probe_sound(path)
+        return self._sounds[path]
+
+
+def _probe_picture(path: str) -> PictureFacts:
+    from stylesync_engine.media import probe_video
+
+    info = probe_video(path)
+    start = None
+    if info.timecode is not None:
+        start = round(parse_time(info.timecode, info.rate) * info.rate)
+    return PictureFacts(info.rate, info.frames, start, info.width, info.height, info.variable_rate)
+
+
+def _probe_sound(path: str) -> SoundFacts:
+    """Files that libsndfile knows say their length; others are decoded once to count samples."""
+    import soundfile
+
+    from stylesync_engine.media import read_audio
+
+    with contextlib.suppress(soundfile.LibsndfileError, OSError):
+        facts = soundfile.info(path)
+        return SoundFacts(facts.samplerate, facts.frames)
+    samples, rate = read_audio(path)
+    return SoundFacts(rate, samples.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A clip's media: `zero` is the media time (s) of the file's first frame."""
+
+    path: str
+    facts: PictureFacts
+    zero: Fraction
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether these are numbered images, which often do not say their rate."""
+        return "%" in Path(self.path).name and not _is_file(Path(self.path))
+
+    def frame_at(self, media_time: Fraction) -> int:
+        return frame_at(media_time - self.zero, self.facts.rate)
+
+    def time_of(self, frame: int) -> Fraction:
+        """Media time at which a frame starts."""
+        return self.zero + frame / self.facts.rate
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSource:
+    """A clip's sound: `zero` is the media time (s) of its first sample."""
+
+    path: str
+    facts: SoundFacts
+    zero: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Where media are looked for, and how they are probed."""
+
+    folders: tuple[Path, ...]
+    probe: Probe
+
+    def find(self, clip: Any, place: str) -> str:
+        """The path of a clip's media, as the engine takes it; raises MediaError."""
+        reference = clip.media_reference
+        if isinstance(reference, otio.schema.ImageSequenceReference):
+            return self._find_sequence(reference, place)
+        url = getattr(reference, "target_url", None)
+        if url:
+            return self._find_file(path_of(url), place)
+        return self._find_by_name(clip, place)
+
+    def locate(self, name: str, what: str) -> str:
+        """A file that a job names, relative to the library's folders; raises MediaError."""
+        return self._find_file(name, what)
+
+    def source_of(self, clip: Any, place: str) -> Source:
+        """The media behind a clip, with the file's own time code reconciled with the timeline's."""
+        path = self.find(clip, place)
+        if isinstance(clip.media_reference, otio.schema.ImageSequenceReference):
+            return _sequence_source(clip.media_reference, path)
+        facts = self.probe.picture(path)
+        return Source(path, facts, _zero(clip, facts, place, Path(path).name))
+
+    def sound_of(self, clip: Any, place: str) -> SoundSource:
+        """The sound behind an audio clip."""
+        path = self.find(clip, place)
+        facts = self.probe.sound(path)
+        own = ZERO
+        with contextlib.suppress(MediaError):
+            own = self.probe.picture(path).start
+        return SoundSource(path, facts, _sound_zero(clip, facts, own))
+
+    def _find_file(self, name: str, place: str) -> str:
+        plain = (
+            PurePosixPath(name.replace("\\", "/")) if _DRIVE.match(name) else PurePosixPath(name)
+        )
+        for candidate in self._candidates(plain):
+            if _is_file(candidate):
+                return str(candidate)
+        raise MediaError(
+            f"The media '{name}' of {place} is missing;"
+            " bring it back or name its folder with --search."
+        )
+
+    def _candidates(self, plain: PurePosixPath) -> Iterable[Path]:
+        if plain.is_absolute():
+            yield Path(plain)
+        for folder in self.folders:
+            if not plain.is_absolute():
+                yield folder / plain
+            yield folder / plain.name
+
+    def _find_by_name(self, clip: Any, place: str) -> str:
+        """EDLs name reels and clips instead of files."""
+        reel = remembered(clip, "cmx_3600").get("reel")
+        for name in (clip.name, reel):
+            for folder in self.folders:
+                for found in _files_called(folder, str(name or "")):
+                    return str(found)
+        raise MediaError(
+            f"The media of {place} is missing: the timeline names no file;"
+            " give the folder that holds a file of that name with --search."
+        )
+
+    def _find_sequence(self, reference: Any, place: str) -> str:
+        base = path_of(reference.target_url_base or "")
+        number = f"{reference.start_frame:0{max(1, reference.frame_zero_padding)}d}"
+        first = f"{reference.name_prefix}{number}{reference.name_suffix}"
+        if reference.frame_step != 1:
+            raise MediaError(
+                f"The image sequence of {place} takes every {reference.frame_step}. image only;"
+                " export it with all of them."
+            )
+        plain = PurePosixPath(base.replace("\\", "/")) / first
+        for candidate in self._candidates(plain):
+            if _is_file(candidate):
+                pattern = f"%0{max(1, reference.frame_zero_padding)}d"
+                name = f"{reference.name_prefix}{pattern}{reference.name_suffix}"
+                return str(candidate.parent / name)
+        raise MediaError(
+            f"The image sequence '{plain}' of {place} is missing;"
+            " bring it back or name its folder with --search."
+        )
+
+
+def _is_file(path: Path) -> bool:
+    """Also for names that no file system takes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def path_of(url: str) -> str:
+    """A file URL or bare path as a path; `#`, `%`, `?` and non-Latin letters survive."""
+    text = url.strip()
+    if not text.lower().startswith("file:"):
+        return text
+    rest = text[5:]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        host = unquote(host)
+        rest = slash + path
+        if re.fullmatch(r"[A-Za-z]:", host):
+            rest = "/" + host + rest
+        elif host and host.lower() != "localhost":
+            rest = "//" + host + rest
+    plain = unquote(rest)
+    return plain[1:] if re.match(r"/[A-Za-z]:[\\/]", plain) else plain
+
+
+def url_of(path: str | Path) -> str:
+    """An absolute file URL in which every unusual character is escaped."""
+    absolute = Path(path).absolute()
+    if isinstance(absolute, PureWindowsPath):
+        return "file:///" + quote(absolute.as_posix(), safe="/:")
+    return "file://" + quote(absolute.as_posix(), safe="/")
+
+
+def _files_called(folder: Path, name: str) -> list[Path]:
+    if not name or "/" in name or "\\" in name or not folder.is_dir():
+        return []
+    exact = folder / name
+    if _is_file(exact):
+        return [exact]
+    stem = name.casefold()
+    return sorted(
+        entry for entry in folder.iterdir() if entry.is_file() and entry.stem.casefold() == stem
+    )
+
+
+def _sequence_source(reference: Any, pattern: str) -> Source:
+    """Frame 0 is the image with the lowest number; raises MediaError where one is missing."""
+    from stylesync_engine.media.sequences import find_sequence
+
+    found = find_sequence(Path(pattern))
+    if found is None:
+        raise MediaError(f"'{pattern}' is no sequence we read; export PNG, TIFF, DPX or EXR.")
+    rate = exact_rate(reference.rate)
+    available = reference.available_range
+    zero = seconds(available.start_time) if available is not None else ZERO
+    zero -= (reference.start_frame - found.first) / rate
+    start_frame = round(zero * rate) if zero > 0 else None
+    facts = PictureFacts(rate, found.count, start_frame, first_number=found.first)
+    return Source(pattern, facts, zero)
+
+
+def _zero(clip: Any, facts: PictureFacts, place: str, name: str) -> Fraction:
+    """Media time of the file's first frame, from the timeline's word and the file's own.
+
+    Sure are: an available range of the file's own length (the timeline numbers this file its own
+    way) or start, one that lies inside the file's own numbering, and none at all (the file's time
+    code counts, if the clip uses it). Anything else could show a wrong frame and is refused.
+    """
+    if MLT in clip.media_reference.metadata:
+        return ZERO  # MLT counts every file from its first frame, whatever its time code says
+    frame = 1 / facts.rate
+    length = facts.frames * frame
+    available = clip.media_reference.available_range
+    if available is None:
+        return _zero_without_range(clip, facts.start, length)
+    stated = span_of(available)
+    if abs(stated.duration - length) <= frame or abs(stated.start - facts.start) <= frame / 2:
+        return stated.start
+    if facts.start - frame < stated.start and stated.end < facts.start + length + frame:
+        return facts.start
+    raise MediaError(
+        f"The timeline says that the media of {place} runs from {float(stated.start):g} s for"
+        f" {float(stated.duration):g} s, but '{name}' runs from {float(facts.start):g} s for"
+        f" {float(length):g} s; relink the clip."
+    )
+
+
+def _zero_without_range(clip: Any, own: Fraction, length: Fraction) -> Fraction:
+    used = seconds(clip.source_range.start_time) if clip.source_range else own
+    return own if own <= used < own + length else ZERO
+
+
+def _sound_zero(clip: Any, facts: SoundFacts, own: Fraction) -> Fraction:
+    """Sound is numbered like the picture beside it, or from the available range's start."""
+    if MLT in clip.media_reference.metadata:
+        return ZERO
+    available = clip.media_reference.available_range
+    if available is None:
+        return _zero_without_range(clip, own, facts.length)
+    stated = span_of(available)
+    # Sound and picture of one file seldom end together; a twelfth of a second is two frames.
+    slack = Fraction(1, 12)
+    whole = abs(stated.duration - facts.length) <= slack
+    inside = own <= stated.start and stated.end <= own + facts.length + slack
+    return own if inside and not whole else stated.start

@@ -1,0 +1,159 @@
+"""The clips that a dub puts on the timeline, with their media and what they remember."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from stylesync_engine.request import DubRequest, DubResult, to_dict
+from stylesync_plugin.planning.plan import Place, PlannedDub
+from stylesync_plugin.planning.recordings import SoundPart
+from stylesync_plugin.timeline.layout import METADATA, PlacedClip
+from stylesync_plugin.timeline.sources import url_of
+from stylesync_plugin.times import RationalTime, Span, TimeRange, exact_rate, rational_time
+from stylesync_plugin.writing.laying import Piece
+
+Clip = otio.schema.Clip
+
+
+@dataclass(frozen=True, slots=True)
+class TrackNames:
+    """What the new tracks are called; `bare_paths` writes paths where some hosts balk at URLs."""
+
+    video: str = "StyleSync"
+    audio: str = "StyleSync speech"
+    bare_paths: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dubbed:
+    """A planned dub and what came of it; `hashes` are the sha256 of everything that went in."""
+
+    planned: PlannedDub
+    result: DubResult
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    second: DubResult | None = None
+
+
+def clip_of(original: PlacedClip, dub: Dubbed, names: TrackNames) -> Any:
+    """The dubbed clip: the original's effects but those of time, and the dub as its media."""
+    place = dub.planned.place
+    source_rate = original.clip.source_range
+    rate = exact_rate(source_rate.duration.rate) if source_rate is not None else place.rate
+    clip = Clip(
+        name=f"{original.clip.name} (dubbed)",
+        source_range=TimeRange(
+            rational_time(place.start, place.rate), rational_time(place.span.duration, rate)
+        ),
+        metadata={METADATA: _record(dub)},
+    )
+    effects = [e for e in original.clip.effects if not isinstance(e, otio.schema.TimeEffect)]
+    clip.effects.extend(effect.deepcopy() for effect in effects)
+    references = {Clip.DEFAULT_MEDIA_KEY: _reference(dub.result, place, names)}
+    if dub.second is not None and dub.planned.second is not None:
+        delivery = dub.planned.second.options.delivery
+        references[delivery] = _reference(dub.second, place, names)
+    clip.set_media_references(references, Clip.DEFAULT_MEDIA_KEY)
+    return clip
+
+
+def _reference(result: DubResult, place: Place, names: TrackNames) -> Any:
+    available = TimeRange(
+        rational_time(place.first, place.rate), RationalTime(place.frames, float(place.rate))
+    )
+    path = Path(result.output)
+    if "%" in path.name:
+        return _sequence(path, available, place.rate, names)
+    return otio.schema.ExternalReference(_address(path, names), available)
+
+
+def _sequence(path: Path, available: TimeRange, rate: Fraction, names: TrackNames) -> Any:
+    prefix, _, rest = path.name.partition("%")
+    padding, _, suffix = rest.partition("d")
+    numbers = [
+        int(entry.name[len(prefix) : -len(suffix)])
+        for entry in path.parent.glob(f"{prefix}*{suffix}")
+        if entry.name[len(prefix) : -len(suffix)].isdecimal()
+    ]
+    return otio.schema.ImageSequenceReference(
+        target_url_base=_address(path.parent, names) + "/",
+        name_prefix=prefix,
+        name_suffix=suffix,
+        start_frame=min(numbers, default=0),
+        frame_zero_padding=int(padding.lstrip("0") or 1),
+        rate=float(rate),
+        available_range=available,
+    )
+
+
+def _address(path: Path, names: TrackNames) -> str:
+    return str(path.absolute()) if names.bare_paths else url_of(path)
+
+
+def _record(dub: Dubbed) -> dict[str, Any]:
+    """What the timeline remembers: enough to judge the dub, repeat it and remove it."""
+    result = dub.result.to_dict()
+    kept = ("models", "seed", "changed", "passed_through", "warnings", "signed_by")
+    return {
+        "role": "dub",
+        "id": dub.planned.id,
+        "job": dub.planned.job,
+        "request": _described(dub.planned.request),
+        "result": {key: plain(result[key]) for key in kept if key in result},
+        "hashes": dict(dub.hashes),
+        "consent": dub.planned.consent,
+    }
+
+
+def _described(request: DubRequest) -> dict[str, Any]:
+    data: dict[str, Any] = plain(to_dict(request))
+    data.pop("work", None)
+    return data
+
+
+def sounds_of(dub: Dubbed, rate: Fraction, names: TrackNames) -> list[Piece]:
+    return [
+        Piece(dub.planned.id, span, _sound_clip(dub, part, span, rate, names))
+        for part, span in dub.planned.sounds
+    ]
+
+
+def _sound_clip(dub: Dubbed, part: SoundPart, span: Span, rate: Fraction, names: TrackNames) -> Any:
+    samples = float(part.sample_rate)
+    reference = otio.schema.ExternalReference(
+        _address(Path(part.path), names),
+        TimeRange(RationalTime(0, samples), RationalTime(part.total, samples)),
+    )
+    start = rational_time(Fraction(part.first, part.sample_rate), rate)
+    if start.rate != float(rate):
+        start = RationalTime(part.first, samples)
+    return Clip(
+        name=f"{Path(part.path).stem} (speech)",
+        media_reference=reference,
+        source_range=TimeRange(start, _sound_length(span.duration, rate, part.sample_rate)),
+        metadata={METADATA: {"role": "speech", "id": dub.planned.id, "job": dub.planned.job}},
+    )
+
+
+def _sound_length(length: Fraction, rate: Fraction, sample_rate: int) -> RationalTime:
+    """Whole frames where the speech is cut, else its own samples."""
+    if (length * rate).denominator == 1:
+        return rational_time(length, rate)
+    return rational_time(length, Fraction(sample_rate))
+
+
+def plain(value: Any) -> Any:
+    """Tuples and OTIO's containers as plain lists and dictionaries."""
+    if hasattr(value, "items"):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    return [plain(entry) for entry in value]

@@ -1,0 +1,162 @@
+"""Dubs onto a copy of the timeline, and off it again.
+
+Each dubbed clip lies on a track of ours directly above the track of its original, so that titles
+further up stay on top. These tracks are laid out anew from their dubs whenever one comes or goes:
+gaps, and at dissolves a copy of the clip on the other side, so that the dissolve above mixes what
+the one below mixes. Everything of ours carries `metadata["stylesync"]`; nothing else is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import opentimelineio as otio
+
+from stylesync_engine.request import RequestError
+from stylesync_plugin.planning.plan import Place
+from stylesync_plugin.timeline.layout import METADATA, PlacedClip, lay_out
+from stylesync_plugin.writing.dubbed_clips import Dubbed, TrackNames, clip_of, plain, sounds_of
+from stylesync_plugin.writing.laying import (
+    Piece,
+    blank,
+    fill,
+    fits,
+    is_mixed,
+    is_ours,
+    joints_of,
+    pieces_of,
+    role,
+)
+
+Track = otio.schema.Track
+
+
+def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None = None) -> Any:
+    """A copy of the timeline with the dubs on new tracks; earlier ones of the same place go.
+
+    Raises RequestError where the timeline is not the one that was planned.
+    """
+    names = names or TrackNames()
+    copy = timeline.deepcopy()
+    layout = lay_out(copy)
+    over: dict[int, tuple[Any, Any, list[Piece]]] = {}
+    for dub in dubs:
+        original = _original(layout.clips, dub.planned.place)
+        host = _follow(copy.tracks, original.path)
+        source = host[original.layer]
+        pieces = over.setdefault(id(source), (host, source, []))[2]
+        pieces.append(Piece(dub.planned.id, dub.planned.place.span, clip_of(original, dub, names)))
+    for host, source, pieces in over.values():
+        _put_above(host, source, pieces, names)
+    sounds = [piece for dub in dubs for piece in sounds_of(dub, layout.rate, names)]
+    _put_sounds(copy.tracks, sounds, {dub.planned.id for dub in dubs}, names)
+    return copy
+
+
+def remove(timeline: Any, ids: Collection[str] | None = None) -> Any:
+    """A copy of the timeline without our dubs: all of them, or those with the given ids."""
+    copy = timeline.deepcopy()
+    for stack in [copy.tracks, *copy.tracks.find_children(descended_from_type=otio.schema.Stack)]:
+        for track in [child for child in stack if is_ours(child)]:
+            kept = [p for p in pieces_of(track) if ids is not None and p.id not in ids]
+            if is_mixed(track):
+                blank(track, ids)
+            else:
+                fill(track, _below(stack, track), kept)
+            if not len(track):
+                del stack[stack.index(track)]
+    return copy
+
+
+def list_dubs(timeline: Any) -> list[dict[str, Any]]:
+    """What we put on the timeline: the metadata of every dubbed clip, as plain data."""
+    clips = timeline.find_clips()
+    return [plain(clip.metadata[METADATA]) for clip in clips if role(clip) == "dub"]
+
+
+def _original(clips: Iterable[PlacedClip], place: Place) -> PlacedClip:
+    for placed in clips:
+        if (
+            placed.path == place.path
+            and placed.layer == place.layer
+            and placed.clip.name == place.clip
+            and placed.span.meet(place.span) == place.span
+        ):
+            return placed
+    raise RequestError(
+        f"The clip '{place.clip}' is not where it was planned ({place.label});"
+        " plan the timeline again."
+    )
+
+
+def _follow(stack: Any, path: tuple[int, ...]) -> Any:
+    for step in path:
+        stack = stack[step]
+    return stack
+
+
+def _put_above(host: Any, source: Any, pieces: list[Piece], names: TrackNames) -> None:
+    """Lay the pieces on our tracks above `source`, in the lowest one where they fit."""
+    ids = {piece.id for piece in pieces}
+    levels = _levels_above(host, source, names)
+    contents = [[p for p in pieces_of(track) if p.id not in ids] for track in levels]
+    joints = joints_of(source)
+    for piece in sorted(pieces, key=lambda piece: piece.span.start):
+        fitting = [c for c in contents if fits(piece, c, joints)]
+        if not fitting:
+            contents.append([])
+            levels.append(_new_track(names.video, otio.schema.TrackKind.Video))
+            host.insert(host.index(source) + len(levels), levels[-1])
+            fitting = contents[-1:]
+        fitting[0].append(piece)
+    for track, content in zip(levels, contents, strict=True):
+        fill(track, source, content)
+        if not len(track):
+            del host[host.index(track)]
+
+
+def _levels_above(host: Any, source: Any, names: TrackNames) -> list[Any]:
+    """Our unmixed tracks of that name directly above a child of a stack."""
+    levels = []
+    for child in list(host)[host.index(source) + 1 :]:
+        if not is_ours(child) or child.name != names.video or is_mixed(child):
+            break
+        levels.append(child)
+    return levels
+
+
+def _below(stack: Any, track: Any) -> Any:
+    """What one of our tracks lies over."""
+    for child in reversed(list(stack)[: stack.index(track)]):
+        if not is_ours(child):
+            return child
+    return None
+
+
+def _new_track(name: str, kind: str) -> Any:
+    return Track(name=name, kind=kind, metadata={METADATA: {"role": "track"}})
+
+
+def _put_sounds(stack: Any, pieces: list[Piece], ids: Collection[str], names: TrackNames) -> None:
+    """Lay the new speech on our audio tracks, after all others."""
+    tracks = [
+        child for child in stack
+        if is_ours(child) and child.kind == otio.schema.TrackKind.Audio and not is_mixed(child)
+    ]  # fmt: skip
+    contents = [[p for p in pieces_of(track) if p.id not in ids] for track in tracks]
+    for piece in sorted(pieces, key=lambda piece: piece.span.start):
+        fitting = [c for c in contents if fits(piece, c, {})]
+        if not fitting:
+            contents.append([])
+            tracks.append(_new_track(names.audio, otio.schema.TrackKind.Audio))
+            stack.append(tracks[-1])
+            fitting = contents[-1:]
+        fitting[0].append(piece)
+    for track, content in zip(tracks, contents, strict=True):
+        fill(track, None, content)
+        if not len(track):
+            del stack[stack.index(track)]
+
+
+__all__ = ["Dubbed", "TrackNames", "list_dubs", "remove", "write_back"]
