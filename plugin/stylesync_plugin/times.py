@@ -19,6 +19,8 @@ from stylesync_engine.request import RequestError
 RationalTime: TypeAlias = otio.opentime.RationalTime
 TimeRange: TypeAlias = otio.opentime.TimeRange
 
+ZERO = Fraction(0)
+
 # A time that lies less than this part of a frame before a frame counts as on it: hosts that
 # multiply by 23.976 where 24000/1001 is meant are off by a few hundred-thousandths.
 EDGE = Fraction(1, 10_000)
@@ -114,7 +116,7 @@ class Mapping:
     """inner = scale * outer + offset, in seconds."""
 
     scale: Fraction = Fraction(1)
-    offset: Fraction = Fraction(0)
+    offset: Fraction = ZERO
 
     def __call__(self, moment: Fraction) -> Fraction:
         return self.scale * moment + self.offset
@@ -141,7 +143,7 @@ def parse_rate(text: str) -> Fraction:
     return value if "/" in text and value > 0 else exact_rate(float(value))
 
 
-def parse_time(text: str | int, rate: Fraction, zero: Fraction = Fraction(0)) -> Fraction:
+def parse_time(text: str | int, rate: Fraction, zero: Fraction = ZERO) -> Fraction:
     """A time as editors write it -> seconds on the timeline.
 
     `01:00:10:00` or `01:00:10;00` is a time code counted from the timeline's start `zero` (s),
@@ -153,7 +155,7 @@ def parse_time(text: str | int, rate: Fraction, zero: Fraction = Fraction(0)) ->
         if moment < 0:
             raise RequestError(
                 f"{written} lies before the timeline's start,"
-                f" {time_code(Fraction(0), rate, zero)}; choose a later time."
+                f" {time_code(ZERO, rate, zero)}; choose a later time."
             )
         return moment
     if found := _SECONDS.fullmatch(written):
@@ -165,7 +167,7 @@ def parse_time(text: str | int, rate: Fraction, zero: Fraction = Fraction(0)) ->
     )
 
 
-def parse_range(text: str | list[str | int], rate: Fraction, zero: Fraction = Fraction(0)) -> Span:
+def parse_range(text: str | list[str | int], rate: Fraction, zero: Fraction = ZERO) -> Span:
     """`"START-END"` or `[START, END]` -> span in seconds; END is excluded."""
     parts: list[str | int] = list(text.split("-")) if isinstance(text, str) else list(text)
     if len(parts) != 2:
@@ -176,7 +178,7 @@ def parse_range(text: str | list[str | int], rate: Fraction, zero: Fraction = Fr
     return span
 
 
-def time_code(moment: Fraction, rate: Fraction, zero: Fraction = Fraction(0)) -> str:
+def time_code(moment: Fraction, rate: Fraction, zero: Fraction = ZERO) -> str:
     """Seconds on the timeline as a (non-drop or drop, by rate) time code for people."""
     frame = max(0, frame_at(moment + zero, rate))
     nominal = math.ceil(rate)

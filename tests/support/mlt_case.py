@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from host_cases import Placed
-from stylesync_plugin.formats.mlt_project import RECORD, read_document, text_of
+from stylesync_plugin.formats.mlt_document import RECORD, read_document, text_of
 from stylesync_plugin.hosts.mlt import MltProject
 
 PROJECTS = Path(__file__).with_name("projects")

@@ -19,95 +19,40 @@ from stylesync_engine.commands.reporting import (
     run_app,
 )
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_plugin.commands import editors
+from stylesync_plugin.commands.flags import (
+    Clip,
+    Codec,
+    Delivery,
+    Device,
+    Editor,
+    Folder,
+    Handles,
+    Index,
+    Jobs,
+    Length,
+    Loader,
+    Marker,
+    Markers,
+    Media,
+    Models,
+    Name,
+    Output,
+    Quality,
+    Range,
+    Rate,
+    Search,
+    Second,
+    Seed,
+    Speaker,
+    Speech,
+    Style,
+    TimelineFile,
+    Track,
+    TrackName,
+)
 from stylesync_plugin.times import parse_rate
 
 PROGRAM = "stylesync"
-
-TimelineFile = Annotated[
-    Path,
-    typer.Argument(metavar="TIMELINE", help="OTIO, FCP XML, EDL, AAF, Kdenlive or MLT."),
-]
-Jobs = Annotated[
-    Path | None, typer.Option("--jobs", metavar="JOBS.json", help="What to dub, as data.")
-]
-Markers = Annotated[
-    bool, typer.Option("--markers", help='Take the jobs from markers with metadata["stylesync"].')
-]
-Clip = Annotated[str | None, typer.Option("--clip", metavar="NAME", help="The clip to dub.")]
-Track = Annotated[
-    str | None, typer.Option("--track", metavar="V1|NAME", help="Its track, where names repeat.")
-]
-Index = Annotated[
-    int | None, typer.Option("--index", metavar="N", help="The N-th clip of the track, from 1.")
-]
-Range = Annotated[
-    str | None,
-    typer.Option(
-        "--range", metavar="A-B",
-        help="A range of the timeline: time codes, seconds (12.5s) or frames; B excluded.",
-    ),
-]  # fmt: skip
-Marker = Annotated[
-    str | None,
-    typer.Option(
-        "--marker", metavar="NAME",
-        help="What a marker or guide of that name marks: its range, or the clip under it."
-        " `zone` is the zone of a Kdenlive project.",
-    ),
-]  # fmt: skip
-Speech = Annotated[
-    str | None, typer.Option("--speech", metavar="S", help="The new speech: a sound or clip.")
-]
-Style = Annotated[
-    str | None,
-    typer.Option(
-        "--style", metavar="R|clip:NAME|range:A-B",
-        help="How this person speaks: a file, a clip or a range (default: the shot itself).",
-    ),
-]  # fmt: skip
-Speaker = Annotated[
-    str | None,
-    typer.Option("--speaker", metavar="FRAME:X,Y", help="A click on the speaker, source frame."),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", metavar="OUT", help="The new timeline (default: beside)."),
-]
-Media = Annotated[
-    Path | None,
-    typer.Option("--media", metavar="DIR", help="Where the dubs go (default: OUT.stylesync)."),
-]
-Search = Annotated[
-    list[Path] | None,
-    typer.Option("--search", metavar="DIR", help="Where else media lie; may be repeated."),
-]
-Rate = Annotated[
-    str | None, typer.Option("--rate", metavar="FPS", help="The timeline's rate (EDLs need it).")
-]
-Name = Annotated[
-    str | None, typer.Option("--timeline", metavar="NAME", help="Which one, in files with several.")
-]
-Handles = Annotated[
-    int, typer.Option("--handles", metavar="N", min=0, help="Extra source frames at both ends.")
-]
-TrackName = Annotated[str, typer.Option("--track-name", help="What the new track is called.")]
-Models = Annotated[str | None, typer.Option("--models", metavar="starter|paper|DIR")]
-Quality = Annotated[str | None, typer.Option("--quality", metavar="draft|good|best")]
-Device = Annotated[str | None, typer.Option("--device", metavar="auto|cuda[:N]|mps|cpu")]
-Codec = Annotated[
-    str | None, typer.Option("--codec", metavar="prores4444|prores422hq|dnxhr|ffv1|h264|png")
-]
-Delivery = Annotated[str | None, typer.Option("--delivery", metavar="composite|overlay|vfx")]
-Second = Annotated[
-    str | None,
-    typer.Option(
-        "--second", metavar="overlay|vfx",
-        help="A second delivery, as a further media reference of the dubbed clip.",
-    ),
-]  # fmt: skip
-Length = Annotated[str | None, typer.Option("--length", metavar="trim|hold|silence")]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N")]
 
 app = make_app(
     PROGRAM,
@@ -319,8 +264,59 @@ def doctor(as_json: Json = False) -> None:
         raise ModelError("Something that StyleSync needs is missing; see the lines that say no.")
 
 
-for verb in (editors.host, editors.install, editors.uninstall):
-    app.command(epilog=f"Example: {PROGRAM} {verb.__name__} resolve")(verb)
+@app.command(epilog=f"Example: {PROGRAM} host resolve")
+def host(
+    editor: Editor,
+    source: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="What its loader has written.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="What its loader will apply."),
+    ] = None,
+    panel: Annotated[
+        bool, typer.Option("--panel", help="Open the panel; what it saves goes back.")
+    ] = False,
+    speech: Annotated[
+        str | None,
+        typer.Option("--speech", metavar="S", help="The new speech (default: marked)."),
+    ] = None,
+    media: Annotated[Path | None, typer.Option("--media", metavar="DIR", help="For dubs.")] = None,
+    quality: Quality = None,
+    models: Models = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Dub what is selected in an editor; its loader starts this."""
+    from stylesync_plugin.commands.host import run_host
+
+    given = {
+        "panel": panel, "speech": speech, "media": media, "quality": quality, "models": models,
+        "device": device,
+    }  # fmt: skip
+    run_host(editor, (source, output), given, as_json)
+
+
+@app.command(epilog=f"Example: {PROGRAM} install resolve")
+def install(editor: Loader, to: Folder = None, as_json: Json = False) -> None:
+    """Put StyleSync's loader into an editor."""
+    from stylesync_plugin.hosts.installing import find_folder, install_loader
+
+    with reporting(as_json) as report:
+        written = install_loader(editor, to or find_folder(editor))
+        rows = [{"written": str(path)} for path in written]
+        report.result({"written": [str(path) for path in written]}, format_rows(rows))
+
+
+@app.command(epilog=f"Example: {PROGRAM} uninstall resolve")
+def uninstall(editor: Loader, to: Folder = None, as_json: Json = False) -> None:
+    """Take StyleSync's loader out of an editor; nothing of it stays."""
+    from stylesync_plugin.hosts.installing import find_folder, uninstall_loader
+
+    with reporting(as_json) as report:
+        removed = uninstall_loader(editor, to or find_folder(editor))
+        rows = [{"removed": str(path)} for path in removed]
+        report.result({"removed": [str(path) for path in removed]}, format_rows(rows))
 
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:

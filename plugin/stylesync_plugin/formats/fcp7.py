@@ -13,8 +13,8 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.timeline.layout import ZERO, remembered
-from stylesync_plugin.times import TimeRange, exact_rate, rational_time, seconds
+from stylesync_plugin.timeline.items import remembered
+from stylesync_plugin.times import ZERO, TimeRange, exact_rate, rational_time, seconds
 
 _FCP = "fcp_xml"
 Warp = otio.schema.LinearTimeWarp

@@ -1,28 +1,21 @@
-"""Final Cut Pro XML (FCPXML): reading and the choice between its two halves.
+"""Final Cut Pro XML (FCPXML), read.
 
-Times are fractions of a second from end to end, so that
-24000/1001 and its kin stay exact.
+Times are fractions of a second from end to end, so that 24000/1001 and its kin stay exact.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.formats.fcpxml_writing import write_to_string
-from stylesync_plugin.times import RationalTime, Span, rational_time
-
-__all__ = ["read_from_string", "write_to_string"]
-
-ZERO = Fraction(0)
-VIDEO = otio.schema.TrackKind.Video
-AUDIO = otio.schema.TrackKind.Audio
+from stylesync_plugin.formats.fcpxml_tracks import AUDIO, VIDEO, OnLane, tracks_of
+from stylesync_plugin.times import ZERO, Span, rational_time
 
 _STORY = (
     "asset-clip",
@@ -53,24 +46,6 @@ def read_from_string(input_str: str) -> Any:
     collection = otio.schema.SerializableCollection()
     collection.extend(timelines)
     return collection
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """An item on its lane; `span` is in the time of its sequence."""
-
-    lane: int
-    kind: str
-    span: Span
-    item: Any
-
-
-@dataclass(slots=True)
-class _Lane:
-    items: list[_Placed] = field(default_factory=list)
-
-    def has_room(self, span: Span) -> bool:
-        return not any(placed.span.meet(span) for placed in self.items)
 
 
 class _Reader:
@@ -108,14 +83,14 @@ class _Reader:
         spine = sequence.find("spine")
         placed = list(self._spine(spine, ZERO, 0, rate)) if spine is not None else []
         stack = otio.schema.Stack(name="tracks")
-        for track in _tracks(placed, rate):
+        for track in tracks_of(placed, rate):
             stack.append(track)
         self.depth -= 1
         return stack
 
     def _spine(
         self, spine: ET.Element, zero: Fraction, lane: int, rate: Fraction
-    ) -> Iterator[_Placed]:
+    ) -> Iterator[OnLane]:
         """A storyline: items one after the other, transitions over their cuts."""
         cut = zero
         for element in spine:
@@ -134,13 +109,13 @@ class _Reader:
 
     def _element(
         self, element: ET.Element, start: Fraction, lane: int, rate: Fraction
-    ) -> Iterator[_Placed]:
+    ) -> Iterator[OnLane]:
         """An item that starts at `start` s, and what is connected to it."""
         length = self._length(element)
         if element.tag != "gap":
             kind = AUDIO if self._is_sound(element) else VIDEO
             item = self._item(element, length, rate)
-            yield _Placed(lane, kind, Span(start, start + length), item)
+            yield OnLane(lane, kind, Span(start, start + length), item)
         own = self._start(element)
         for child in element:
             attached = int(child.get("lane", "0") or 0)
@@ -281,7 +256,7 @@ def _retime(element: ET.Element) -> _Retime:
 
 def _transition(
     element: ET.Element, lane: int, start: Fraction, cut: Fraction, rate: Fraction
-) -> _Placed:
+) -> OnLane:
     end = start + _time(element.get("duration"))
     item = otio.schema.Transition(
         name=element.get("name", ""),
@@ -289,53 +264,7 @@ def _transition(
         in_offset=rational_time(max(ZERO, cut - start), rate),
         out_offset=rational_time(max(ZERO, end - cut), rate),
     )
-    return _Placed(lane, VIDEO, Span(cut, cut), item)
-
-
-def _tracks(placed: list[_Placed], rate: Fraction) -> Iterator[Any]:
-    """Tracks bottom to top: pictures by lane, then sound; what overlaps gets a track of its own."""
-    for kind in (VIDEO, AUDIO):
-        ours = [entry for entry in placed if entry.kind == kind and entry.span]
-        lanes = sorted({entry.lane for entry in ours}, reverse=kind == AUDIO)
-        for lane in lanes:
-            rows: list[_Lane] = []
-            for entry in (e for e in ours if e.lane == lane):
-                row = next((row for row in rows if row.has_room(entry.span)), None)
-                if row is None:
-                    rows.append(row := _Lane())
-                row.items.append(entry)
-            cuts = [e for e in placed if e.kind == kind and e.lane == lane and not e.span]
-            for number, row in enumerate(rows):
-                yield _track(row, cuts if number == 0 else [], kind, rate)
-
-
-def _track(row: _Lane, transitions: list[_Placed], kind: str, rate: Fraction) -> Any:
-    track = otio.schema.Track(kind=kind)
-    end = ZERO
-    for entry in sorted(row.items, key=lambda entry: entry.span.start):
-        start = entry.span.start
-        for cut in [cut for cut in transitions if end <= cut.span.start <= start]:
-            end = _fill(track, end, cut.span.start, rate)
-            track.append(cut.item)
-            transitions = [other for other in transitions if other is not cut]
-        end = _fill(track, end, start, rate)
-        track.append(entry.item)
-        end = entry.span.end
-    for cut in transitions:
-        if cut.span.start == end:
-            track.append(cut.item)
-    return track
-
-
-def _fill(track: Any, end: Fraction, start: Fraction, rate: Fraction) -> Fraction:
-    if start > end:
-        length = rational_time(start - end, rate)
-        track.append(
-            otio.schema.Gap(
-                source_range=otio.opentime.TimeRange(RationalTime(0, length.rate), length)
-            )
-        )
-    return max(start, end)
+    return OnLane(lane, VIDEO, Span(cut, cut), item)
 
 
 def _marker(element: ET.Element, shift: Fraction, rate: Fraction) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.timeline.layout import ZERO, duration, own_start, speed_of, timeline_rate
+from stylesync_plugin.timeline.items import duration, own_start, speed_of, timeline_rate
 from stylesync_plugin.timeline.sources import path_of, url_of
-from stylesync_plugin.times import Span, exact_rate, frame_from, seconds
+from stylesync_plugin.times import ZERO, Span, exact_rate, frame_from, seconds
 
 AUDIO = otio.schema.TrackKind.Audio
 Transition = otio.schema.Transition

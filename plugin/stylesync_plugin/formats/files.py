@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,18 +15,25 @@ from typing import Any, TypeAlias
 import opentimelineio as otio
 
 from stylesync_engine.request import DiskError, RequestError
-from stylesync_plugin.formats import fcp7, fcpxml, mlt, mlt_editing, mlt_project, safe_xml
-from stylesync_plugin.timeline.layout import MLT, remembered
-from stylesync_plugin.times import RationalTime, exact_rate, seconds
+from stylesync_plugin.formats import (
+    edl,
+    fcp7,
+    fcpxml,
+    fcpxml_writing,
+    mlt,
+    mlt_editing,
+    mlt_project,
+    otio_files,
+    safe_xml,
+)
+from stylesync_plugin.timeline.items import MLT, remembered
+from stylesync_plugin.times import exact_rate
 
 Timeline: TypeAlias = otio.schema.Timeline
 
 PROJECTS = (".kdenlive", ".mlt")
 READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".edl", ".aaf", *PROJECTS)
 WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
-
-_DEEPEST = 200
-"""Objects and lists inside one another; a nested sequence is four of them."""
 
 _PACKAGES = {
     ".xml": "otio-fcp-adapter",
@@ -60,7 +64,7 @@ def read_timeline(
     if suffix == ".xml":
         fcp7.settle(timeline)
     if suffix == ".edl":
-        _lift_record_start(timeline)
+        edl.lift_record_start(timeline)
     return timeline
 
 
@@ -75,7 +79,7 @@ def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if suffix in (".otioz", ".otiod"):
-            _write_bundle(timeline, target)
+            otio_files.write_bundle(timeline, target)
         else:
             _replace(target, _to_text(timeline, target))
     except OSError as error:
@@ -99,56 +103,17 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
     if suffix in PROJECTS:
         return _guarded(source, lambda: mlt_project.read_project(source))
     if suffix == ".edl":
-        counted = float(rate or _edl_rate(source))
+        counted = float(rate or edl.rate_of(source))
         return _guarded(source, lambda: otio.adapters.read_from_file(str(source), rate=counted))
-    _refuse_text(_json_of(source, suffix), source)
+    otio_files.refuse_text(otio_files.json_of(source, suffix), source)
     if suffix == ".otioz":
-        return _guarded(source, lambda: _read_otioz(source, extract_to))
+        return _guarded(source, lambda: otio_files.read_otioz(source, extract_to))
     if suffix == ".otiod":
         return _guarded(
             source,
             lambda: otio.adapters.read_from_file(str(source), absolute_media_reference_paths=True),
         )
     return _guarded(source, lambda: otio.adapters.read_from_file(str(source)))
-
-
-def _json_of(source: Path, suffix: str) -> bytes:
-    """The OTIO text of a file or bundle; empty for other formats and where it cannot be read."""
-    try:
-        if suffix == ".otioz":
-            with zipfile.ZipFile(source) as bundle:
-                return bundle.read("content.otio")
-        if suffix in (".otio", ".otiod"):
-            return (source / "content.otio" if suffix == ".otiod" else source).read_bytes()
-    except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
-        pass  # the reader says what is wrong
-    return b""
-
-
-def _refuse_text(text: bytes, source: Path) -> None:
-    """Raise RequestError for what OpenTimelineIO's own reader could crash on: text that is no
-    JSON, and nesting too deep for it."""
-    if not text:
-        return  # the reader says what is wrong
-    try:
-        # Its reader takes Inf for Infinity.
-        too_deep = _is_deeper(json.loads(re.sub(rb"\bInf\b", b"Infinity", text)), _DEEPEST)
-    except ValueError as error:
-        raise RequestError(
-            f"'{source.name}' is damaged and cannot be read ({error}); export it again."
-        ) from error
-    except RecursionError:
-        too_deep = True
-    if too_deep:
-        raise RequestError(f"'{source.name}' is nested more deeply than any cut; export it again.")
-
-
-def _is_deeper(data: Any, depth: int) -> bool:
-    level = [data] if isinstance(data, (dict, list)) else []
-    for _ in range(depth):
-        inner = [node.values() if isinstance(node, dict) else node for node in level]
-        level = [entry for node in inner for entry in node if isinstance(entry, (dict, list))]
-    return bool(level)
 
 
 def _guarded(source: Path, read: Callable[[], Any]) -> Any:
@@ -182,37 +147,8 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _read_otioz(source: Path, extract_to: Path | None) -> Any:
-    """Media in an .otioz are unpacked: nothing can be decoded inside the archive."""
-    if extract_to is None:
-        return otio.adapters.read_from_file(str(source))
-    content = otio.adapters.read_from_file(str(source))
-    if not extract_to.exists():
-        extract_to.mkdir(parents=True)
-        content = otio.adapters.read_from_file(str(source), extract_to_directory=str(extract_to))
-    for clip in content.find_clips():
-        for reference in clip.media_references().values():
-            _make_absolute(reference, extract_to)
-    return content
-
-
-def _make_absolute(reference: Any, folder: Path) -> None:
-    for field in ("target_url", "target_url_base"):
-        url = getattr(reference, field, None)
-        if url and "://" not in url and not Path(url).is_absolute():
-            setattr(reference, field, str(folder / url))
-
-
 def _text(source: Path) -> str:
     return source.read_text(encoding="utf-8-sig")
-
-
-def _edl_rate(source: Path) -> Fraction:
-    if re.search(r"FCM:\s*DROP", source.read_text(encoding="utf-8", errors="replace")):
-        return Fraction(30000, 1001)
-    raise RequestError(
-        f"An EDL does not say its frame rate; give that of '{source.name}', for example --rate 25."
-    )
 
 
 def _chosen(content: Any, name: str | None, source: Path) -> Any:
@@ -266,28 +202,10 @@ def _snapped_rate(rate: Any) -> Any:
     return float(exact_rate(rate)) if isinstance(rate, (int, float)) and 0 < rate < 1e9 else rate
 
 
-def _lift_record_start(timeline: Timeline) -> None:
-    """The EDL adapter writes record time 01:00:00:00 as a negative track start: it is time code."""
-    starts = [
-        -seconds(track.source_range.start_time)
-        for track in timeline.tracks
-        if track.source_range and track.source_range.start_time.value < 0
-    ]
-    for track in timeline.tracks:
-        if track.source_range and track.source_range.start_time.value < 0:
-            start = track.source_range.start_time
-            timeline.global_start_time = RationalTime(-start.value, start.rate)
-            track.source_range = None
-    if len(set(starts)) > 1:
-        raise RequestError(
-            "The EDL's tracks start at different record times; export them one by one."
-        )
-
-
 def _to_text(timeline: Timeline, target: Path) -> str:
     suffix = target.suffix.lower()
     if suffix == ".fcpxml":
-        return fcpxml.write_to_string(timeline)
+        return fcpxml_writing.write_to_string(timeline)
     if suffix in PROJECTS and "project" in remembered(timeline, MLT):
         return mlt_editing.write_to_string(timeline, target)
     if suffix == ".mlt":
@@ -316,30 +234,3 @@ def _replace(target: Path, text: str) -> None:
     draft = Path(file.name)
     draft.chmod(0o644)
     draft.replace(target)
-
-
-def _write_bundle(timeline: Timeline, target: Path) -> None:
-    """Bundles refuse to overwrite, and leave image sequences out: both are said."""
-    sequences = [
-        clip.name
-        for clip in timeline.find_clips()
-        if isinstance(clip.media_reference, otio.schema.ImageSequenceReference)
-    ]
-    if sequences:
-        raise RequestError(
-            f"{target.suffix} cannot hold the image sequence of '{sequences[0]}'; write .otio."
-        )
-    if target.exists():
-        raise RequestError(
-            f"'{target}' exists already; bundles are not overwritten, choose a new name."
-        )
-    try:
-        otio.adapters.write_to_file(timeline, str(target), media_policy=_bundle_policy())
-    except Exception as error:
-        raise RequestError(f"The bundle '{target.name}' cannot be written ({error}).") from error
-
-
-def _bundle_policy() -> Any:
-    from opentimelineio.adapters import file_bundle_utils
-
-    return file_bundle_utils.MediaReferencePolicy.MissingIfNotFile

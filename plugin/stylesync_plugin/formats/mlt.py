@@ -17,18 +17,17 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import DubError
-from stylesync_plugin.timeline.layout import (
+from stylesync_plugin.timeline.items import (
     METADATA,
-    ZERO,
     duration,
-    lay_out,
     own_start,
     remembered,
     speed_of,
     timeline_rate,
 )
+from stylesync_plugin.timeline.layout import lay_out
 from stylesync_plugin.timeline.sources import EngineProbe, Library, Probe, path_of
-from stylesync_plugin.times import frame_from, seconds
+from stylesync_plugin.times import ZERO, frame_from, seconds
 
 AUDIO = otio.schema.TrackKind.Audio
 Transition = otio.schema.Transition

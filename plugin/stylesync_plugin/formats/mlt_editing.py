@@ -16,7 +16,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.formats.mlt_project import (
+from stylesync_plugin.formats.mlt_document import (
     RECORD,
     Document,
     effects_of,
@@ -25,7 +25,7 @@ from stylesync_plugin.formats.mlt_project import (
     read_document,
     text_of,
 )
-from stylesync_plugin.timeline.layout import METADATA, MLT, own_start
+from stylesync_plugin.timeline.items import METADATA, MLT, own_start
 from stylesync_plugin.timeline.sources import path_of
 from stylesync_plugin.times import seconds
 

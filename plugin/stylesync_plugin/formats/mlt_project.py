@@ -7,12 +7,10 @@ their document under `metadata["mlt"]` lets `mlt_editing` put dubs back into it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,124 +18,27 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.formats import safe_xml
-from stylesync_plugin.timeline.layout import METADATA, MLT, OBSTACLE
+from stylesync_plugin.formats.mlt_document import (
+    RECORD,
+    Document,
+    effects_of,
+    is_ours,
+    name_of,
+    playlists,
+    read_document,
+    text_of,
+)
+from stylesync_plugin.timeline.items import METADATA, MLT, OBSTACLE
 from stylesync_plugin.timeline.sources import url_of
 from stylesync_plugin.times import RationalTime, TimeRange
 
 VIDEO, AUDIO = otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio
-
-RECORD = "kdenlive:stylesync"
-"""The property that marks a producer of ours; both editors keep what begins like this."""
 
 ZONE = "zone"
 
 _PLAIN = ("avformat", "avformat-novalidate")
 _MADE_UP = ("color", "colour", "kdenlivetitle", "qtext", "pango", "count", "noise", "glaxnimate")
 _TIME_FILTERS = ("freeze", "timeremap")
-
-
-@dataclass(slots=True)
-class Document:
-    """One document: `root` its tree, `main` the tractor that is the timeline."""
-
-    path: Path
-    root: ET.Element
-    digest: str
-    rate: Fraction = field(init=False)
-    by_id: dict[str, ET.Element] = field(init=False)
-    main: ET.Element = field(init=False)
-
-    def __post_init__(self) -> None:
-        profile = self.root.find("profile")
-        if self.root.tag != "mlt" or profile is None:
-            raise RequestError(
-                f"'{self.path.name}' holds no MLT profile; save it from the editor again."
-            )
-        try:
-            self.rate = Fraction(*(int(profile.get(f"frame_rate_{part}", "")) for part in _RATIO))
-        except (ValueError, ZeroDivisionError):
-            self.rate = Fraction(0)
-        if self.rate <= 0:
-            raise RequestError(f"'{self.path.name}' names no frame rate; save it again.")
-        self.by_id = {node.get("id", ""): node for node in self.root if node.get("id")}
-        self.main = self._main()
-
-    def _main(self) -> ET.Element:
-        """The last tractor; where it holds nothing but another one, that one is the timeline."""
-        tractors = self.root.findall("tractor")
-        seen: list[ET.Element] = []
-        node = tractors[-1] if tractors else None
-        while node is not None and node not in seen:
-            seen.append(node)
-            tracks = [self.producer_of(track) for track in node.findall("track")]
-            if len(tracks) != 1 or tracks[0] is None or tracks[0].tag != "tractor":
-                return node
-            node = tracks[0]
-        raise RequestError(f"'{self.path.name}' has no timeline; save the project from the editor.")
-
-    @property
-    def is_kdenlive(self) -> bool:
-        bin_list = self.by_id.get("main_bin")
-        return bin_list is not None and bool(text_of(bin_list, "kdenlive:docproperties.version"))
-
-    @property
-    def folder(self) -> Path:
-        """What relative resources are relative to."""
-        return self.path.absolute().parent / self.root.get("root", "")
-
-    def producer_of(self, node: ET.Element) -> ET.Element | None:
-        """What an entry or a track plays."""
-        return self.by_id.get(node.get("producer", ""))
-
-    def setting(self, name: str) -> str:
-        """A setting of Kdenlive's, which newer versions keep with the sequence."""
-        own = text_of(self.main, f"kdenlive:sequenceproperties.{name}")
-        bin_list = self.by_id.get("main_bin")
-        if own or bin_list is None:
-            return own
-        return text_of(bin_list, f"kdenlive:docproperties.{name}")
-
-    def frames(self, text: str | None) -> int:
-        """Frames, `HH:MM:SS.mmm` or `HH:MM:SS:FF`, as MLT writes them; raises RequestError."""
-        try:
-            if not text or ":" not in text:
-                return int(text or "0")
-            hours, minutes, rest = text.split(":", 2)
-            whole = (int(hours) * 60 + int(minutes)) * 60
-            if ":" in rest:
-                secs, frames = rest.split(":")
-                return round((whole + int(secs)) * self.rate) + int(frames)
-            return round((whole + Fraction(rest.replace(",", "."))) * self.rate)
-        except (ValueError, ZeroDivisionError) as error:
-            raise RequestError(f"'{text}' is not a time of MLT; save the project again.") from error
-
-    def span(self, node: ET.Element) -> tuple[int, int]:
-        """First frame and number of frames that an entry plays; raises RequestError."""
-        producer = self.producer_of(node)
-        if producer is None:
-            raise RequestError(
-                f"The project plays '{node.get('producer')}', which it does not hold;"
-                " save it again."
-            )
-        first = self.frames(node.get("in") or producer.get("in"))
-        told = node.get("out") or producer.get("out")
-        length = text_of(producer, "length")
-        last = self.frames(told) if told else self.frames(length) - 1
-        if first < 0 or last < first:
-            raise RequestError(
-                f"The clip '{name_of(producer)}' plays the frames {first} to {last}; trim it anew."
-            )
-        return first, last - first + 1
-
-
-_RATIO = ("num", "den")
-
-
-def read_document(path: Path) -> Document:
-    """Raises RequestError where the file is no project, OSError and ParseError of its reading."""
-    data = path.read_bytes()
-    return Document(path, safe_xml.parse(data), hashlib.sha256(data).hexdigest())
 
 
 def read_project(path: Path) -> Any:
@@ -155,39 +56,6 @@ def read_project(path: Path) -> Any:
     timeline.tracks.extend([*pictures, *(reversed(sounds) if document.is_kdenlive else sounds)])
     timeline.tracks.markers.extend(_markers(document))
     return timeline
-
-
-def text_of(node: ET.Element, name: str) -> str:
-    """The value of a property, empty where there is none."""
-    for child in node.findall("property"):
-        if child.get("name") == name:
-            return (child.text or "").strip()
-    return ""
-
-
-def name_of(producer: ET.Element) -> str:
-    """What the editor calls a clip."""
-    told = text_of(producer, "kdenlive:clipname") or text_of(producer, "shotcut:caption")
-    resource = text_of(producer, "warp_resource") or text_of(producer, "resource")
-    return told or Path(resource).name or producer.get("id", "clip")
-
-
-def is_ours(document: Document, track: ET.Element) -> bool:
-    """Whether a track holds clips of ours and nothing else."""
-    entries = [entry for playlist in playlists(document, track) for entry in playlist.iter("entry")]
-    producers = [document.producer_of(entry) for entry in entries]
-    return bool(producers) and all(p is not None and text_of(p, RECORD) for p in producers)
-
-
-def playlists(document: Document, track: ET.Element) -> list[ET.Element]:
-    """A track's playlists: one in Shotcut, a pair that takes turns at mixes in Kdenlive."""
-    node = document.producer_of(track)
-    if node is None:
-        return []
-    if node.tag == "playlist":
-        return [node]
-    inner = [document.producer_of(part) for part in node.findall("track")]
-    return [part for part in inner if part is not None and part.tag == "playlist"]
 
 
 def _track(document: Document, track: ET.Element, number: int) -> Any:
@@ -328,15 +196,6 @@ def _obstacle(document: Document, producer: ET.Element, entry: ET.Element) -> st
         if _moves(document, effect, entry):
             return f"carries the effect '{name}', which changes over time"
     return ""
-
-
-def effects_of(producer: ET.Element, entry: ET.Element) -> list[ET.Element]:
-    """The filters that the person has put on a clip and that are on."""
-    found = [*producer.findall("filter"), *entry.findall("filter")]
-    return [
-        effect for effect in found
-        if not text_of(effect, "internal_added") and text_of(effect, "disable") != "1"
-    ]  # fmt: skip
 
 
 def _moves(document: Document, effect: ET.Element, entry: ET.Element) -> bool:

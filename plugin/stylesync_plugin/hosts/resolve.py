@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +23,6 @@ import platformdirs
 
 from stylesync_engine.request import MediaError, RequestError
 from stylesync_plugin.hosts.base import Selection, Wishes
-from stylesync_plugin.hosts.media_files import file_of
 from stylesync_plugin.hosts.resolve_items import (
     MARKER,
     Kind,
@@ -36,8 +34,8 @@ from stylesync_plugin.hosts.resolve_items import (
     record_of,
 )
 from stylesync_plugin.jobs import Pick
-from stylesync_plugin.timeline.layout import METADATA, own_start
-from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
+from stylesync_plugin.timeline.items import METADATA
+from stylesync_plugin.times import RationalTime, exact_rate, frame_range
 
 if TYPE_CHECKING:
     from fusionscript import (
@@ -49,10 +47,8 @@ if TYPE_CHECKING:
     )
     from fusionscript.fusionscript import NewTrackOptions
 
-TRACK_KINDS: dict[Kind, str] = {
-    "video": otio.schema.TrackKind.Video,
-    "audio": otio.schema.TrackKind.Audio,
-}
+from stylesync_plugin.hosts.resolve_items import TRACK_KINDS, Wanted, track_name, wanted_on
+
 BIN = "StyleSync"
 
 _LIBRARIES = {
@@ -92,25 +88,6 @@ def _load(library: str) -> Any:
     return module
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A clip of ours as it should lie: absolute timeline frames, media from `offset` s."""
-
-    kind: Kind
-    name: str
-    path: str
-    number: int | None
-    images: int
-    start: int
-    length: int
-    offset: Fraction
-    record: str
-
-    def matches(self, item: TimelineItem) -> bool:
-        found = (path_shown_by(item), int(item.GetStart(False)), int(item.GetDuration(False)))
-        return record_of(item) is not None and found == (self.path, self.start, self.length)
-
-
 class ResolveTimeline:
     """The current timeline of a project."""
 
@@ -142,7 +119,7 @@ class ResolveTimeline:
         """
         start = self.timeline.GetStartFrame()
         ours = [track for track in timeline.tracks if METADATA in track.metadata]
-        wanted = {id(track): list(_wanted(track, start, self.rate)) for track in ours}
+        wanted = {id(track): list(wanted_on(track, start, self.rate)) for track in ours}
         kept = self._remove_others([want for wants in wanted.values() for want in wants])
         folder = self.pool.GetCurrentFolder()
         rooms = _Rooms(self)
@@ -167,7 +144,7 @@ class ResolveTimeline:
 
     def _read_track(self, kind: Kind, index: int) -> Any:
         items = self.items(kind, index)
-        track = otio.schema.Track(name=_track_name(kind, index), kind=TRACK_KINDS[kind])
+        track = otio.schema.Track(name=track_name(kind, index), kind=TRACK_KINDS[kind])
         track.metadata["resolve"] = {"name": self.timeline.GetTrackName(kind, index)}
         if items and all(record_of(item) for item in items):
             track.name = self.timeline.GetTrackName(kind, index)
@@ -201,7 +178,7 @@ class ResolveTimeline:
             raise RequestError(
                 "The in and out marks miss the playhead's clip; move them over it, or clear them."
             )
-        return Pick(track=_track_name("video", index), range=(start, end))
+        return Pick(track=track_name("video", index), range=(start, end))
 
     def _shown_with(self, item: TimelineItem, index: int) -> TimelineItem | None:
         """What lies on another video track where an item begins."""
@@ -224,11 +201,11 @@ class ResolveTimeline:
         [(index, item)] = found
         start = int(item.GetStart(False)) - self.timeline.GetStartFrame()
         span = (start, start + int(item.GetDuration(False)))
-        return Pick(track=_track_name(kind, index), range=span)
+        return Pick(track=track_name(kind, index), range=span)
 
-    def _remove_others(self, wanted: Sequence[_Wanted]) -> list[_Wanted]:
+    def _remove_others(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Delete items of ours that nobody wants; returns those that lie as wanted already."""
-        kept: list[_Wanted] = []
+        kept: list[Wanted] = []
         for kind, index in self._tracks():
             for item in self.items(kind, index):
                 if record_of(item) is None:
@@ -248,7 +225,7 @@ class ResolveTimeline:
                 f"DaVinci Resolve keeps '{item.GetName()}'; unlock its track and dub again."
             )
 
-    def _append(self, want: _Wanted, index: int) -> None:
+    def _append(self, want: Wanted, index: int) -> None:
         """Put one clip on a track; a length that comes out wrong is corrected once."""
         media = self._import(want)
         fps = rate_of(media) or self.rate
@@ -272,13 +249,13 @@ class ResolveTimeline:
             self._delete(item)
             end += int(math.copysign(math.ceil(abs(missing) * fps / self.rate), missing))
 
-    def _item_at(self, want: _Wanted, index: int) -> TimelineItem | None:
+    def _item_at(self, want: Wanted, index: int) -> TimelineItem | None:
         for item in self.items(want.kind, index):
             if int(item.GetStart(False)) == want.start and path_shown_by(item) == want.path:
                 return item
         return None
 
-    def _import(self, want: _Wanted) -> MediaPoolItem:
+    def _import(self, want: Wanted) -> MediaPoolItem:
         """The media in our own bin; what is there already is taken."""
         folder = self._bin()
         for media in folder.GetClipList() or []:
@@ -305,7 +282,7 @@ class ResolveTimeline:
                 return folder
         return self.pool.AddSubFolder(root, BIN)
 
-    def _read_back(self, wanted: Sequence[_Wanted]) -> None:
+    def _read_back(self, wanted: Sequence[Wanted]) -> None:
         there = [(kind, item) for kind, index in self._tracks() for item in self.items(kind, index)]
         dropped = [
             want.name for want in wanted
@@ -359,26 +336,3 @@ class _Rooms:
         for made in self.made if kind == "video" else ():
             index += index >= made
         return index
-
-
-def _track_name(kind: Kind, index: int) -> str:
-    """Names of the application repeat; these do not."""
-    return f"Track {'V' if kind == 'video' else 'A'}{index}"
-
-
-def _wanted(track: Any, zero: int, rate: Fraction) -> Iterator[_Wanted]:
-    """Our clips on a track, from the timeline's first frame `zero` on."""
-    kind: Kind = "video" if track.kind == otio.schema.TrackKind.Video else "audio"
-    moment = zero
-    for child in track:
-        length = round(seconds(child.duration()) * rate)
-        if isinstance(child, otio.schema.Clip) and METADATA in child.metadata:
-            reference = child.media_reference
-            path, number = file_of(reference)
-            available = reference.available_range
-            yield _Wanted(
-                kind, child.name, path, number, int(available.duration.value), moment, length,
-                own_start(child) - seconds(available.start_time),
-                otio.core.serialize_json_to_string(child.metadata[METADATA], indent=-1),
-            )  # fmt: skip
-        moment += length

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import opentimelineio as otio
 
-from stylesync_plugin.timeline.layout import METADATA
+from stylesync_plugin.hosts.media_files import file_of
+from stylesync_plugin.timeline.items import METADATA, own_start
 from stylesync_plugin.timeline.sources import url_of
-from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, frame_range
+from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, frame_range, seconds
 
 if TYPE_CHECKING:
     from fusionscript import MediaPoolItem, TimelineItem
 
 Kind = Literal["video", "audio"]
+
+TRACK_KINDS: dict[Kind, str] = {
+    "video": otio.schema.TrackKind.Video,
+    "audio": otio.schema.TrackKind.Audio,
+}
 
 MARKER = "StyleSync"
 """The marker on our items; its custom data is what the timeline remembers of the dub."""
@@ -83,3 +91,45 @@ def record_of(item: TimelineItem) -> str | None:
 
 def has_marker(item: TimelineItem, role: str) -> bool:
     return any(m["name"].casefold() == role for m in item.GetMarkers().values())
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A clip of ours as it should lie: absolute timeline frames, media from `offset` s."""
+
+    kind: Kind
+    name: str
+    path: str
+    number: int | None
+    images: int
+    start: int
+    length: int
+    offset: Fraction
+    record: str
+
+    def matches(self, item: TimelineItem) -> bool:
+        found = (path_shown_by(item), int(item.GetStart(False)), int(item.GetDuration(False)))
+        return record_of(item) is not None and found == (self.path, self.start, self.length)
+
+
+def track_name(kind: Kind, index: int) -> str:
+    """Names of the application repeat; these do not."""
+    return f"Track {'V' if kind == 'video' else 'A'}{index}"
+
+
+def wanted_on(track: Any, zero: int, rate: Fraction) -> Iterator[Wanted]:
+    """Our clips on a track, from the timeline's first frame `zero` on."""
+    kind: Kind = "video" if track.kind == otio.schema.TrackKind.Video else "audio"
+    moment = zero
+    for child in track:
+        length = round(seconds(child.duration()) * rate)
+        if isinstance(child, otio.schema.Clip) and METADATA in child.metadata:
+            reference = child.media_reference
+            path, number = file_of(reference)
+            available = reference.available_range
+            yield Wanted(
+                kind, child.name, path, number, int(available.duration.value), moment, length,
+                own_start(child) - seconds(available.start_time),
+                otio.core.serialize_json_to_string(child.metadata[METADATA], indent=-1),
+            )  # fmt: skip
+        moment += length

@@ -20,7 +20,7 @@ from stylesync_engine.request import MediaError, RequestError
 from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.hosts.media_files import file_of, reference_to
 from stylesync_plugin.jobs import Pick
-from stylesync_plugin.timeline.layout import METADATA, own_start
+from stylesync_plugin.timeline.items import METADATA, own_start
 from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
 
 KINDS = {"MOVIE": otio.schema.TrackKind.Video, "SOUND": otio.schema.TrackKind.Audio}

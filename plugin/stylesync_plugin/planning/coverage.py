@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from stylesync_engine.request import FrameRange, MediaError, RequestError
-from stylesync_plugin.timeline.layout import ZERO, Overlap, PlacedClip, is_picture
+from stylesync_plugin.timeline.items import is_picture
+from stylesync_plugin.timeline.layout import Overlap, PlacedClip
 from stylesync_plugin.timeline.selecting import Piece
 from stylesync_plugin.timeline.sources import Source
-from stylesync_plugin.times import EDGE, Span, frame_at, frame_from
+from stylesync_plugin.times import EDGE, ZERO, Span, frame_at, frame_from
 
 _FURTHEST_ALIGNMENT = 32
 """Source frames that a dub may begin earlier so that its first frame lies on a timeline frame."""

@@ -13,9 +13,7 @@ from stylesync_plugin.jobs import Speech
 from stylesync_plugin.timeline.layout import Layout
 from stylesync_plugin.timeline.selecting import AUDIO, Piece, select
 from stylesync_plugin.timeline.sources import Library
-from stylesync_plugin.times import Span, parse_range
-
-ZERO = Fraction(0)
+from stylesync_plugin.times import ZERO, Span, parse_range
 
 
 @dataclass(frozen=True, slots=True)

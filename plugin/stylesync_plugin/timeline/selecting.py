@@ -13,7 +13,8 @@ import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.jobs import Job, Pick, job_from
-from stylesync_plugin.timeline.layout import METADATA, Layout, PlacedClip, PlacedTrack, lay_out
+from stylesync_plugin.timeline.items import METADATA
+from stylesync_plugin.timeline.layout import Layout, PlacedClip, PlacedTrack, lay_out
 from stylesync_plugin.times import Span, parse_range, span_of
 
 VIDEO = otio.schema.TrackKind.Video

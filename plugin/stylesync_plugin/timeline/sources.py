@@ -14,10 +14,8 @@ from urllib.parse import quote, unquote
 import opentimelineio as otio
 
 from stylesync_engine.request import MediaError
-from stylesync_plugin.timeline.layout import MLT, remembered
-from stylesync_plugin.times import exact_rate, frame_at, parse_time, seconds, span_of
-
-ZERO = Fraction(0)
+from stylesync_plugin.timeline.items import MLT, remembered
+from stylesync_plugin.times import ZERO, exact_rate, frame_at, parse_time, seconds, span_of
 
 _DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
 

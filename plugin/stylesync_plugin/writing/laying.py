@@ -9,17 +9,24 @@ from typing import Any
 
 import opentimelineio as otio
 
-from stylesync_plugin.timeline.layout import (
+from stylesync_plugin.timeline.items import (
     METADATA,
-    ZERO,
-    Overlap,
     duration,
     is_picture,
     own_start,
     remembered,
     speed_of,
 )
-from stylesync_plugin.times import RationalTime, Span, TimeRange, exact_rate, rational_time, seconds
+from stylesync_plugin.timeline.layout import Overlap
+from stylesync_plugin.times import (
+    ZERO,
+    RationalTime,
+    Span,
+    TimeRange,
+    exact_rate,
+    rational_time,
+    seconds,
+)
 
 Gap = otio.schema.Gap
 Track = otio.schema.Track

@@ -15,7 +15,8 @@ import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.planning.plan import Place
-from stylesync_plugin.timeline.layout import METADATA, PlacedClip, lay_out
+from stylesync_plugin.timeline.items import METADATA
+from stylesync_plugin.timeline.layout import PlacedClip, lay_out
 from stylesync_plugin.writing.dubbed_clips import Dubbed, TrackNames, clip_of, plain, sounds_of
 from stylesync_plugin.writing.laying import (
     Piece,

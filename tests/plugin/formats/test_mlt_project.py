@@ -13,7 +13,7 @@ from mlt_case import KDENLIVE, SHOTCUT, Change, by_id, project
 from stylesync_plugin.batch.dub_timeline import dub_timeline
 from stylesync_plugin.commands.app import main
 from stylesync_plugin.formats.files import read_timeline, write_timeline
-from stylesync_plugin.formats.mlt_project import read_document, text_of
+from stylesync_plugin.formats.mlt_document import read_document, text_of
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.layout import lay_out

@@ -36,13 +36,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
             #!{sys.executable}
             import sys
             sys.path.insert(0, {str(SESSION.parent)!r})
-            from stylesync_plugin import host_command
-            from stylesync_plugin.cli import main
+            from stylesync_plugin.commands import host
+            from stylesync_plugin.commands.app import main
             from timeline_material import MarkingEngine
             class Marking(MarkingEngine):
                 def __enter__(self): return self
                 def __exit__(self, *_): return None
-            host_command.EngineProcess = Marking
+            host.EngineProcess = Marking
             sys.exit(main())
         """)
     )

@@ -1,0 +1,97 @@
+"""What an item of a timeline says of itself: length, start, speed, and what it remembers."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import opentimelineio as otio
+
+from stylesync_engine.request import RequestError
+from stylesync_plugin.times import ZERO, exact_rate, seconds
+
+Clip = otio.schema.Clip
+Stack = otio.schema.Stack
+
+METADATA = "stylesync"
+MLT = "mlt"
+OBSTACLE = "obstacle"
+"""`metadata["mlt"]["obstacle"]` says why a clip of an MLT project cannot be dubbed."""
+
+
+def timeline_rate(timeline: Any) -> Fraction:
+    """The rate the timeline counts in: its start time's, else its first video clip's."""
+    if timeline.global_start_time is not None:
+        return exact_rate(timeline.global_start_time.rate)
+    tracks = [*timeline.video_tracks(), *timeline.audio_tracks(), timeline.tracks]
+    for wanted in (Clip, otio.schema.Gap):
+        for track in tracks:
+            for item in track.find_children(descended_from_type=wanted):
+                available = getattr(getattr(item, "media_reference", None), "available_range", None)
+                known = item.source_range or available
+                if known is not None:
+                    return exact_rate(known.duration.rate)
+    raise RequestError("The timeline is empty and has no frame rate; give one with --rate.")
+
+
+def remembered(item: Any, key: str) -> Any:
+    """An item's metadata under a key, empty where anything else than an object lies there."""
+    found = item.metadata.get(key)
+    return found if hasattr(found, "items") else {}
+
+
+def duration(item: Any) -> Fraction:
+    """An item's length in its parent, in seconds."""
+    if item.source_range is not None:
+        return seconds(item.source_range.duration)
+    if isinstance(item, Clip):
+        available = getattr(item.media_reference, "available_range", None)
+        if available is None:
+            raise RequestError(
+                f"The clip '{item.name}' has neither a source range nor an available range, so what"
+                " follows it cannot be placed; give it one of them."
+            )
+        return seconds(available.duration)
+    lengths = [duration(child) for child in item if isinstance(child, otio.core.Item)]
+    return max(lengths, default=ZERO) if isinstance(item, Stack) else sum(lengths, ZERO)
+
+
+def own_start(item: Any) -> Fraction:
+    """Where an item's own time begins: its source range's start, or the media's."""
+    if item.source_range is not None:
+        return seconds(item.source_range.start_time)
+    available = getattr(getattr(item, "media_reference", None), "available_range", None)
+    return seconds(available.start_time) if available is not None else ZERO
+
+
+def is_picture(item: Any) -> bool:
+    """Whether a neighbour across a transition shows anything; gaps do not."""
+    return isinstance(item, otio.core.Item) and not isinstance(item, otio.schema.Gap)
+
+
+def speed_of(item: Any) -> tuple[Fraction, str]:
+    """(speed, obstacle): how fast an item plays, 0 for a freeze, and why that is unclear, if so."""
+    speed = Fraction(1)
+    for effect in item.effects:
+        if not effect.enabled:
+            continue
+        if isinstance(effect, otio.schema.FreezeFrame):
+            return ZERO, ""
+        if isinstance(effect, otio.schema.LinearTimeWarp):
+            if not math.isfinite(effect.time_scalar):
+                return Fraction(1), f"has the speed {effect.time_scalar}"
+            speed *= Fraction(effect.time_scalar).limit_denominator(10_000)
+        elif isinstance(effect, otio.schema.TimeEffect) or _is_fcp_retime(effect):
+            name = effect.name or effect.effect_name or "time effect"
+            return Fraction(1), f"carries the retime '{name}', whose curve a timeline does not tell"
+    if speed < 0:
+        return Fraction(1), (
+            f"plays backwards (speed {float(speed):g}), and applications disagree where that starts"
+        )
+    return speed, ""
+
+
+def _is_fcp_retime(effect: Any) -> bool:
+    data = remembered(effect, "fcp_xml")
+    return str(data.get("effectid", "")).lower() == "timeremap"
