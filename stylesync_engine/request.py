@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
@@ -51,6 +52,7 @@ __all__ = [
     "MediaError",
     "ModelError",
     "NoFaceError",
+    "OnProgress",
     "Progress",
     "Quality",
     "RequestError",
@@ -318,6 +320,9 @@ class Progress:
 
     def to_dict(self) -> dict[str, Any]:
         return {"event": "progress", **dataclasses.asdict(self)}
+
+
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesync_engine.files import draft_folder_of, draft_of, replacing, sweep_drafts
-from stylesync_engine.media.codecs import appearing, appearing_sequence
+from stylesync_engine.files import appearing, draft_folder_of, draft_of, replacing, sweep_drafts
+from stylesync_engine.media.sequences import appearing_sequence
 
 WRITES = """
 import sys

@@ -159,6 +159,7 @@ def test_the_public_names_of_the_request() -> None:
         "MediaError",
         "ModelError",
         "NoFaceError",
+        "OnProgress",
         "Progress",
         "Quality",
         "RequestError",

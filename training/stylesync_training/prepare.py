@@ -26,12 +26,8 @@ from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_fa
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.mouth.crop import Alignment, cut_crop
 from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError, RequestError
-from stylesync_engine.speech.front_ends import (
-    FEATURE_RATE,
-    SAMPLE_RATE,
-    SpeechFrontEnd,
-    load_front_end,
-)
+from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, SpeechFrontEnd
+from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_training.corpora import SourceClip, find_clips
 from stylesync_training.dataset import read_clip
 from stylesync_training.face_model import learn_face_model

@@ -20,14 +20,8 @@ from stylesync_engine.models.autoencoder import Autoencoder, to_pictures
 from stylesync_engine.models.diffusion import Prediction
 from stylesync_engine.models.renderer import RendererSizes, motion_rows
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, mask_lower, place_in_crop
-from stylesync_engine.mouth.references import (
-    ReferenceBank,
-    lip_openings,
-    match_colour,
-    reference_cost,
-    triangulate,
-    warp_reference,
-)
+from stylesync_engine.mouth.references import ReferenceBank, lip_openings, reference_cost
+from stylesync_engine.mouth.warping import match_colour, triangulate, warp_reference
 from stylesync_engine.request import ModelError
 from stylesync_training.dataset import TrainingClip
 from stylesync_training.loop import Schedule

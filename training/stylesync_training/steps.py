@@ -23,7 +23,8 @@ from stylesync_engine.models.autoencoder import (
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.speech.front_ends import SAMPLE_RATE, load_front_end
+from stylesync_engine.speech.features import SAMPLE_RATE
+from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.weights import networks
 from stylesync_engine.weights import table as tables
 from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.speech.front_ends import FEATURE_RATE
+from stylesync_engine.speech.features import FEATURE_RATE
 from stylesync_training.dataset import TrainingClip, clip_weights
 from stylesync_training.loop import Figures, Run, Schedule
 from stylesync_training.losses import contrastive_loss
