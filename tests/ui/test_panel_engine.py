@@ -12,9 +12,9 @@ import pytest
 from panel_material import Heartbeat, click, wait, write_timeline
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
-from stylesync_ui import theme
-from stylesync_ui.preferences import Home
-from stylesync_ui.time_field import TimeField
+from stylesync_ui.look import theme
+from stylesync_ui.look.time_field import TimeField
+from stylesync_ui.panel.preferences import Home
 from stylesync_ui.window import Window, make_application
 
 START = """

@@ -14,18 +14,18 @@ from stylesync_plugin.contract import Codec, Delivery, DubOptions, Progress, Req
 from stylesync_plugin.farm import job_data
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.times import Span, time_code
-from stylesync_ui.document import in_our_words
-from stylesync_ui.dub_wish import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
-from stylesync_ui.dubbed_piece import DubbedPiece
-from stylesync_ui.errands import FACTS, THUMBNAIL, VIEWER, Errand, Errands
-from stylesync_ui.job_queue import JobQueue
-from stylesync_ui.job_record import MOVES, JobRecord, WrongMove
-from stylesync_ui.preferences import Preferences
-from stylesync_ui.preview_folder import PreviewFolder
-from stylesync_ui.problems import Findings, ShownClip, blocks, check
-from stylesync_ui.strip_scale import Scale, ruler_step, snap
-from stylesync_ui.timecode_entry import parse_entry
-from stylesync_ui.transport import Transport
+from stylesync_ui.engine.preview_folder import PreviewFolder
+from stylesync_ui.engine.request_queue import FACTS, THUMBNAIL, VIEWER, Errand, Errands
+from stylesync_ui.look.timecode_entry import parse_entry
+from stylesync_ui.panel.preferences import Preferences
+from stylesync_ui.queue.job_queue import JobQueue
+from stylesync_ui.queue.job_record import MOVES, JobRecord, WrongMove
+from stylesync_ui.strip.scale import Scale, ruler_step, snap
+from stylesync_ui.timeline.document import in_our_words
+from stylesync_ui.timeline.dubbed_piece import DubbedPiece
+from stylesync_ui.viewer.transport import Transport
+from stylesync_ui.wish.choices import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
+from stylesync_ui.wish.problems import Findings, ShownClip, blocks, check
 
 HOUR = Fraction(3600)
 AT = Fraction(12) + Fraction(10, 25)

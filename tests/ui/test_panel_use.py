@@ -34,14 +34,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 from stylesync_plugin.contract import Codec, Credentials, Delivery, Length, Mark
-from stylesync_ui import docking, theme
-from stylesync_ui.commands import all_groups
-from stylesync_ui.dialogs import PreferencesDialog, about_page, help_page
-from stylesync_ui.job_record import JobRecord
-from stylesync_ui.more_options import CAMERA_SPACES
-from stylesync_ui.preferences import Home, Preferences
-from stylesync_ui.sound_output import SoundOutput, SoundSegment
+from stylesync_ui import docking
+from stylesync_ui.look import theme
+from stylesync_ui.panel.commands import all_groups
+from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
+from stylesync_ui.panel.preferences import Home, Preferences
+from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.window import Window, make_application
+from stylesync_ui.wish.more_options import CAMERA_SPACES
 
 from stylesync_engine.pictures.colour import check_space
 
