@@ -115,9 +115,9 @@ class Session:
 
     def settle(self) -> None:
         """Wait until every picture is here."""
-        self.wait(lambda: not self.panel.desk.is_busy, 60)
+        self.wait(lambda: not self.panel.media.is_busy, 60)
         self.wait(lambda: False, 0.4)
-        self.wait(lambda: not self.panel.desk.is_busy, 60)
+        self.wait(lambda: not self.panel.media.is_busy, 60)
 
     def take(self, name: str, widget: QWidget | None = None, at_once: bool = False) -> None:
         self.number += 1
@@ -129,13 +129,13 @@ class Session:
 
     def timeline(self, name: str, clips: Sequence[Path], missing: bool = False) -> Path:
         """A timeline of whole clips, each with its sound, starting at one hour."""
-        desk = self.panel.desk
+        media = self.panel.media
         for clip in set(clips):
-            desk.picture(str(clip))
-            self.wait(lambda c=str(clip): bool(desk.is_known(c)))  # type: ignore[misc]
-        facts = [desk.picture(str(clip)) for clip in clips]
+            media.picture(str(clip))
+            self.wait(lambda c=str(clip): bool(media.is_known(c)))  # type: ignore[misc]
+        facts = [media.picture(str(clip)) for clip in clips]
         if None in facts:
-            raise SystemExit(next(filter(None, map(desk.trouble, map(str, clips)))))
+            raise SystemExit(next(filter(None, map(media.trouble, map(str, clips)))))
         rate = float(facts[0].rate)
         entries = [
             _clip(path, round(found.frames * rate / float(found.rate)) - 1, rate)

@@ -15,7 +15,7 @@ from stylesync_plugin.farm import job_data
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.times import Span, time_code
 from stylesync_ui.engine.preview_folder import PreviewFolder
-from stylesync_ui.engine.request_queue import FACTS, THUMBNAIL, VIEWER, Errand, Errands
+from stylesync_ui.engine.request_queue import FACTS, THUMBNAIL, VIEWER, QueuedRequest, RequestQueue
 from stylesync_ui.look.timecode_entry import parse_entry
 from stylesync_ui.panel.preferences import Preferences
 from stylesync_ui.queue.job_queue import JobQueue
@@ -177,25 +177,25 @@ def test_one_job_runs_and_the_oldest_waits_first(tmp_path: Path) -> None:
     assert queue.next_waiting() is second
 
 
-def errand(key: str, urgency: int) -> Errand:
-    return Errand((key,), urgency, "facts", {}, lambda _: None)
+def request(key: str, urgency: int) -> QueuedRequest:
+    return QueuedRequest((key,), urgency, "facts", {}, lambda _: None)
 
 
-def test_errands_go_by_urgency_then_latest_first_and_once() -> None:
-    errands = Errands(most=2)
-    assert errands.add(errand("old", THUMBNAIL))
-    assert errands.add(errand("new", THUMBNAIL))
-    assert errands.add(errand("facts", FACTS))
-    assert errands.add(errand("viewer", VIEWER))
-    assert not errands.add(errand("old", THUMBNAIL))
-    first, second = errands.take(), errands.take()
+def test_requests_go_by_urgency_then_latest_first_and_once() -> None:
+    requests = RequestQueue(most=2)
+    assert requests.add(request("old", THUMBNAIL))
+    assert requests.add(request("new", THUMBNAIL))
+    assert requests.add(request("facts", FACTS))
+    assert requests.add(request("viewer", VIEWER))
+    assert not requests.add(request("old", THUMBNAIL))
+    first, second = requests.take(), requests.take()
     assert first is not None
     assert second is not None
     assert [first.key, second.key] == [("viewer",), ("facts",)]
-    assert errands.take() is None
-    errands.lose_all()
-    errands.forget(THUMBNAIL)
-    assert len(errands) == 2
+    assert requests.take() is None
+    requests.lose_all()
+    requests.forget(THUMBNAIL)
+    assert len(requests) == 2
 
 
 SHOT = Span(Fraction(0), Fraction(3))

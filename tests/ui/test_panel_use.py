@@ -192,7 +192,7 @@ def test_all_texts_can_be_translated(qapp: QApplication, tmp_path: Path) -> None
         panel.do("this_shot")
         texts |= texts_of(panel)
         for dialog in (
-            PreferencesDialog(Preferences(), panel.desk.folder, panel),
+            PreferencesDialog(Preferences(), panel.media.folder, panel),
             help_page(panel), about_page(panel),
         ):  # fmt: skip
             texts |= texts_of(dialog) | {dialog.windowTitle()}

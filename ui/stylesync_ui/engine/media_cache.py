@@ -11,14 +11,13 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 from PySide6.QtGui import QImage
-from stylesync_plugin.contract import MediaError
 from stylesync_plugin.sources import PictureFacts, SoundFacts
 from stylesync_plugin.times import parse_time
 
 from stylesync_ui.engine import request_queue
-from stylesync_ui.engine.link import EngineLink
+from stylesync_ui.engine.link import EngineLink, Event
 from stylesync_ui.engine.preview_folder import PreviewFolder
-from stylesync_ui.engine.request_queue import Errand, Errands, Event
+from stylesync_ui.engine.request_queue import QueuedRequest, RequestQueue
 
 IMAGE_BYTES = 384 * 2**20
 WAVEFORM_BINS_A_SECOND = 60
@@ -26,7 +25,7 @@ MOST_BINS = 60_000
 BATCH = 12
 
 
-class MediaDesk(QObject):
+class MediaCache(QObject):
     """What widgets ask for comes at once or is None, and `arrived` says when to ask again."""
 
     arrived = Signal(str)
@@ -37,7 +36,7 @@ class MediaDesk(QObject):
     def __init__(self, link: EngineLink, folder: PreviewFolder) -> None:
         super().__init__()
         self.link, self.folder = link, folder
-        self._errands = Errands()
+        self._requests = RequestQueue()
         self._images: OrderedDict[tuple[str, int, int], QImage] = OrderedDict()
         self._bytes = 0
         self._loading: set[tuple[str, int, int]] = set()
@@ -207,34 +206,34 @@ class MediaDesk(QObject):
             self._add(("survey", *key), urgency, "survey", params)
         return self._surveys.get(key)
 
-    # Errands
+    # RequestQueue
 
     def forget(self, urgency: int) -> None:
-        self._errands.forget(urgency)
+        self._requests.forget(urgency)
 
     @property
     def is_busy(self) -> bool:
-        return bool(len(self._errands) or self._loading)
+        return bool(len(self._requests) or self._loading)
 
     def _add(self, key: tuple[Any, ...], urgency: int, method: str, params: Event) -> None:
         if key in self._failed or self.link.state == "gone":
             return
-        errand = Errand(key, urgency, method, params, lambda event: self._hear(key, event))
-        self._errands.add(errand)
+        request = QueuedRequest(key, urgency, method, params, lambda event: self._hear(key, event))
+        self._requests.add(request)
         self._send()
 
     def _send(self) -> None:
         if self.link.state != "ready":
-            self.link.start() if self.link.state == "off" and len(self._errands) else None
+            self.link.start() if self.link.state == "off" and len(self._requests) else None
             return
-        while (errand := self._errands.take()) is not None:
-            self.link.ask(errand.method, errand.params, self._listener(errand))
+        while (request := self._requests.take()) is not None:
+            self.link.ask(request.method, request.params, self._listener(request))
 
-    def _listener(self, errand: Errand) -> Any:
+    def _listener(self, request: QueuedRequest) -> Any:
         def hear(event: Event) -> None:
             if event["event"] in ("result", "error", "cancelled"):
-                self._errands.done(errand)
-            errand.listener(event)
+                self._requests.done(request)
+            request.listener(event)
             self._send()
 
         return hear
@@ -271,7 +270,7 @@ class MediaDesk(QObject):
         self._pool.start(_Store(file, peaks))
 
     def _engine_lost(self) -> None:
-        self._errands.lose_all()
+        self._requests.lose_all()
 
     def _folder(self, path: str, what: str) -> Path:
         """Kept for the session: looking at the file each time would cost more than it tells."""
@@ -305,50 +304,31 @@ def parse_facts(data: Event) -> PictureFacts:
     )
 
 
-class KnownFacts:
-    """The plugin's probe, from what the desk already knows; for the GUI thread."""
-
-    def __init__(self, desk: MediaDesk) -> None:
-        self._desk = desk
-
-    def picture(self, path: str) -> PictureFacts:
-        found = self._desk.picture(path)
-        if found is None:
-            raise MediaError(self._desk.trouble(path) or f"'{path}' is not known yet; wait for it.")
-        return found
-
-    def sound(self, path: str) -> SoundFacts:
-        found = self._desk.sound(path)
-        if found is None:
-            raise MediaError(self._desk.trouble(path) or f"'{path}' is not known yet; wait for it.")
-        return found
-
-
 class _Load(QRunnable):
     """Reads one picture in a thread of the pool."""
 
-    def __init__(self, desk: MediaDesk, key: tuple[str, int, int], file: Path) -> None:
+    def __init__(self, media: MediaCache, key: tuple[str, int, int], file: Path) -> None:
         super().__init__()
-        self._desk, self._key, self._file = desk, key, file
+        self._media, self._key, self._file = media, key, file
 
     def run(self) -> None:
         image = QImage(str(self._file))
         if not image.isNull():
             image = image.convertToFormat(QImage.Format.Format_RGB32)
-        self._desk._loaded.emit(self._key, image)
+        self._media._loaded.emit(self._key, image)
 
 
 class _LoadOutline(QRunnable):
-    def __init__(self, desk: MediaDesk, path: str, file: Path) -> None:
+    def __init__(self, media: MediaCache, path: str, file: Path) -> None:
         super().__init__()
-        self._desk, self._path, self._file = desk, path, file
+        self._media, self._path, self._file = media, path, file
 
     def run(self) -> None:
         try:
             peaks = [float(peak) for peak in json.loads(self._file.read_text(encoding="utf-8"))]
         except (OSError, ValueError, TypeError):
             peaks = []
-        self._desk._outlined.emit(self._path, peaks)
+        self._media._outlined.emit(self._path, peaks)
 
 
 class _Store(QRunnable):

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Event = dict[str, Any]
+from stylesync_ui.engine.link import Event
 
 VIEWER, FACES, FACTS, SOUND, WAVEFORM, THUMBNAIL = range(6)
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """`key` names what is wanted; the same key twice is one errand."""
+class QueuedRequest:
+    """`key` names what is wanted; the same key twice is one request."""
 
     key: tuple[Any, ...]
     urgency: int
@@ -22,34 +22,34 @@ class Errand:
     listener: Callable[[Event], None]
 
 
-class Errands:
-    """Errands that wait and those on their way; at most `most` of these."""
+class RequestQueue:
+    """RequestQueue that wait and those on their way; at most `most` of these."""
 
     def __init__(self, most: int = 2) -> None:
         self._most = most
-        self._waiting: dict[tuple[Any, ...], Errand] = {}
-        self._away: dict[tuple[Any, ...], Errand] = {}
+        self._waiting: dict[tuple[Any, ...], QueuedRequest] = {}
+        self._away: dict[tuple[Any, ...], QueuedRequest] = {}
 
-    def add(self, errand: Errand) -> bool:
+    def add(self, request: QueuedRequest) -> bool:
         """Whether it is new. What waits already moves to the front of its urgency."""
-        if errand.key in self._away:
+        if request.key in self._away:
             return False
-        new = self._waiting.pop(errand.key, None) is None
-        self._waiting[errand.key] = errand
+        new = self._waiting.pop(request.key, None) is None
+        self._waiting[request.key] = request
         return new
 
-    def take(self) -> Errand | None:
-        """The next errand to send: the most urgent, of these the latest asked for."""
+    def take(self) -> QueuedRequest | None:
+        """The next request to send: the most urgent, of these the latest asked for."""
         if len(self._away) >= self._most or not self._waiting:
             return None
         latest = reversed(list(self._waiting.values()))
-        errand = min(latest, key=lambda entry: entry.urgency)
-        del self._waiting[errand.key]
-        self._away[errand.key] = errand
-        return errand
+        request = min(latest, key=lambda entry: entry.urgency)
+        del self._waiting[request.key]
+        self._away[request.key] = request
+        return request
 
-    def done(self, errand: Errand) -> None:
-        self._away.pop(errand.key, None)
+    def done(self, request: QueuedRequest) -> None:
+        self._away.pop(request.key, None)
 
     def forget(self, urgency: int) -> None:
         """Drop what waits of one urgency: nobody looks at it any more."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import Literal
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeySequence
@@ -13,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QFormLayout,
     QHBoxLayout,
-    QMessageBox,
     QPushButton,
     QTextBrowser,
     QToolButton,
@@ -214,21 +212,6 @@ def _page_style() -> str:
         f" .speech {{ color: {colours.speech.name()}; }}"
         f" .style {{ color: {colours.style.name()}; }}"
     )
-
-
-def ask_to_save(parent: QWidget, name: str) -> Literal["save", "discard", "cancel"]:
-    """What to do with changes before a timeline is left."""
-    kinds = QMessageBox.StandardButton
-    box = QMessageBox(parent)
-    box.setWindowTitle("StyleSync")
-    box.setText(parent.tr("{name} has dubs that are not saved.").format(name=name))
-    box.setInformativeText(parent.tr("Save the dubbed timeline? The original stays as it is."))
-    box.setStandardButtons(kinds.Save | kinds.Discard | kinds.Cancel)
-    box.setDefaultButton(kinds.Save)
-    answer = box.exec()
-    if answer == kinds.Save:
-        return "save"
-    return "discard" if answer == kinds.Discard else "cancel"
 
 
 def help_page(parent: QWidget) -> TextDialog:

@@ -8,13 +8,13 @@ from PySide6.QtWidgets import QLabel
 from stylesync_ui.engine.link import EngineLink
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.queue.job_record import JobRecord
-from stylesync_ui.queue.queue_runner import JobDesk
+from stylesync_ui.queue.queue_runner import QueueRunner
 
 
 class EngineNotice(QObject):
     """Keeps a banner of its own, so that no other message hides what is wrong."""
 
-    def __init__(self, link: EngineLink, jobs: JobDesk, banner: Banner, state: QLabel) -> None:
+    def __init__(self, link: EngineLink, jobs: QueueRunner, banner: Banner, state: QLabel) -> None:
         super().__init__()
         self._link, self._jobs = link, jobs
         self._banner, self._state = banner, state

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from stylesync_ui.engine.media_cache import MediaDesk
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.look.widgets import Elided, label, line, row, tool
 from stylesync_ui.panel.pages import Loading, Trouble, Welcome
@@ -34,9 +34,9 @@ SIDE = 352
 class PanelLayout(QWidget):
     """Head, banner, and below them a page: welcome, loading, trouble or the workspace."""
 
-    def build(self, desk: MediaDesk, zero_of: Callable[[ClipView], Fraction]) -> None:
+    def build(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
         self.viewer = Viewer()
-        self.area = StripArea(desk, zero_of)
+        self.area = StripArea(media, zero_of)
         self.strip = self.area.strip
         self.form = DubForm()
         self.queue_view = QueueView()

@@ -15,8 +15,9 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from stylesync_plugin.times import Span
 
+from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink
-from stylesync_ui.engine.media_cache import MediaDesk
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.engine.preview_folder import PreviewFolder
 from stylesync_ui.look import theme
 from stylesync_ui.look.widgets import recolour_icons
@@ -28,13 +29,12 @@ from stylesync_ui.panel.layout import PanelLayout
 from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.preferences import Home, Preferences
 from stylesync_ui.panel.results import Results
-from stylesync_ui.queue.dub_runner import EngineBridge
 from stylesync_ui.queue.job_record import JobRecord
-from stylesync_ui.queue.queue_runner import JobDesk
+from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.document import Content, Document
 from stylesync_ui.timeline.source_zeros import SourceZeros
-from stylesync_ui.timeline.timeline_file import TimelineDesk
+from stylesync_ui.timeline.timeline_file import TimelineFile
 from stylesync_ui.viewer.canvas import Mode
 from stylesync_ui.viewer.player import Player
 from stylesync_ui.viewer.sound_output import SoundSegment
@@ -72,16 +72,16 @@ class Panel(PanelLayout):
     def _build_parts(self, command: Sequence[str] | None) -> None:
         self.link = EngineLink(command, self)
         self.bridge = EngineBridge(self.link)
-        self.desk = MediaDesk(self.link, PreviewFolder(self.home.cache))
-        self.zeros = SourceZeros(self.desk)
-        self.editing = Editing(self.desk, self.bridge, self.zeros.of)
-        self.jobs = JobDesk(self.bridge, self.home.queue)
-        self.build(self.desk, self.zeros.of)
+        self.media = MediaCache(self.link, PreviewFolder(self.home.cache))
+        self.zeros = SourceZeros(self.media)
+        self.editing = Editing(self.media, self.bridge, self.zeros.of)
+        self.jobs = QueueRunner(self.bridge, self.home.queue)
+        self.build(self.media, self.zeros.of)
         self.player = Player(self._segments)
-        self.viewing = Viewing(self.viewer, self.desk, self.zeros.of)
+        self.viewing = Viewing(self.viewer, self.media, self.zeros.of)
         self.marking = Marking(self, self.editing, self.area, self.player, self.viewing)
-        self.timeline = TimelineDesk(self, self.banner, lambda: self.preferences.folders)
-        self.results = Results(self.jobs, self.desk, self.queue_view, self.side, self.banner)
+        self.timeline = TimelineFile(self, self.banner, lambda: self.preferences.folders)
+        self.results = Results(self.jobs, self.media, self.queue_view, self.side, self.banner)
         self.notice = EngineNotice(self.link, self.jobs, self.engine_banner, self.engine_state)
         self.commands = CommandSet(self)
         self._actions = actions_of(self)
@@ -110,7 +110,7 @@ class Panel(PanelLayout):
         self._news.setInterval(15)
         self._news.timeout.connect(self._refresh_viewer)
         self.results.grown.connect(self._news.start)
-        self.desk.arrived.connect(lambda _: self._news.start())
+        self.media.arrived.connect(lambda _: self._news.start())
 
     def _connect_workspace(self) -> None:
         self.strip.moved.connect(self.player.go)
@@ -140,7 +140,7 @@ class Panel(PanelLayout):
         self.editing.learn_models(self.link)
         self.notice.offer_interrupted()
         limit = self.preferences.cache_mb * 1_000_000
-        threading.Thread(target=self.desk.folder.trim, args=(limit,), daemon=True).start()
+        threading.Thread(target=self.media.folder.trim, args=(limit,), daemon=True).start()
 
     def do(self, action: str) -> None:
         """Every action that buttons, keys, menus and messages name."""
@@ -394,7 +394,7 @@ class Panel(PanelLayout):
 
     def show_preferences(self) -> None:
         self.editing.read_studio()
-        dialog = PreferencesDialog(self.preferences, self.desk.folder, self)
+        dialog = PreferencesDialog(self.preferences, self.media.folder, self)
         if self.editing.studio_asks_consent:
             dialog.show_studio_asks()
         dialog.changed.connect(self._adopt)
@@ -427,7 +427,7 @@ class Panel(PanelLayout):
         self.jobs.close()
         self.editing.close()
         self.link.close()
-        self.desk.close()
+        self.media.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.shut()

@@ -9,16 +9,16 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QTabWidget
 from stylesync_plugin.contract import DubError
 
-from stylesync_ui.engine.media_cache import MediaDesk
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.queue.job_record import JobRecord
-from stylesync_ui.queue.queue_runner import JobDesk
+from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.queue.queue_view import QueueView
 from stylesync_ui.timeline.document import Content
 
 
 class Results(QObject):
-    """Joins the job desk to what shows it.
+    """Joins what runs the queue to what shows it.
 
     `watched` asks to compare a job's dub in the viewer; `placed` brings the timeline with a dub
     put on it or taken off; `grown` says that there are other frames to show.
@@ -29,7 +29,12 @@ class Results(QObject):
     grown = Signal()
 
     def __init__(
-        self, jobs: JobDesk, media: MediaDesk, queue: QueueView, tabs: QTabWidget, banner: Banner
+        self,
+        jobs: QueueRunner,
+        media: MediaCache,
+        queue: QueueView,
+        tabs: QTabWidget,
+        banner: Banner,
     ) -> None:
         super().__init__()
         self._jobs, self._media = jobs, media

@@ -9,7 +9,7 @@ from fractions import Fraction
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollBar, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
-from stylesync_ui.engine.media_cache import MediaDesk
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.widgets import Elided, Segments, row, tool
 from stylesync_ui.strip.scale import MOST_ZOOM
 from stylesync_ui.strip.strip import Strip
@@ -20,9 +20,9 @@ from stylesync_ui.wish.editing import Kind
 class StripArea(QWidget):
     """Keeps the bars in step with the strip."""
 
-    def __init__(self, desk: MediaDesk, zero_of: Callable[[ClipView], Fraction]) -> None:
+    def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
         super().__init__()
-        self.strip = Strip(desk, zero_of)
+        self.strip = Strip(media, zero_of)
         self.kinds = Segments(
             [("dub", self.tr("Dub")), ("speech", self.tr("Speech")), ("style", self.tr("Style"))],
             self.tr("What dragging marks"),

@@ -108,7 +108,7 @@ class StripPainter:
 
     def _clip_frame(self, track: TrackView, clip: ClipView, box: QRectF) -> None:
         painter, colours = self.painter, self.theme
-        missing = bool(clip.trouble) or bool(clip.path and self.strip.desk.trouble(clip.path))
+        missing = bool(clip.trouble) or bool(clip.path and self.strip.media.trouble(clip.path))
         if box.width() > 26:
             visible_left = max(box.left(), float(HEADER))
             room = box.right() - visible_left - 10
@@ -143,9 +143,9 @@ class StripPainter:
         if clip.path is None:
             self._hatch(box)
             return
-        facts = self.strip.desk.picture(clip.path)
+        facts = self.strip.media.picture(clip.path)
         if facts is None:
-            if self.strip.desk.trouble(clip.path):
+            if self.strip.media.trouble(clip.path):
                 self._hatch(box)
             return
         aspect = facts.width / facts.height if facts.height else 16 / 9
@@ -162,7 +162,7 @@ class StripPainter:
             left += width
 
     def _thumbnail(self, path: str, frame: int, slot: QRectF, box: QRectF) -> None:
-        image = self.strip.desk.image(path, frame, THUMBNAIL, request_queue.THUMBNAIL)
+        image = self.strip.media.image(path, frame, THUMBNAIL, request_queue.THUMBNAIL)
         if image is None:
             return
         seen = slot.intersected(box)
@@ -185,9 +185,9 @@ class StripPainter:
         self.painter.restore()
 
     def _waveform(self, clip: ClipView, box: QRectF, fill: QColor) -> None:
-        desk = self.strip.desk
-        peaks = desk.outline(clip.path) if clip.path else None
-        facts = desk.sound(clip.path) if clip.path else None
+        media = self.strip.media
+        peaks = media.outline(clip.path) if clip.path else None
+        facts = media.sound(clip.path) if clip.path else None
         if not peaks or facts is None or not facts.samples:
             return
         per_second = len(peaks) / float(facts.length)

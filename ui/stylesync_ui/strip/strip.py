@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 from stylesync_plugin.times import Span
 
-from stylesync_ui.engine.media_cache import MediaDesk
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
 from stylesync_ui.look.widgets import dropped_file
 from stylesync_ui.strip.painting import HEADER, RULER, StripPainter
@@ -41,9 +41,9 @@ class Strip(QWidget):
     file_dropped = Signal(str)
     scrolled = Signal()
 
-    def __init__(self, desk: MediaDesk, zero_of: Callable[[ClipView], Fraction]) -> None:
+    def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
         super().__init__()
-        self.desk = desk
+        self.media = media
         self.zero_of = zero_of
         self.content: Content | None = None
         self.scale = Scale()
@@ -65,7 +65,7 @@ class Strip(QWidget):
         self.setAccessibleDescription(
             self.tr("Arrow keys step by frame, I and O mark the range, plus and minus zoom.")
         )
-        desk.arrived.connect(lambda _: self.update())
+        media.arrived.connect(lambda _: self.update())
 
     # What is shown
 

@@ -1,11 +1,12 @@
-"""The questions for files and folders; an empty answer is None."""
+"""The questions for files and folders, where an empty answer is None, and before leaving."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from stylesync_plugin.formats import READABLE
 
 from stylesync_ui.timeline.document import SAVE_SUFFIXES
@@ -60,3 +61,18 @@ def _ask(parent: QWidget, title: str, kinds: str) -> Path | None:
 
 def _kinds(name: str, suffixes: tuple[str, ...]) -> str:
     return f"{name} ({' '.join(f'*{suffix}' for suffix in suffixes)})"
+
+
+def ask_to_save(parent: QWidget, name: str) -> Literal["save", "discard", "cancel"]:
+    """What to do with changes before a timeline is left."""
+    kinds = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setWindowTitle("StyleSync")
+    box.setText(parent.tr("{name} has dubs that are not saved.").format(name=name))
+    box.setInformativeText(parent.tr("Save the dubbed timeline? The original stays as it is."))
+    box.setStandardButtons(kinds.Save | kinds.Discard | kinds.Cancel)
+    box.setDefaultButton(kinds.Save)
+    answer = box.exec()
+    if answer == kinds.Save:
+        return "save"
+    return "discard" if answer == kinds.Discard else "cancel"

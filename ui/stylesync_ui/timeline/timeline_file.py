@@ -11,13 +11,13 @@ from PySide6.QtWidgets import QWidget
 from stylesync_plugin.contract import DubError
 
 from stylesync_ui.look.banner import Banner
-from stylesync_ui.panel.dialogs import ask_to_save
 from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.document import Content, Document
+from stylesync_ui.timeline.file_questions import ask_to_save
 from stylesync_ui.timeline.opening import Opening
 
 
-class TimelineDesk(QObject):
+class TimelineFile(QObject):
     """`opened` tells of another timeline, `changed` of another content of it, `noted` of its name
     and history; `reading` and `failed` of the way there."""
 

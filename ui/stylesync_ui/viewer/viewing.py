@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 from stylesync_plugin.times import Span
 
 from stylesync_ui.engine import request_queue
-from stylesync_ui.engine.media_cache import MediaDesk
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.timeline.document import ClipView, Content
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece
 from stylesync_ui.viewer.canvas import FaceBox
@@ -25,9 +25,9 @@ class Viewing:
     """Finds before and after; `pieces` are dubs, `growing` those that are still being rendered."""
 
     def __init__(
-        self, viewer: Viewer, desk: MediaDesk, zero_of: Callable[[ClipView], Fraction]
+        self, viewer: Viewer, media: MediaCache, zero_of: Callable[[ClipView], Fraction]
     ) -> None:
-        self.viewer, self.desk, self.zero_of = viewer, desk, zero_of
+        self.viewer, self.media, self.zero_of = viewer, media, zero_of
         self.height = 540
         self.pieces: list[DubbedPiece] = []
         self.growing: set[str] = set()
@@ -43,7 +43,7 @@ class Viewing:
             canvas.show_message(_nothing(clip), clip.trouble if clip else "")
             self.viewer.info.setText("")
             return
-        facts = self.desk.picture(clip.path)
+        facts = self.media.picture(clip.path)
         before = self._before(clip, position)
         if facts is None or (before is None and not playing):
             self._wait(clip)
@@ -63,27 +63,27 @@ class Viewing:
 
     def _wait(self, clip: ClipView) -> None:
         assert clip.path is not None
-        trouble = self.desk.trouble(clip.path)
+        trouble = self.media.trouble(clip.path)
         if trouble or self.viewer.canvas.before is None:
             self.viewer.canvas.show_pictures(None, None, (0, 0))
             text = _tr("The file cannot be read") if trouble else _tr("Loading the picture…")
-            if not trouble and self.desk.link.state == "gone":
+            if not trouble and self.media.link.state == "gone":
                 text = _tr("Pictures come from the engine, which is offline")
             self.viewer.canvas.show_message(text, trouble)
 
     def _before(self, clip: ClipView, position: Fraction) -> QImage | None:
         assert clip.path is not None
-        facts = self.desk.picture(clip.path)
+        facts = self.media.picture(clip.path)
         if facts is None:
             return None
         frame = clip.frame_at(position, facts, self.zero_of(clip))
-        return self.desk.image(clip.path, frame, self.height, request_queue.VIEWER)
+        return self.media.image(clip.path, frame, self.height, request_queue.VIEWER)
 
     def _after(self, piece: DubbedPiece, position: Fraction) -> QImage | None:
         frame = piece.frame_at(position)
         if piece.output in self.growing:
-            return self.desk.rendered(piece.work, frame, self.height)
-        return self.desk.image(piece.output, frame, self.height, request_queue.VIEWER)
+            return self.media.rendered(piece.work, frame, self.height)
+        return self.media.image(piece.output, frame, self.height, request_queue.VIEWER)
 
     def piece_at(self, position: Fraction) -> DubbedPiece | None:
         """The latest dub at a moment."""
@@ -95,7 +95,7 @@ class Viewing:
         moments = [position + direction * n / content.rate for n in range(AHEAD)]
         clip = content.shown_at(position)
         if clip is not None and clip.path is not None:
-            facts = self.desk.picture(clip.path)
+            facts = self.media.picture(clip.path)
             if facts is not None:
                 zero = self.zero_of(clip)
                 inside = [m for m in moments if clip.span.start <= m < clip.span.end]
@@ -108,9 +108,9 @@ class Viewing:
 
     def _want(self, path: str, frames: Sequence[int]) -> None:
         """Nothing is asked while half of what comes is here: small requests cost too much."""
-        missing = [f for f in frames if not self.desk.has_image(path, f, self.height)]
+        missing = [f for f in frames if not self.media.has_image(path, f, self.height)]
         if len(missing) * 2 > len(frames) or (frames and missing and missing[0] == frames[0]):
-            self.desk.want(path, missing, self.height, request_queue.VIEWER)
+            self.media.want(path, missing, self.height, request_queue.VIEWER)
 
     # Faces
 
@@ -122,7 +122,7 @@ class Viewing:
         if place is None:
             return ()
         path, frame = place
-        found = self.desk.survey(path, frame, frame + 1, 1)
+        found = self.media.survey(path, frame, frame + 1, 1)
         if not isinstance(found, dict) or not found["faces"]:
             return ()
         boxes = [FaceBox(*box) for box in found["faces"][0]["boxes"]]
@@ -137,7 +137,7 @@ class Viewing:
         clip = content.shown_at(position)
         if clip is None or clip.path is None:
             return None
-        facts = self.desk.picture(clip.path)
+        facts = self.media.picture(clip.path)
         if facts is None:
             return None
         return clip.path, clip.frame_at(position, facts, self.zero_of(clip))
@@ -156,8 +156,8 @@ class Viewing:
         return found
 
     def _of_piece(self, piece: DubbedPiece) -> list[SoundSegment]:
-        file = self.desk.playable(piece.speech)
-        facts = self.desk.sound(piece.speech)
+        file = self.media.playable(piece.speech)
+        facts = self.media.sound(piece.speech)
         if file is None or facts is None:
             return []
         first = float(piece.offset) + piece.speech_first / facts.sample_rate
@@ -167,7 +167,7 @@ class Viewing:
     def _of_clip(self, clip: ClipView, without: Sequence[Span]) -> list[SoundSegment]:
         if clip.path is None or not clip.placed.enabled or clip.media.scale != 1:
             return []
-        file = self.desk.playable(clip.path)
+        file = self.media.playable(clip.path)
         if file is None:
             return []
         parts = [clip.span]

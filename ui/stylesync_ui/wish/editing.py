@@ -14,11 +14,12 @@ from stylesync_plugin.contract import DubError, RequestError, Studio, read_studi
 from stylesync_plugin.plan import Plan
 from stylesync_plugin.times import Span, time_code
 
+from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink, Event
-from stylesync_ui.engine.media_cache import MediaDesk
-from stylesync_ui.queue.dub_runner import EngineBridge, PlanCheck
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.timeline.document import ClipView, Document, in_our_words
 from stylesync_ui.wish.choices import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
+from stylesync_ui.wish.plan_check import PlanCheck
 from stylesync_ui.wish.problems import Findings, Problem, ShownClip, blocks, check
 
 Kind = Literal["dub", "speech", "style"]
@@ -34,7 +35,7 @@ class Editing(QObject):
     changed = Signal()
 
     def __init__(
-        self, desk: MediaDesk, bridge: EngineBridge, zero_of: Callable[[ClipView], Fraction]
+        self, media: MediaCache, bridge: EngineBridge, zero_of: Callable[[ClipView], Fraction]
     ) -> None:
         super().__init__()
         self.wish = DubWish()
@@ -42,7 +43,7 @@ class Editing(QObject):
         self.models_here: dict[str, bool] = {}
         self.consent_wanted = False
         self._studio: Studio | str = Studio()
-        self._desk, self._zero_of = desk, zero_of
+        self._media, self._zero_of = media, zero_of
         self._plan = PlanCheck(bridge)
         self._plan.checked.connect(self._planned)
         self._number = 0
@@ -52,8 +53,8 @@ class Editing(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(CHECK_MS)
         self._timer.timeout.connect(self._check_plan)
-        desk.arrived.connect(self._news)
-        desk.face_found.connect(self._news)
+        media.arrived.connect(self._news)
+        media.face_found.connect(self._news)
 
     def open(self, document: Document) -> None:
         self.document = document
@@ -208,7 +209,7 @@ class Editing(QObject):
 
     def _shown(self, clip: ClipView, span: Span) -> ShownClip:
         reasons = [*clip.placed.obstacles, clip.trouble]
-        reasons.append(self._desk.trouble(clip.path) if clip.path else "")
+        reasons.append(self._media.trouble(clip.path) if clip.path else "")
         said = next((reason for reason in reasons if reason), "")
         if said and said[0].islower():
             said = f"'{clip.name}' {said}."
@@ -222,13 +223,13 @@ class Editing(QObject):
             return None, None, ()
         clip, span = clips[0]
         path = clip.path or ""
-        facts = self._desk.picture(path)
+        facts = self._media.picture(path)
         if facts is None or clip.placed.media.scale != 1:
             return None, None, ()
         zero = self._zero_of(clip)
         first = clip.frame_at(span.start, facts, zero)
         last = clip.frame_at(span.end - Fraction(1, 1000), facts, zero)
-        found = self._desk.survey(path, first, last + 1, FACE_SAMPLES)
+        found = self._media.survey(path, first, last + 1, FACE_SAMPLES)
         if not isinstance(found, dict):
             return None, None, ()
         counts = tuple(len(entry["boxes"]) for entry in found["faces"])
@@ -248,7 +249,7 @@ class Editing(QObject):
             return None
         if choice.span is not None:
             return choice.span.duration
-        facts = self._desk.sound(choice.file or "")
+        facts = self._media.sound(choice.file or "")
         return facts.length if facts is not None else None
 
     def _style_seconds(self, clips: list[tuple[ClipView, Span]]) -> Fraction | None:
@@ -256,7 +257,7 @@ class Editing(QObject):
         if style.span is not None:
             return style.span.duration
         path = style.file or (clips[0][0].path if clips else None)
-        facts = self._desk.picture(path) if path else None
+        facts = self._media.picture(path) if path else None
         return facts.frames / facts.rate if facts is not None else None
 
     def _question(self) -> Any:
