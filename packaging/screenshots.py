@@ -243,7 +243,7 @@ def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
     panel.results.act(panel.jobs.queue.running.id, "watch")
     session.wait(lambda: panel.viewer.canvas.after is not None, 10)
     session.take("rendering")
-    panel.set_mode("before")
+    panel.playhead.set_mode("before")
     os.kill(panel.link.process_id, signal.SIGKILL)
     session.wait(lambda: panel.engine_banner.isVisible(), 30)
     session.wait(lambda: panel.link.state == "ready", 60)
@@ -263,10 +263,10 @@ def take_results(session: Session) -> None:
     panel.player.go(panel.position + Fraction(14, 10))
     session.settle()
     for mode in ("wipe", "side", "difference", "after"):
-        panel.set_mode(mode)
+        panel.playhead.set_mode(mode)
         session.settle()
         session.take(mode)
-    panel.set_mode("wipe")
+    panel.playhead.set_mode("wipe")
     for job in done:
         panel.jobs.act(job.id, "put")
         session.wait(lambda j=job: bool(j.placed), 60)  # type: ignore[misc]
@@ -283,7 +283,7 @@ def take_showcase(session: Session) -> None:
     panel.side.setCurrentWidget(panel.form)
     panel.banner.hide()
     panel.player.go(Fraction(3, 5))
-    panel.set_mode("side")
+    panel.playhead.set_mode("side")
     session.settle()
     session.take("showcase")
 

@@ -22,7 +22,7 @@ import time
 begun = time.process_time()
 import sys
 from pathlib import Path
-from stylesync_ui.preferences import Home
+from stylesync_ui.panel.preferences import Home
 from stylesync_ui.window import Window, make_application
 application = make_application([])
 window = Window(Home(Path(sys.argv[1]) / "c", Path(sys.argv[1]) / "p"), [sys.executable, "-c", ""])

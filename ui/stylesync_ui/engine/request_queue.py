@@ -23,7 +23,7 @@ class QueuedRequest:
 
 
 class RequestQueue:
-    """RequestQueue that wait and those on their way; at most `most` of these."""
+    """Requests that wait and those on their way; at most `most` of these."""
 
     def __init__(self, most: int = 2) -> None:
         self._most = most

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.look.widgets import Elided, label, line, row, tool
+from stylesync_ui.panel.host_colours import HostColoured
 from stylesync_ui.panel.pages import Loading, Trouble, Welcome
 from stylesync_ui.queue.queue_view import QueueView
 from stylesync_ui.strip.area import StripArea
@@ -31,7 +32,7 @@ WIDE = 900
 SIDE = 352
 
 
-class PanelLayout(QWidget):
+class PanelLayout(HostColoured):
     """Head, banner, and below them a page: welcome, loading, trouble or the workspace."""
 
     def build(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:

@@ -10,23 +10,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
-from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.engine.preview_folder import PreviewFolder
-from stylesync_ui.look import theme
-from stylesync_ui.look.widgets import recolour_icons
-from stylesync_ui.panel.actions import actions_of
+from stylesync_ui.panel.actions import Actions, actions_of
 from stylesync_ui.panel.commands import CommandSet, is_own_key
 from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
 from stylesync_ui.panel.engine_notice import EngineNotice
 from stylesync_ui.panel.layout import PanelLayout
 from stylesync_ui.panel.marking import Marking
+from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.preferences import Home, Preferences
 from stylesync_ui.panel.results import Results
 from stylesync_ui.queue.job_record import JobRecord
@@ -35,14 +33,11 @@ from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.document import Content, Document
 from stylesync_ui.timeline.source_zeros import SourceZeros
 from stylesync_ui.timeline.timeline_file import TimelineFile
-from stylesync_ui.viewer.canvas import Mode
 from stylesync_ui.viewer.player import Player
 from stylesync_ui.viewer.sound_output import SoundSegment
 from stylesync_ui.viewer.viewing import Viewing
 from stylesync_ui.wish.editing import Editing
 from stylesync_ui.wish.problems import blocks
-
-_PALETTE_EVENTS = (QEvent.Type.PaletteChange, QEvent.Type.ApplicationPaletteChange)
 
 
 class Panel(PanelLayout):
@@ -54,12 +49,7 @@ class Panel(PanelLayout):
         self, home: Home | None = None, command: Sequence[str] | None = None,
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(parent)
-        self.setObjectName("panel")
-        self._watch_host()
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._worn = theme.current()
-        self.setStyleSheet(theme.style_sheet(self._worn))
+        super().__init__("panel", parent)
         self.home = home or Home.default()
         self.preferences = Preferences.read(self.home.preferences)
         self._build_parts(command)
@@ -84,7 +74,25 @@ class Panel(PanelLayout):
         self.results = Results(self.jobs, self.media, self.queue_view, self.side, self.banner)
         self.notice = EngineNotice(self.link, self.jobs, self.engine_banner, self.engine_state)
         self.commands = CommandSet(self)
-        self._actions = actions_of(self)
+        self.playhead = Playhead(
+            self, self.player, self.viewing, self.editing, self.jobs, self._content
+        )
+        self._actions = actions_of(
+            self, self.timeline, self.playhead, self.marking, self.editing, self.results,
+            self._own_actions(),
+        )  # fmt: skip
+
+    def _own_actions(self) -> Actions:
+        return {
+            "find_media": self.ask_media_folder,
+            "settings": self.show_preferences,
+            "help": self.show_help,
+            "got_it": self.note_help_seen,
+            "about": self.show_about,
+            "menu": self.show_menu,
+            "submit": self.submit,
+            "restart": self.restart_engine,
+        }
 
     def _connect(self) -> None:
         for key, entry in self.tools.items():
@@ -103,14 +111,10 @@ class Panel(PanelLayout):
         self.timeline.opened.connect(self._show_opened)
         self.timeline.changed.connect(self._show_changed)
         self.timeline.noted.connect(self._show_name)
-        self.results.watched.connect(self._watch)
+        self.results.watched.connect(self.playhead.watch)
         self.results.placed.connect(self._show_placed)
-        self._news = QTimer(self)
-        self._news.setSingleShot(True)
-        self._news.setInterval(15)
-        self._news.timeout.connect(self._refresh_viewer)
-        self.results.grown.connect(self._news.start)
-        self.media.arrived.connect(lambda _: self._news.start())
+        self.results.grown.connect(self.playhead.refresh_soon)
+        self.media.arrived.connect(lambda _: self.playhead.refresh_soon())
 
     def _connect_workspace(self) -> None:
         self.strip.moved.connect(self.player.go)
@@ -118,15 +122,11 @@ class Panel(PanelLayout):
         self.strip.shot_chosen.connect(self.marking.choose_shot)
         for place in (self.strip, self.form):
             place.file_dropped.connect(self.take_file)
-        self.player.moved.connect(self._moved)
-        self.player.speed_changed.connect(self._show_speed)
-        self.viewer.mode_chosen.connect(self.set_mode)
         self.viewer.position.entered.connect(self.player.go)
         for field in (self.viewer.position, self.form.dub_in, self.form.dub_out):
             field.left.connect(self.viewer.focus_canvas)
         self.form.person.returnPressed.connect(self.viewer.focus_canvas)
         self.viewer.canvas.face_chosen.connect(self.marking.choose_face)
-        self.viewer.tools["loop"].toggled.connect(lambda _: self._loop())
         self.viewer.tools["sound"].toggled.connect(self._set_sound)
         self.editing.changed.connect(self._show_wish)
         self.form.span_entered.connect(lambda *typed: self.editing.mark("dub", *typed))
@@ -154,30 +154,7 @@ class Panel(PanelLayout):
             if bare and is_own_key(QApplication.focusWidget(), key.key()):
                 event.accept()
                 return True
-        if event.type() == QEvent.Type.ParentChange:
-            self._watch_host()
-        elif event.type() in _PALETTE_EVENTS:
-            self._recolour()
         return super().event(event)
-
-    def _watch_host(self) -> None:
-        host = self.parentWidget()
-        if host is not None:
-            host.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A widget with a style sheet does not hear of its host's palette: the host is watched."""
-        if watched is self.parentWidget() and event.type() in _PALETTE_EVENTS:
-            self._recolour()
-        return False
-
-    def _recolour(self) -> None:
-        """The host has other colours now."""
-        theme.adopt_host(self.parentWidget())
-        if self._worn != theme.current():
-            self._worn = theme.current()
-            self.setStyleSheet(theme.style_sheet(self._worn))
-            recolour_icons(self)
 
     @property
     def document(self) -> Document | None:
@@ -248,79 +225,17 @@ class Panel(PanelLayout):
     def position(self) -> Fraction:
         return self.player.position
 
-    def go_to_edit(self, direction: int) -> None:
-        """To the neighbouring cut."""
-        if self.document is None:
-            return
-        edges = self.document.content.edges
-        if direction > 0:
-            later = [edge for edge in edges if edge > self.position]
-            self.player.go(later[0] if later else self.document.content.duration)
-        else:
-            earlier = [edge for edge in edges if edge < self.position]
-            self.player.go(earlier[-1] if earlier else Fraction(0))
+    def _content(self) -> Content | None:
+        return self.document.content if self.document else None
 
     def _segments(self) -> list[SoundSegment]:
-        return self.viewing.segments(self.document.content) if self.document else []
-
-    def _loop(self) -> None:
-        on = self.viewer.tools["loop"].isChecked()
-        span = self.editing.wish.dub
-        self.player.transport.loop = (span.start, span.end) if on and span else None
+        content = self._content()
+        return self.viewing.segments(content) if content else []
 
     def _set_sound(self, on: bool) -> None:
         self._adopt(dataclasses.replace(self.preferences, sound_on=on))
 
-    def _watch(self, job: JobRecord) -> None:
-        """Stand at the start of a dub and compare."""
-        mine = {data["id"] for data in job.pieces}
-        piece = next((piece for piece in self.jobs.pieces()[0] if piece.id in mine), None)
-        if piece is not None:
-            self.player.go(piece.span.start)
-            self._refresh_viewer()
-            if self.viewer.canvas.mode == "before":
-                self.set_mode("wipe")
-
     # Showing
-
-    def _moved(self, position: Fraction) -> None:
-        content = self.document.content if self.document else None
-        if content is None:
-            return
-        self.strip.set_position(position)
-        self.viewer.show_position(position, content.duration, content.rate, content.zero)
-        self.form.set_clock(content.rate, content.zero, position)
-        speed = self.player.transport.speed
-        if speed:
-            self.viewing.prefetch(content, position, 1 if speed > 0 else -1)
-        self._refresh_viewer()
-
-    def _refresh_viewer(self) -> None:
-        """Pictures and faces for the moment on which the playhead stands."""
-        if self.document is None:
-            return
-        content, playing = self.document.content, bool(self.player.transport.speed)
-        self.viewing.pieces, self.viewing.growing = self.jobs.pieces()
-        self.viewing.show(content, self.position, playing)
-        wish = self.editing.wish
-        here = wish.dub is None or wish.dub.start <= self.position < wish.dub.end
-        chosen = (wish.speaker.path, wish.speaker.x, wish.speaker.y) if wish.speaker else None
-        shown = here and not playing
-        faces = self.viewing.faces(content, self.position, chosen) if shown else ()
-        self.viewer.canvas.show_faces(faces)
-
-    def _show_speed(self, speed: int) -> None:
-        self.viewer.show_speed(speed)
-        self.viewer.show_sound(self.preferences.sound_on, self.player.output.trouble)
-        self._refresh_viewer()
-
-    def set_mode(self, mode: Mode) -> None:
-        if self.viewer.modes.buttons[mode].isEnabled():
-            self.viewer.set_mode(mode)
-        self._refresh_viewer()
-
-    def toggle_after(self) -> None:
-        self.set_mode("after" if self.viewer.canvas.mode == "before" else "before")
 
     def _show_wish(self) -> None:
         if self.document is None:
@@ -329,16 +244,9 @@ class Panel(PanelLayout):
         self.form.offer_models(list(self.editing.models_here))
         self.form.show_wish(wish, content.rate, content.zero)
         self.form.show_problems(self.editing.problems(), self._summary())
-        ranges: dict[str, tuple[Span, str | None]] = {}
-        if wish.dub is not None:
-            ranges["dub"] = wish.dub, None
-        if wish.speech is not None and wish.speech.span is not None:
-            ranges["speech"] = wish.speech.span, wish.speech.track
-        if wish.style.span is not None:
-            ranges["style"] = wish.style.span, wish.style.track
-        self.strip.set_ranges(ranges)
-        self._loop()
-        self._news.start()
+        self.strip.set_ranges(wish.ranges)
+        self.playhead.loop()
+        self.playhead.refresh_soon()
 
     def _summary(self) -> str:
         clips = self.editing.shown_clips()

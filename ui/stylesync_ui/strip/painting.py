@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.engine import request_queue
+from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
 from stylesync_ui.strip.scale import ruler_step
-from stylesync_ui.timeline.document import ClipView, Content, TrackView
+from stylesync_ui.strip.state import HEADER, RULER, StripState
+from stylesync_ui.timeline.document import ClipView, TrackView
 
-if TYPE_CHECKING:
-    from stylesync_ui.strip.strip import Strip
-
-HEADER = 96
-RULER = 26
 THUMBNAIL = 90
 """Height of thumbnails in px of the file: a row at 200 % is about that high."""
 NAME_HEIGHT = 16
@@ -32,23 +29,26 @@ LOST_CLIP = QColor("#ff9a9c")
 class StripPainter:
     """Draws one picture of the strip."""
 
-    def __init__(self, painter: QPainter, strip: Strip, content: Content) -> None:
-        self.painter, self.strip, self.content = painter, strip, content
-        self.theme, self.scale = theme.current(), strip.scale
+    def __init__(
+        self, painter: QPainter, state: StripState, media: MediaCache,
+        zero_of: Callable[[ClipView], Fraction],
+    ) -> None:  # fmt: skip
+        self.painter, self.state, self.media, self.zero_of = painter, state, media, zero_of
+        self.theme, self.scale = theme.current(), state.scale
         self.start = self.scale.start
-        self.end = self.scale.moment_at(strip.body_width)
+        self.end = self.scale.moment_at(state.body_width)
         self.small = theme.ui_font(11)
         self.metrics = QFontMetricsF(self.small)
 
     def paint(self) -> None:
         painter = self.painter
         painter.setFont(self.small)
-        strip = self.strip
-        painter.setClipRect(QRectF(0, RULER, strip.width(), strip.height()))
-        for track, row in strip.track_rows():
-            if row.bottom() >= RULER and row.top() <= strip.height():
+        state = self.state
+        painter.setClipRect(QRectF(0, RULER, state.width, state.height))
+        for track, row in state.rows:
+            if row.bottom() >= RULER and row.top() <= state.height:
                 self._track(track, row)
-        painter.setClipRect(QRectF(HEADER, 0, strip.body_width, strip.height()))
+        painter.setClipRect(QRectF(HEADER, 0, state.body_width, state.height))
         self._ranges()
         self._ruler()
         self._playhead()
@@ -108,15 +108,15 @@ class StripPainter:
 
     def _clip_frame(self, track: TrackView, clip: ClipView, box: QRectF) -> None:
         painter, colours = self.painter, self.theme
-        missing = bool(clip.trouble) or bool(clip.path and self.strip.media.trouble(clip.path))
+        missing = bool(clip.trouble) or bool(clip.path and self.media.trouble(clip.path))
         if box.width() > 26:
             visible_left = max(box.left(), float(HEADER))
             room = box.right() - visible_left - 10
             if room > 20:
                 pen = LOST_CLIP if missing else ON_CLIP
                 self._name(clip, QRectF(visible_left + 6, box.top(), room, NAME_HEIGHT), pen, box)
-        hovered = self.strip.hovered is clip
-        fresh = track.is_ours and bool(self.strip.fresh)
+        hovered = self.state.hovered is clip
+        fresh = track.is_ours and bool(self.state.fresh)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if box.width() > 3:
             edge = ON_CLIP if hovered else colours.accent if fresh else colours.deep
@@ -143,16 +143,16 @@ class StripPainter:
         if clip.path is None:
             self._hatch(box)
             return
-        facts = self.strip.media.picture(clip.path)
+        facts = self.media.picture(clip.path)
         if facts is None:
-            if self.strip.media.trouble(clip.path):
+            if self.media.trouble(clip.path):
                 self._hatch(box)
             return
         aspect = facts.width / facts.height if facts.height else 16 / 9
         width = box.height() * aspect
-        zero = self.strip.zero_of(clip)
+        zero = self.zero_of(clip)
         left = _first_slot(box.left(), width, float(HEADER))
-        while left < min(box.right(), self.strip.width()):
+        while left < min(box.right(), self.state.width):
             moment = Fraction(self.scale.moment_at(left - HEADER)).limit_denominator(10_000)
             moment = max(clip.span.start, min(moment, clip.span.end))
             frame = _coarse(
@@ -162,7 +162,7 @@ class StripPainter:
             left += width
 
     def _thumbnail(self, path: str, frame: int, slot: QRectF, box: QRectF) -> None:
-        image = self.strip.media.image(path, frame, THUMBNAIL, request_queue.THUMBNAIL)
+        image = self.media.image(path, frame, THUMBNAIL, request_queue.THUMBNAIL)
         if image is None:
             return
         seen = slot.intersected(box)
@@ -179,20 +179,20 @@ class StripPainter:
         self.painter.fillRect(box, QColor(242, 119, 122, 28))
         self.painter.setPen(QPen(QColor(242, 119, 122, 70), 1))
         x = box.left() - box.height()
-        while x < min(box.right(), self.strip.width()):
+        while x < min(box.right(), self.state.width):
             self.painter.drawLine(QLineF(x, box.bottom(), x + box.height(), box.top()))
             x += 9
         self.painter.restore()
 
     def _waveform(self, clip: ClipView, box: QRectF, fill: QColor) -> None:
-        media = self.strip.media
+        media = self.media
         peaks = media.outline(clip.path) if clip.path else None
         facts = media.sound(clip.path) if clip.path else None
         if not peaks or facts is None or not facts.samples:
             return
         per_second = len(peaks) / float(facts.length)
         own = self._sound_zero(clip)
-        left, right = max(box.left(), float(HEADER)), min(box.right(), float(self.strip.width()))
+        left, right = max(box.left(), float(HEADER)), min(box.right(), float(self.state.width))
         upper, lower = [], []
         step = 1.5
         middle, half = box.center().y(), box.height() / 2 - 2
@@ -214,21 +214,21 @@ class StripPainter:
 
     def _sound_zero(self, clip: ClipView) -> float:
         """media seconds = scale * timeline + this, counted from the sound's first sample."""
-        return float(clip.media.offset - self.strip.zero_of(clip))
+        return float(clip.media.offset - self.zero_of(clip))
 
     # Ranges, ruler, playhead
 
     def _ranges(self) -> None:
-        order = sorted(self.strip.ranges, key=lambda kind: kind == self.strip.kind)
+        order = sorted(self.state.ranges, key=lambda kind: kind == self.state.kind)
         for kind in order:
-            span, label = self.strip.ranges[kind]
+            span, label = self.state.ranges[kind]
             colour = self.theme.of_range(kind)
             for top, height in self._range_rows(label):
                 self._range(span, colour, top, height)
             self._range_flag(span, colour, kind)
 
     def _range_rows(self, label: str | None) -> list[tuple[float, float]]:
-        rows = self.strip.track_rows()
+        rows = self.state.rows
         if label is not None:
             found = [(row.top(), row.height()) for track, row in rows if track.label == label]
             if found:
@@ -253,9 +253,9 @@ class StripPainter:
         self.painter.fillRect(QRectF(left, y, max(2.0, right - left), 2), colour)
 
     def _ruler(self) -> None:
-        painter, rate, zero = self.painter, self.content.rate, self.content.zero
+        painter, rate, zero = self.painter, self.state.content.rate, self.state.content.zero
         ground = QColor(self.theme.base)
-        painter.fillRect(QRectF(HEADER, 0, self.strip.body_width, RULER - 9), ground)
+        painter.fillRect(QRectF(HEADER, 0, self.state.body_width, RULER - 9), ground)
         painter.setFont(theme.mono_font(10))
         metrics = QFontMetricsF(painter.font())
         step = ruler_step(self.scale.density, rate, 96)
@@ -266,15 +266,15 @@ class StripPainter:
             painter.drawLine(QLineF(x, 2, x, RULER - 1))
             painter.setPen(self.theme.muted)
             text = time_code(number * step, rate, zero)
-            if x + 4 + metrics.horizontalAdvance(text) <= self.strip.width():
+            if x + 4 + metrics.horizontalAdvance(text) <= self.state.width:
                 painter.drawText(QPointF(x + 4, 12), text)
             number += 1
 
     def _playhead(self) -> None:
-        x = round(self._x(self.strip.position)) + 0.5
+        x = round(self._x(self.state.position)) + 0.5
         painter, colour = self.painter, self.theme.text
         painter.setPen(QPen(colour, 1))
-        painter.drawLine(QLineF(x, 0, x, self.strip.height()))
+        painter.drawLine(QLineF(x, 0, x, self.state.height))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

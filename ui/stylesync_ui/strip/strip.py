@@ -23,8 +23,9 @@ from stylesync_plugin.times import Span
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
 from stylesync_ui.look.widgets import dropped_file
-from stylesync_ui.strip.painting import HEADER, RULER, StripPainter
+from stylesync_ui.strip.painting import StripPainter
 from stylesync_ui.strip.scale import Scale, snap
+from stylesync_ui.strip.state import HEADER, RULER, Ranges, StripState, body_width
 from stylesync_ui.timeline.document import ClipView, Content, TrackView
 from stylesync_ui.wish.editing import Kind
 
@@ -47,7 +48,7 @@ class Strip(QWidget):
         self.zero_of = zero_of
         self.content: Content | None = None
         self.scale = Scale()
-        self.ranges: dict[str, tuple[Span, str | None]] = {}
+        self.ranges: Ranges = {}
         self.position = Fraction(0)
         self.kind: Kind = "dub"
         self.snapping = True
@@ -75,7 +76,7 @@ class Strip(QWidget):
             self.fit()
         self.update()
 
-    def set_ranges(self, ranges: dict[str, tuple[Span, str | None]]) -> None:
+    def set_ranges(self, ranges: Ranges) -> None:
         self.ranges = ranges
         self.update()
 
@@ -93,7 +94,7 @@ class Strip(QWidget):
 
     @property
     def body_width(self) -> float:
-        return max(1.0, self.width() - HEADER)
+        return body_width(self.width())
 
     @property
     def duration(self) -> float:
@@ -122,8 +123,14 @@ class Strip(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), theme.current().deep)
         if self.content is not None:
-            StripPainter(painter, self, self.content).paint()
+            StripPainter(painter, self._state(self.content), self.media, self.zero_of).paint()
         painter.end()
+
+    def _state(self, content: Content) -> StripState:
+        return StripState(
+            content, self.track_rows(), self.scale, self.width(), self.height(), self.ranges,
+            self.position, self.kind, self.hovered, self.fresh,
+        )  # fmt: skip
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         if self.content is not None and event.oldSize().width() <= 0:

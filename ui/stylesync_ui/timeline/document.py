@@ -102,6 +102,13 @@ class Content:
                 return clip
         return None
 
+    def edge_beside(self, moment: Fraction, direction: int) -> Fraction:
+        """The neighbouring cut; the timeline's end or start where there is none."""
+        if direction > 0:
+            return next((edge for edge in self.edges if edge > moment), self.duration)
+        earlier = (edge for edge in reversed(self.edges) if edge < moment)
+        return next(earlier, Fraction(0))
+
     @property
     def missing(self) -> int:
         """How many clips have no media."""

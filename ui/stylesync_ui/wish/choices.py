@@ -99,6 +99,18 @@ class DubWish:
             return str(error)
         return ""
 
+    @property
+    def ranges(self) -> dict[str, tuple[Span, str | None]]:
+        """The spans of the timeline by kind, each with the label of its track or None."""
+        found: dict[str, tuple[Span, str | None]] = {}
+        if self.dub is not None:
+            found["dub"] = self.dub, None
+        if self.speech is not None and self.speech.span is not None:
+            found["speech"] = self.speech.span, self.speech.track
+        if self.style.span is not None:
+            found["style"] = self.style.span, self.style.track
+        return found
+
     def to_job(self, name: str, path: str | None) -> dict[str, Any]:
         """The plugin's job data; `path` is the file that the range shows.
 
