@@ -39,7 +39,7 @@ from stylesync_ui.look import theme
 from stylesync_ui.panel.commands import all_groups
 from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
 from stylesync_ui.panel.preferences import Home, Preferences
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.window import Window, make_application
 from stylesync_ui.wish.more_options import CAMERA_SPACES

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel
 
 from stylesync_ui.engine.link import EngineLink
 from stylesync_ui.look.banner import Banner
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 
 

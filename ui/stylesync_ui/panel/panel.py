@@ -27,7 +27,7 @@ from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.preferences import Home, Preferences
 from stylesync_ui.panel.results import Results
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.document import Content, Document

@@ -8,7 +8,7 @@ from fractions import Fraction
 from PySide6.QtCore import QObject, QTimer
 
 from stylesync_ui.panel.layout import PanelLayout
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.timeline.document import Content
 from stylesync_ui.viewer.canvas import Mode

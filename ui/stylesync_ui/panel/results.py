@@ -11,7 +11,7 @@ from stylesync_plugin.contract import DubError
 
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.banner import Banner
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.queue.queue_view import QueueView
 from stylesync_ui.timeline.document import Content

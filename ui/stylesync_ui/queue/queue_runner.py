@@ -18,8 +18,7 @@ from stylesync_plugin.selecting import jobs_from_markers
 
 from stylesync_ui.engine.bridge import EngineBridge, EngineLost
 from stylesync_ui.queue.dub_runner import DubRunner
-from stylesync_ui.queue.job_queue import JobQueue
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobQueue, JobRecord
 from stylesync_ui.timeline.document import Content, Document, in_our_words, view
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of
 

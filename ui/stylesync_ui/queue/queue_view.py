@@ -15,8 +15,7 @@ from PySide6.QtWidgets import (
 from stylesync_plugin.contract import DubOptions
 
 from stylesync_ui.look.widgets import Elided, button, label, line, mark, row, tool
-from stylesync_ui.queue.job_queue import JobQueue
-from stylesync_ui.queue.job_record import JobRecord
+from stylesync_ui.queue.jobs import JobQueue, JobRecord
 
 ACTIONS: dict[str, tuple[str, ...]] = {
     "waiting": ("cancel",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,7 @@ from stylesync_plugin.contract import DubError
 
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.timeline import file_questions
-from stylesync_ui.timeline.document import Content, Document
-from stylesync_ui.timeline.file_questions import ask_to_save
-from stylesync_ui.timeline.opening import Opening
+from stylesync_ui.timeline.document import Content, Document, open_content, view
 
 
 class TimelineFile(QObject):
@@ -111,7 +110,7 @@ class TimelineFile(QObject):
         """Whether the timeline may be closed: it is saved, or nobody wants it to be."""
         if self.document is None or not self.document.is_changed:
             return True
-        answer = ask_to_save(self._window, self.document.path.name)
+        answer = file_questions.ask_to_save(self._window, self.document.path.name)
         return answer == "discard" or (answer == "save" and self.save_where_known())
 
     # History
@@ -131,3 +130,49 @@ class TimelineFile(QObject):
     def _tell(self) -> None:
         self.changed.emit()
         self.noted.emit()
+
+
+class Opening(QObject):
+    """Reads timelines beside the GUI thread; only the latest one asked for is heard of.
+
+    `opened` brings a path and its content, `looked_again` the content of the open document."""
+
+    opened = Signal(object, object)
+    looked_again = Signal(object, object)
+    failed = Signal(str)
+    _done = Signal(int, object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._number = 0
+        self._done.connect(self._hear)
+
+    def open(self, path: Path, media_folders: Sequence[Path]) -> None:
+        self._start(path, lambda: open_content(path, media_folders))
+
+    def look_again(self, document: Document) -> None:
+        """Find the media of the open timeline anew, in folders that may have changed."""
+        timeline, folders = document.content.timeline, document.folders
+        self._start(document, lambda: view(timeline, folders))
+
+    def _start(self, subject: Path | Document, read: Callable[[], Content]) -> None:
+        self._number += 1
+        number = self._number
+
+        def work() -> None:
+            try:
+                self._done.emit(number, subject, read())
+            except (DubError, OSError) as error:
+                self._done.emit(number, subject, error)
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def _hear(self, number: int, subject: Path | Document, found: Content | Exception) -> None:
+        if number != self._number:
+            return
+        if isinstance(found, Exception):
+            self.failed.emit(str(found))
+        elif isinstance(subject, Path):
+            self.opened.emit(subject, found)
+        else:
+            self.looked_again.emit(subject, found)
