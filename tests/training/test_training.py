@@ -13,22 +13,16 @@ import torch
 from model_fixtures import make_face_model
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from stylesync_training import corpora, renderer, renderer_samples
-from stylesync_training.dataset import (
+from stylesync_training.data import corpora
+from stylesync_training.data.dataset import (
     TrainingClip,
     check_index,
     clip_weights,
     load_clips,
     write_index,
 )
-from stylesync_training.leave_one_out import (
-    VARIANTS,
-    StaticMixing,
-    compare_swap,
-    reference_for,
-    train_fold,
-)
-from stylesync_training.lip_motion import (
+from stylesync_training.fitting import renderer, renderer_samples
+from stylesync_training.fitting.lip_motion import (
     LipMotionTraining,
     draw_lip_batches,
     draw_reference,
@@ -36,7 +30,7 @@ from stylesync_training.lip_motion import (
     random_style,
     train_lip_motion,
 )
-from stylesync_training.loop import (
+from stylesync_training.fitting.loop import (
     Ema,
     Figures,
     Run,
@@ -45,9 +39,20 @@ from stylesync_training.loop import (
     read_curve,
     trained_steps,
 )
-from stylesync_training.presets import PRESETS, find_preset
-from stylesync_training.renderer_batches import draw_batches
-from stylesync_training.renderer_samples import RendererSamples, RendererTraining, mirror_matrix
+from stylesync_training.fitting.presets import PRESETS, find_preset
+from stylesync_training.fitting.renderer_batches import draw_batches
+from stylesync_training.fitting.renderer_samples import (
+    RendererSamples,
+    RendererTraining,
+    mirror_matrix,
+)
+from stylesync_training.measures.leave_one_out import (
+    VARIANTS,
+    StaticMixing,
+    compare_swap,
+    reference_for,
+    train_fold,
+)
 from torch import Tensor, nn
 
 from stylesync_engine.faces.face_model import MOUTH

@@ -15,11 +15,12 @@ from stylesync_engine.speech.front_ends import STARTER_WHISPER, load_front_end
 from stylesync_engine.weights import networks as network_files
 from stylesync_engine.weights.loading import save_models
 from stylesync_engine.weights.table import Manifest, read_manifest
-from stylesync_training.curves import draw_curves
-from stylesync_training.dataset import TrainingClip, load_clips
-from stylesync_training.loop import read_curve, trained_steps
-from stylesync_training.prepare import read_dropped
-from stylesync_training.presets import Preset
+from stylesync_training.data.dataset import TrainingClip, load_clips
+from stylesync_training.data.prepare import read_dropped
+from stylesync_training.data.workspace import Workspace
+from stylesync_training.fitting.curves import draw_curves
+from stylesync_training.fitting.loop import read_curve, trained_steps
+from stylesync_training.fitting.presets import Preset
 from stylesync_training.steps import (
     AUTOENCODER,
     LIP_MOTION,
@@ -29,7 +30,6 @@ from stylesync_training.steps import (
     read_renderer,
 )
 from stylesync_training.tables import markdown_table
-from stylesync_training.workspace import Workspace
 
 REPORT = "REPORT.md"
 _OWN_LICENCE = """\

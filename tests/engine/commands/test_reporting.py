@@ -23,7 +23,7 @@ with reporting(False) as report:
 SAYS = """
 import time
 from stylesync_engine.commands.reporting import reporting
-from stylesync_training.step_bars import StepBars
+from stylesync_training.commands.step_bars import StepBars
 with reporting(False) as report, StepBars(report) as bars:
     for done in range(4):
         bars.say("train", done + 1, 4)
