@@ -29,15 +29,11 @@ from stylesync_engine.weights import networks
 from stylesync_engine.weights import table as tables
 from stylesync_training.data.corpora import SourceClip
 from stylesync_training.data.dataset import TrainingClip, load_clips, write_index
-from stylesync_training.data.prepare import (
-    cut_clips,
-    drop_out_of_sync,
-    learn_from_tracks,
-    track_clips,
-)
+from stylesync_training.data.prepare import cut_clips, track_clips
 from stylesync_training.data.workspace import Workspace, keep_config, read_sizes
 from stylesync_training.fitting.autoencoder import AutoencoderTraining, train_autoencoder
 from stylesync_training.fitting.curves import draw_curves, watch_with_tensorboard
+from stylesync_training.fitting.face_model import learn_from_tracks
 from stylesync_training.fitting.lip_motion import LipMotionTraining, train_lip_motion
 from stylesync_training.fitting.loop import Figures, channels_last, trained_steps
 from stylesync_training.fitting.presets import Preset
@@ -50,6 +46,7 @@ from stylesync_training.fitting.renderer_samples import (
 from stylesync_training.fitting.sync_expert import (
     SyncExpertTraining,
     SyncJudge,
+    drop_out_of_sync,
     read_sync_expert,
     train_sync_expert,
 )

@@ -12,7 +12,7 @@ from model_fixtures import make_face_model
 from safetensors.numpy import save_file
 from stylesync_training.data.corpora import SourceClip
 from stylesync_training.data.dataset import TrainingClip
-from stylesync_training.data.prepare import drop_out_of_sync, read_dropped
+from stylesync_training.data.prepare import read_dropped
 from stylesync_training.fitting import sync_expert
 from stylesync_training.fitting.loop import Schedule
 from stylesync_training.fitting.losses import contrastive_loss
@@ -20,6 +20,7 @@ from stylesync_training.fitting.sync_expert import (
     SyncExpert,
     SyncExpertTraining,
     SyncSizes,
+    drop_out_of_sync,
     judge_sync,
 )
 

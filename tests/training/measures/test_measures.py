@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from stylesync_training.measures import published, videos
-from stylesync_training.measures.leave_one_out import describe_table, draw_ratios, table_of
+from stylesync_training.measures.fold_report import describe_table, draw_ratios, table_of
 
 Image = NDArray[np.uint8]
 

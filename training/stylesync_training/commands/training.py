@@ -83,7 +83,8 @@ def prepare(
         space = space.keep_choices(choices)
         steps.prepare_data(space, found, chosen, face_model, workers, bars.say)
         facts = write_prepare_report(space, found)
-        bars.result(facts, facts["text"])
+        text = _describe_prepared(facts, space.report / "prepare.md")
+        bars.result({**facts, "text": text}, text)
 
 
 def face_model(
@@ -108,8 +109,8 @@ def face_model(
     with reporting(as_json) as report:
         from stylesync_engine.faces.basel import convert_bfm
         from stylesync_training import steps
-        from stylesync_training.data.prepare import learn_from_tracks
         from stylesync_training.data.workspace import open_workspace
+        from stylesync_training.fitting.face_model import learn_from_tracks
 
         space = open_workspace(work)
         chosen = preset_of(preset, space)
@@ -254,6 +255,14 @@ def adapt(
             return
         facts = adapting.adapt_renderer(video, models, output, steps, span, point, batch)
         report.result(facts, format_rows([facts]))
+
+
+def _describe_prepared(facts: dict[str, Any], written: Path) -> str:
+    text = f"{format_rows(facts['speakers'])}\nReport: {written}"
+    if dropped := len(facts["dropped"]):
+        reasons = format_rows(facts["reasons"])
+        text += f"\n\n{dropped} of {facts['found']} clips dropped:\n{reasons}"
+    return text
 
 
 def _train(

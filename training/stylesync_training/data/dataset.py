@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,6 +106,18 @@ def clip_weights(clips: Sequence[TrainingClip]) -> Array:
     counts = {s: sum(c.speaker == s for c in clips) for s in {c.speaker for c in clips}}
     weights = np.array([counts[clip.speaker] ** -_BALANCE for clip in clips], np.float64)
     return np.asarray(weights / weights.sum(), np.float64)
+
+
+def describe_clips(clips: Sequence[TrainingClip]) -> list[dict[str, Any]]:
+    """One row a speaker: clips, minutes at 25 Hz."""
+    frames: Counter[str] = Counter()
+    for clip in clips:
+        frames[clip.speaker] += len(clip.speech)
+    numbers = Counter(clip.speaker for clip in clips)
+    return [
+        {"speaker": name, "clips": numbers[name], "minutes": round(frames[name] / 25 / 60, 2)}
+        for name in sorted(numbers)
+    ]
 
 
 def draw_patches(

@@ -21,19 +21,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from stylesync_engine.faces.face_model import MOUTH, FaceModel
+from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces, stretches
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.mouth.crop import Alignment, cut_crop
-from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError, RequestError
+from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, SpeechFrontEnd
 from stylesync_engine.speech.front_ends import load_front_end
-from stylesync_training.data.corpora import SourceClip, find_clips
-from stylesync_training.data.dataset import read_clip
-from stylesync_training.fitting.face_model import learn_face_model
-from stylesync_training.fitting.sync_expert import SyncExpert, judge_sync
-
-__all__ = ["SourceClip", "cut_clips", "find_clips", "learn_from_tracks", "track_clips"]
+from stylesync_training.data.corpora import SourceClip
 
 OnDone = Callable[[int, int], None]
 
@@ -54,22 +49,6 @@ def track_clips(
         if not clip.under(folder).exists() and clip.label not in known
     ]
     return _run_all(_track, jobs, workers, folder, on_done)
-
-
-def learn_from_tracks(
-    clips: Sequence[SourceClip], folder: Path, expressions: int = 64, identities: int = 80
-) -> FaceModel:
-    """The face model of all tracked clips among `clips`."""
-    groups: dict[str, list[NDArray[np.float32]]] = {}
-    for clip in clips:
-        if clip.under(folder).exists():
-            landmarks, shots = _read_track(clip.under(folder))
-            groups.setdefault(clip.speaker, []).extend(landmarks[a:b] for a, b in shots)
-    if not groups:
-        raise RequestError(
-            f"No clip was tracked, so there is no face to learn from; {folder / DROPPED} says why."
-        )
-    return learn_face_model(groups, expressions, identities)
 
 
 def cut_clips(
@@ -94,36 +73,6 @@ def cut_clips(
     return _run_all(_cut, jobs, workers, folder, on_done)
 
 
-def drop_out_of_sync(
-    clips: Sequence[SourceClip], folder: Path, network: SyncExpert
-) -> dict[str, str]:
-    """Take out of `folder` the clips whose sound the sync expert places clearly elsewhere; returns
-    the reasons, which `dropped.json` keeps too."""
-    dropped: dict[str, str] = {}
-    for clip in clips:
-        first = clip.under(folder)
-        files = [
-            path for path in (first, *first.parent.glob(f"{first.stem}.shot*")) if path.exists()
-        ]
-        offsets = [_offset_of(path, network) for path in files]
-        wrong = [offset for offset in offsets if offset]
-        if wrong:
-            way = "late" if wrong[0] > 0 else "early"
-            frames = abs(wrong[0])
-            dropped[clip.label] = f"its sound is {frames} frames {way} (own sync expert)"
-            for path in files:
-                path.unlink()
-    _keep_dropped(folder, dropped)
-    return dropped
-
-
-def _offset_of(path: Path, network: SyncExpert) -> int:
-    """By how many frames the sound of a prepared clip is clearly late; 0 where it is not."""
-    clip = read_clip(path, pictures=False)
-    found = judge_sync(network, clip.speech, clip.beta[:, :MOUTH])
-    return found.offset if found.clearly_off else 0
-
-
 def read_dropped(folder: Path) -> dict[str, str]:
     """Reasons by clip of what a step left out."""
     report = folder / DROPPED
@@ -146,11 +95,12 @@ def _run_all(
                 dropped[getattr(job[0], "label", str(job[0]))] = why
             if on_done:
                 on_done(done, len(jobs))
-    _keep_dropped(folder, dropped)
+    keep_dropped(folder, dropped)
     return dropped
 
 
-def _keep_dropped(folder: Path, dropped: dict[str, str]) -> None:
+def keep_dropped(folder: Path, dropped: dict[str, str]) -> None:
+    """Add the reasons of a step to those that its folder keeps already."""
     (folder / DROPPED).write_text(json.dumps({**read_dropped(folder), **dropped}, indent=2))
 
 
@@ -210,7 +160,7 @@ def _cut(
     weights: Path | None,
 ) -> str | None:
     model = FaceModel.load(face_model)
-    landmarks, shots = _read_track(track)
+    landmarks, shots = read_track(track)
     features = _front_end(front_end, weights).features(_speech(clip))
     parts = []
     for first, last in shots:
@@ -297,7 +247,11 @@ def _front_end(name: str, weights: Path | None) -> SpeechFrontEnd:
     return _front_ends[name]
 
 
-def _read_track(path: Path) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+def read_track(path: Path) -> tuple[NDArray[np.float32], list[tuple[int, int]]]:
+    """Landmarks `[T, 468, 3]` px of a tracked clip, and its shots as half-open ranges of frames.
+
+    Raises ModelError naming the file where it is damaged.
+    """
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

@@ -10,16 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine.commands.reporting import format_rows
 from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.request import DubError, FrameRange
 from stylesync_engine.review.contact_sheet import CELL, lay_out
 from stylesync_engine.review.previews import write_png
 from stylesync_training.data.corpora import SourceClip
-from stylesync_training.data.dataset import load_clips
+from stylesync_training.data.dataset import describe_clips, load_clips
 from stylesync_training.data.prepare import read_dropped
 from stylesync_training.data.workspace import Choices, Workspace, write_json
-from stylesync_training.packaging import describe_clips
 from stylesync_training.tables import markdown_table
 
 _COLUMNS, _MOST_SHOWN = 6, 36
@@ -34,7 +32,7 @@ def summarise(clips: Sequence[SourceClip], choices: Choices) -> list[dict[str, A
 
 
 def write_prepare_report(space: Workspace, clips: Sequence[SourceClip]) -> dict[str, Any]:
-    """`report/prepare.json`, `prepare.md`, `dropped.png`; returns the facts, with their `text`."""
+    """`report/prepare.json`, `prepare.md`, `dropped.png`; returns the facts."""
     dropped = {**read_dropped(space.tracks), **read_dropped(space.clips)}
     own = {clip.label: clip for clip in clips}
     dropped = {label: why for label, why in dropped.items() if label in own}
@@ -60,10 +58,7 @@ def write_prepare_report(space: Workspace, clips: Sequence[SourceClip]) -> dict[
     lines += [f"- {label}: {why}" for label, why in dropped.items()]
     (space.report / "prepare.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     _draw_dropped([own[label] for label in dropped], list(dropped.values()), space)
-    text = f"{format_rows(kept)}\nReport: {space.report / 'prepare.md'}"
-    if dropped:
-        text += f"\n\n{len(dropped)} of {len(clips)} clips dropped:\n{format_rows(reasons)}"
-    return {**facts, "text": text}
+    return facts
 
 
 def _kind_of(reason: str) -> str:

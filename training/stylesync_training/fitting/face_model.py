@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from stylesync_engine.faces.face_model import (
 )
 from stylesync_engine.faces.landmarker import EYE_LEFT, EYE_RIGHT
 from stylesync_engine.request import RequestError
+from stylesync_training.data.corpora import SourceClip
+from stylesync_training.data.prepare import DROPPED, read_track
 
 Array = NDArray[np.float32]
 
@@ -53,6 +56,22 @@ def learn_face_model(
     return FaceModel(
         model.mean, model.identity, np.concatenate([mouth, rest]), support, model.triangles
     )
+
+
+def learn_from_tracks(
+    clips: Sequence[SourceClip], folder: Path, expressions: int = 64, identities: int = 80
+) -> FaceModel:
+    """The face model of all tracked clips among `clips`."""
+    groups: dict[str, list[NDArray[np.float32]]] = {}
+    for clip in clips:
+        if clip.under(folder).exists():
+            landmarks, shots = read_track(clip.under(folder))
+            groups.setdefault(clip.speaker, []).extend(landmarks[a:b] for a, b in shots)
+    if not groups:
+        raise RequestError(
+            f"No clip was tracked, so there is no face to learn from; {folder / DROPPED} says why."
+        )
+    return learn_face_model(groups, expressions, identities)
 
 
 def _people(neutrals: Mapping[str, Sequence[Array]]) -> Array:

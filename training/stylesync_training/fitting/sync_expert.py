@@ -22,7 +22,9 @@ from torch.nn import functional as F
 from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_engine.speech.features import FEATURE_RATE
-from stylesync_training.data.dataset import TrainingClip, clip_weights
+from stylesync_training.data.corpora import SourceClip
+from stylesync_training.data.dataset import TrainingClip, clip_weights, read_clip
+from stylesync_training.data.prepare import keep_dropped
 from stylesync_training.data.workspace import read_sizes
 from stylesync_training.fitting.loop import Figures, Run, Schedule
 from stylesync_training.fitting.losses import contrastive_loss
@@ -203,6 +205,36 @@ def read_sync_expert(run: Path) -> SyncExpert:
         raise ModelError(f"{path} holds another network; name the sync expert's run.") from error
     network.eval().requires_grad_(False)
     return network
+
+
+def drop_out_of_sync(
+    clips: Sequence[SourceClip], folder: Path, network: SyncExpert
+) -> dict[str, str]:
+    """Take out of `folder` the clips whose sound the sync expert places clearly elsewhere; returns
+    the reasons, which `dropped.json` keeps too."""
+    dropped: dict[str, str] = {}
+    for clip in clips:
+        first = clip.under(folder)
+        files = [
+            path for path in (first, *first.parent.glob(f"{first.stem}.shot*")) if path.exists()
+        ]
+        offsets = [_offset_of(path, network) for path in files]
+        wrong = [offset for offset in offsets if offset]
+        if wrong:
+            way = "late" if wrong[0] > 0 else "early"
+            frames = abs(wrong[0])
+            dropped[clip.label] = f"its sound is {frames} frames {way} (own sync expert)"
+            for path in files:
+                path.unlink()
+    keep_dropped(folder, dropped)
+    return dropped
+
+
+def _offset_of(path: Path, network: SyncExpert) -> int:
+    """By how many frames the sound of a prepared clip is clearly late; 0 where it is not."""
+    clip = read_clip(path, pictures=False)
+    found = judge_sync(network, clip.speech, clip.beta[:, :MOUTH])
+    return found.offset if found.clearly_off else 0
 
 
 def _branch(channels: int, sizes: SyncSizes) -> nn.Sequential:

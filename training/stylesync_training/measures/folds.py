@@ -15,13 +15,8 @@ from stylesync_training.data.dataset import load_clips
 from stylesync_training.data.workspace import Workspace, write_json
 from stylesync_training.fitting.lip_motion import LipMotionTraining
 from stylesync_training.fitting.presets import Preset
-from stylesync_training.measures.leave_one_out import (
-    LEAVE_ONE_OUT,
-    VARIANTS,
-    describe_table,
-    draw_ratios,
-    run_folds,
-)
+from stylesync_training.measures.fold_report import describe_table, draw_ratios
+from stylesync_training.measures.leave_one_out import LEAVE_ONE_OUT, VARIANTS, run_folds
 from stylesync_training.steps import Budget
 from stylesync_training.tables import markdown_table
 
