@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from stylesync_training.measures import published, videos
-from stylesync_training.measures.fold_report import describe_table, draw_ratios, table_of
 
 Image = NDArray[np.uint8]
 
@@ -134,27 +132,3 @@ def test_syncnet_takes_its_published_shapes() -> None:
         assert network.hear(torch.zeros(1, 1, 13, 20)).shape == (1, 1024)
         assert network.see(torch.zeros(1, 3, 5, 224, 224)).shape == (1, 1024)
     assert published.mfcc(np.random.default_rng(0).normal(size=16000)).shape == (101, 13)
-
-
-def test_table_three_averages_seeds_first_and_speakers_then() -> None:
-    def row(variant: str, seed: int, **errors: float) -> dict[str, object]:
-        return {"variant": variant, "n": 0, "reference": "own", "seed": seed, "errors": errors}
-
-    rows = [row("no reference", 0, a=1.0, b=3.0), row("no reference", 1, a=1.0, b=5.0)]
-    rows += [row("closed form", 0, a=0.5, b=3.0), row("closed form", 1, a=0.7, b=5.0)]
-    plain, closed = table_of(rows)
-    assert plain["error"] == pytest.approx((1 + 4) / 2)
-    assert plain["±"] == pytest.approx(np.std([1, 4], ddof=1) / np.sqrt(2))
-    assert plain["ratio"] == pytest.approx(1)
-    assert closed["ratio"] == pytest.approx((0.6 + 1.0) / 2)
-    assert json.dumps(closed)
-
-
-def test_the_table_of_ratios_is_drawn_and_explained(tmp_path: Path) -> None:
-    row = {"variant": "closed form", "n": 64, "reference": "own", "ratio": 0.9, "ratio ±": None}
-    draw_ratios([row, {**row, "variant": "network", "ratio ±": 0.05}], tmp_path / "a.png")
-    drawn = cv2.imread(str(tmp_path / "a.png"))
-    assert drawn.std() > 10
-    draw_ratios([{"variant": "network", "n": 64, "reference": "own"}], tmp_path / "b.png")
-    assert not (tmp_path / "b.png").exists()
-    assert "- Left out together: a, b; c." in describe_table([("a", "b"), ("c",)])
