@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine import dubbing
+from stylesync_engine.assembling.frames import excerpt_info
 from stylesync_engine.media import Reading, VideoInfo, probe_video, read_audio, read_frames
-from stylesync_engine.pictures.image import PixelImage, convert
+from stylesync_engine.pictures.converting import convert
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange
 from stylesync_engine.review.comparing import compare
 from stylesync_engine.weights.loading import Models, load_models
@@ -169,7 +171,7 @@ def measure(encode: Encode, clip: Path, folder: Path, models: Models) -> Row:
         ),
     )  # fmt: skip
     result = dubbing.dub(request, models)
-    given = dubbing.excerpt_info(probe_video(source, READING), FRAMES)
+    given = excerpt_info(probe_video(source, READING), FRAMES)
     made = probe_video(composite, READING)
     found = compare(source, composite, matte=work, reading=READING)
     depth = "floating" if made.layout.floating else f"{made.bit_depth} bit"

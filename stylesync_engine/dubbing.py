@@ -10,55 +10,50 @@ on where it stopped.
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from stylesync_engine.assembling.frames import delivered_frames
+from stylesync_engine.assembling.frames import delivered_frames, excerpt_info
 from stylesync_engine.assembling.overlay import overlay_layout
 from stylesync_engine.assembling.proof import delivering
 from stylesync_engine.assembling.soundtrack import lay_sound
-from stylesync_engine.faces.landmarker import landmark_box
-from stylesync_engine.faces.tracking import Speaker, stretches
 from stylesync_engine.media import (
     VideoInfo,
     VideoWriter,
-    duration_of,
     probe_video,
     read_frames,
 )
-from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.models.diffusion import load_schedulers
 from stylesync_engine.origin.consent import check_consent
+from stylesync_engine.plan.clock import Clock, kept_seconds
 from stylesync_engine.plan.identity import (
-    check_request,
     describe_inputs,
     describe_surroundings,
     fingerprint,
     name_difference,
-    probe_clip,
 )
-from stylesync_engine.plan.plan import (
-    Plan,
-    note_request,
-    remove_other_windows,
-    window_device,
-    write_text,
-)
-from stylesync_engine.preparing.job import prepare_plan
+from stylesync_engine.plan.plan import Plan, note_request
+from stylesync_engine.plan.sources import probe_clip
+from stylesync_engine.plan.windows import remove_other_windows, window_device
+from stylesync_engine.preparing.checks import check_request
+from stylesync_engine.preparing.preparing import prepare_plan
+from stylesync_engine.preparing.probing import media_facts, speaker_facts
 from stylesync_engine.preparing.shots import find_faces
-from stylesync_engine.rendering.diffusion_renderer import render_windows
-from stylesync_engine.request import DubRequest, DubResult, FrameRange, Progress, RequestError
+from stylesync_engine.rendering.windows import render_windows
+from stylesync_engine.request import (
+    DubRequest,
+    DubResult,
+    FrameRange,
+    OnProgress,
+    Progress,
+    RequestError,
+)
 from stylesync_engine.weights.loading import Models, load_models
-
-OnProgress = Callable[[Progress], None]
 
 
 def dub(
@@ -96,7 +91,7 @@ def prepare(
         return work
     if request.options.quality != "draft":
         threading.Thread(target=load_schedulers).start()
-    clock = _Clock(on_progress)
+    clock = Clock(on_progress)
     plan, bank = prepare_plan(request, models, clock)
     # Another worker may have come first: its plan stays, and what was rendered for it.
     if not _keeps_plan(work, request, plan.fingerprint):
@@ -140,7 +135,7 @@ def render_plan(
     models = models or load_models(options.models, options.device)
     _check_inputs(plan, work, describe_inputs(plan.request, models))
     wanted = None if frames is None else _within(frames, plan.frames)
-    clock = _Clock(on_progress)
+    clock = Clock(on_progress)
     for done, total in render_windows(plan, work, models, wanted):
         clock(Progress("render", done, total))
     clock.keep(work)
@@ -159,7 +154,7 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
             f" run stylesync-engine render --work '{work}'."
         )
     info = probe_clip(request, request.video)
-    clock = _Clock(on_progress)
+    clock = Clock(on_progress)
     sound = lay_sound(request, info, plan.frames)
     like = excerpt_info(info, plan.frames)
     if request.options.delivery == "overlay":
@@ -181,7 +176,7 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
             clock(Progress("assemble", done, len(plan.frames)))
         _check_inputs(plan, work, describe_surroundings(request))
     made_on = tuple(sorted({device for device in devices if device}))
-    result = _result(plan, info, made_on, {**_kept_seconds(work), **clock.seconds})
+    result = _result(plan, info, made_on, {**kept_seconds(work), **clock.seconds})
     return replace(
         result,
         signed_by=delivery.signed_by,
@@ -196,42 +191,15 @@ def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
     pictures = (frame.to_rgb() for frame in read_frames(path))
     faces = find_faces(pictures, info.frames, "track", on_progress or (lambda _: None))
     return {
-        **_media_facts(info),
+        **media_facts(info),
         "cuts": list(faces.cuts),
-        "speakers": [_speaker_facts(s) for s in faces.speakers],
+        "speakers": [speaker_facts(s) for s in faces.speakers],
     }
 
 
 def hidden_work_folder(output: Path) -> Path:
     """Each output has its own work folder beside it: two jobs never share one."""
     return output.absolute().with_name(f".{output.name}.stylesync")
-
-
-class _Clock:
-    """Passes progress on and adds up the seconds that each stage took."""
-
-    def __init__(self, on_progress: OnProgress | None) -> None:
-        self._on_progress = on_progress
-        self._last = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        self.seconds[progress.stage] = self.seconds.get(progress.stage, 0.0) + now - self._last
-        self._last = now
-        if self._on_progress:
-            self._on_progress(progress)
-
-    def keep(self, work: Path) -> None:
-        write_text(work / "seconds.json", json.dumps({**_kept_seconds(work), **self.seconds}))
-
-
-def _kept_seconds(work: Path) -> dict[str, float]:
-    try:
-        data = json.loads((work / "seconds.json").read_text(encoding="utf-8"))
-        return {str(stage): float(seconds) for stage, seconds in data.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
 
 
 def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
@@ -265,16 +233,6 @@ def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:
     return FrameRange(frames.start - range_.start, frames.end - range_.start)
 
 
-def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
-    """The description of a range of a clip, its time code moved to the range's first frame."""
-    timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
-    duration = duration_of(info.path, frames, info.reading)
-    number = info.first_number + frames.start if info.first_number else 0
-    return replace(
-        info, frames=len(frames), timecode=timecode, duration=duration, first_number=number
-    )
-
-
 def _result(
     plan: Plan, info: VideoInfo, devices: Sequence[str], seconds: dict[str, float]
 ) -> DubResult:
@@ -296,36 +254,3 @@ def _result(
         seed=options.seed,
         warnings=tuple(warnings),
     )
-
-
-def _media_facts(info: VideoInfo) -> dict[str, Any]:
-    return {
-        "path": info.path,
-        "rate": f"{info.rate.numerator}/{info.rate.denominator}",
-        "frames": info.frames,
-        "width": info.width,
-        "height": info.height,
-        "seconds": round(float(info.duration), 6),
-        "pixel_format": info.pixel_format,
-        "bit_depth": info.bit_depth,
-        "codec": info.codec,
-        "timecode": info.timecode,
-        "variable_rate": info.variable_rate,
-        "interlaced": info.interlaced,
-        "audio": [
-            {"channels": a.channels, "sample_rate": a.sample_rate, "codec": a.codec}
-            for a in info.audio
-        ],
-    }
-
-
-def _speaker_facts(speaker: Speaker) -> dict[str, Any]:
-    first = int(np.flatnonzero(speaker.seen)[0])
-    box = landmark_box(speaker.landmarks[first])
-    return {
-        "seen": [list(part) for part in stretches(speaker.seen)],
-        "face_width": round(speaker.size, 1),
-        "mouth_motion": round(speaker.mouth_motion, 5),
-        "frame": first,
-        "box": [round(float(value), 1) for value in box],
-    }

@@ -6,6 +6,7 @@ Standard library only: the command that a farm's worker starts for each chunk mu
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import json
 import os
@@ -15,11 +16,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from stylesync_engine import request
-from stylesync_engine.error_log import keep_error
+import platformdirs
+
+from stylesync_engine import __version__, request
+from stylesync_engine.files import replacing
 from stylesync_engine.request import Cancelled, DiskError, DubError, MediaError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -131,3 +135,45 @@ def terminate_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+KEPT = 20
+
+
+_TRACE = 6000
+
+
+def log_path() -> Path:
+    return platformdirs.user_log_path("stylesync", appauthor=False) / "errors.jsonl"
+
+
+def keep_error(error: BaseException) -> None:
+    """Add an error to the log and let the oldest go; where that fails, the log stays as it was."""
+    if isinstance(error, (Cancelled, KeyboardInterrupt, BrokenPipeError)):
+        return
+    entry = {
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "kind": type(error).__name__,
+        "message": str(error)[:2000],
+        "trace": "".join(traceback.format_exception(error))[-_TRACE:],
+    }
+    path = log_path()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps(kept) for kept in (*last_errors(), entry)]
+        with replacing(path) as draft:
+            draft.write_text("\n".join(lines[-KEPT:]) + "\n", encoding="utf-8")
+
+
+def last_errors() -> list[dict[str, Any]]:
+    """The errors that are kept, the latest last; damaged entries are left out."""
+    entries = []
+    try:
+        lines = log_path().read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            entries.append(json.loads(line))
+    return [entry for entry in entries if isinstance(entry, dict)]

@@ -8,6 +8,7 @@ so that the next to write the same file can take it away; the random end keeps a
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -17,7 +18,13 @@ import secrets
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from stylesync_engine.request import (
+    DiskError,
+    DubError,
+)
 
 _LONGEST_STEM = 80
 
@@ -91,3 +98,60 @@ def _runs(process: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
+
+
+def file_hash(path: Path) -> str:
+    """The file's sha256 as 64 hexadecimal digits. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A hidden name beside `path` to write to; it becomes `path` when the block ends well.
+
+    Whatever goes wrong, nothing is left behind and an older file at `path` stays as it was; what a
+    killed process has left is taken away the next time.
+    Raises DiskError for a full disk or a place that cannot be written to.
+    """
+    path = path.absolute()
+    sweep_drafts(path)
+    draft = draft_of(path)
+    try:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield draft
+            draft.replace(path)
+    finally:
+        _remove(draft)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk says into one sentence that tells what to do."""
+    try:
+        yield
+    except DubError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskError(
+                f"The disk is full while writing '{path}'; make room and run this again."
+            ) from error
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
+            raise DiskError(f"'{path}' cannot be written to; choose another place.") from error
+        if number == errno.ENAMETOOLONG:
+            raise DiskError(f"The name '{path.name}' is too long; choose a shorter one.") from error
+        raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """The file appears when it is whole. Raises DiskError."""
+    with disk_errors(path), replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
@@ -51,6 +52,7 @@ __all__ = [
     "MediaError",
     "ModelError",
     "NoFaceError",
+    "OnProgress",
     "Progress",
     "Quality",
     "RequestError",
@@ -152,6 +154,9 @@ class DubOptions:
     """How to dub; every field has the default that the command line shows.
 
     `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default.
+    `style_offset` is how late the style's sound is against its lips, s (early: negative); None lets
+    the engine find it. `articulation` is how wide the mouth opens: 1 as wide as the person's own,
+    0 without what the reference and its calibration add.
     `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
     `credentials` `auto` signs where a certificate is configured. `rate` is that of image
     sequences whose files do not say it, such as `24000/1001`; `colour_space` that of the shot.
@@ -168,6 +173,8 @@ class DubOptions:
     strength: float | None = None
     seed: int = 0
     style_reading: StyleReading | None = None
+    style_offset: float | None = None
+    articulation: float = 1.0
     appearance: str = "auto"
     delivery: Delivery = "composite"
     codec: Codec = "prores4444"
@@ -216,6 +223,15 @@ class DubOptions:
             check_choice("sampler", self.sampler, get_args(Sampler))
         if self.style_reading is not None:
             check_choice("style_reading", self.style_reading, get_args(StyleReading))
+        if self.style_offset is not None and not abs(self.style_offset) <= _MOST_OFFSET:
+            raise RequestError(
+                f"style_offset is {self.style_offset}; give auto, or seconds from"
+                f" {-_MOST_OFFSET:g} to {_MOST_OFFSET:g}."
+            )
+        if not 0.0 <= self.articulation <= _WIDEST:
+            raise RequestError(
+                f"articulation is {self.articulation}; give a number from 0 to {_WIDEST:g}."
+            )
         if self.steps is not None and not 1 <= self.steps <= 1000:
             raise RequestError(f"steps is {self.steps}; give a number from 1 to 1000.")
         if self.strength is not None and not 0.0 < self.strength <= 1.0:
@@ -292,6 +308,8 @@ class DubRequest:
         check_types("request", fields, _REQUEST_TYPES)
         options = fields_of("options", DubOptions, fields.pop("options", {}))
         check_types("options", options, _OPTION_TYPES)
+        if "style_offset" in options:
+            options["style_offset"] = _seconds("style_offset", options["style_offset"])
         for name in ("frames", "style_frames"):
             if name in fields:
                 fields[name] = _frame_range(name, fields[name])
@@ -320,11 +338,18 @@ class Progress:
         return {"event": "progress", **dataclasses.asdict(self)}
 
 
+OnProgress = Callable[[Progress], None]
+
+
 @dataclass(frozen=True, slots=True)
 class DubResult:
     """What came out. `passed_through` are half-open ranges of output frames left untouched;
     `signed_by` is the name on the certificate, None where the result carries no credentials.
-    `loudness` is that of the new speech as delivered, LUFS; None where it is too short to tell."""
+    `loudness` is that of the new speech as delivered, LUFS; None where it is too short to tell.
+    `sound_offsets` are how late the sound of what the style was read from is, s, by its role.
+    `lips` is how the delivered lips compare with the wanted ones, which follow the speech:
+    `follows` their correlation, `width` how far they open against them, `offset` how late they
+    are, s; None where too little is seen."""
 
     output: str
     rate: Fraction
@@ -338,6 +363,8 @@ class DubResult:
     warnings: tuple[str, ...] = ()
     signed_by: str | None = None
     loudness: float | None = None
+    sound_offsets: dict[str, float] | None = None
+    lips: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         data = to_dict(self)
@@ -376,14 +403,28 @@ _REQUEST_TYPES: dict[str, tuple[type, ...]] = {
     "speech_samples": (dict, list),
     "options": (dict,),
 }
+_MOST_OFFSET = 2.0  # s: sound farther off belongs to other pictures
+_WIDEST = 1.5
 _FOR_REVIEW: tuple[Codec, ...] = ("h264", "h265")
 _OPTION_TYPES: dict[str, tuple[type, ...]] = {
     **{entry.name: (str,) for entry in dataclasses.fields(DubOptions)},
     "steps": (int,),
     "seed": (int,),
     "strength": (int, float),
+    "articulation": (int, float),
+    "style_offset": (int, float, str),
     **dict.fromkeys(("deinterlace", "keep_sound", "match_loudness", "burn_in"), (bool,)),
 }
+
+
+def _seconds(name: str, value: Any) -> float | None:
+    """`auto`, a number or its text."""
+    if value == "auto":
+        return None
+    try:
+        return float(value)
+    except ValueError as error:
+        raise RequestError(f"{name} is '{value}'; give auto, or seconds such as 0.24.") from error
 
 
 def _frame_range(name: str, value: Any) -> FrameRange:

@@ -1,0 +1,6 @@
+"""Crops into source pixels, the sound, the proof: one file or sequence.
+
+    frames = delivered_frames(plan, work, like, layout)
+
+Knows neither preparing nor rendering, and runs no network.
+"""

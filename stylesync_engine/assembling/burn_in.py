@@ -8,13 +8,12 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.media import Frame, VideoInfo
 from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.pictures.image import PixelImage
 
-Array = NDArray[np.float32]
 Row = tuple[str, str]
 """What stands at the left and at the right end of a row."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,13 +14,21 @@ from stylesync_engine.assembling.burn_in import burn_in
 from stylesync_engine.assembling.fine_texture import FineTexture
 from stylesync_engine.assembling.layers import compositing_layers
 from stylesync_engine.assembling.overlay import lift_changes
-from stylesync_engine.media import ExrPart, Frame, VideoInfo, read_frames
+from stylesync_engine.media import (
+    ExrPart,
+    Frame,
+    VideoInfo,
+    duration_of,
+    read_frames,
+)
+from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.mouth.compositing import PlacedCrop, place_crop
+from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import PixelLayout
-from stylesync_engine.pictures.image import black_picture
-from stylesync_engine.plan.identity import reading_of
-from stylesync_engine.plan.plan import Plan, load_window
-from stylesync_engine.request import RequestError
+from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.sources import reading_of
+from stylesync_engine.plan.windows import load_window
+from stylesync_engine.request import FrameRange, RequestError
 
 
 class CropPlacer:
@@ -103,3 +112,13 @@ def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
                 " run the same command, or stylesync-engine render, again."
             )
         yield from rendered.astype(np.float32)
+
+
+def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
+    """The description of a range of a clip, its time code moved to the range's first frame."""
+    timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
+    duration = duration_of(info.path, frames, info.reading)
+    number = info.first_number + frames.start if info.first_number else 0
+    return replace(
+        info, frames=len(frames), timecode=timecode, duration=duration, first_number=number
+    )

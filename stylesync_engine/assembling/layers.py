@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.media import ExrPart
 from stylesync_engine.mouth.compositing import PlacedCrop
 from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.pictures.colour import DISPLAY, find_space
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.pictures.image import PixelImage
-
-Array = NDArray[np.float32]
 
 CHANNELS = ("render.R", "render.G", "render.B", "matte.A", "forward.u", "forward.v")
 """The rendering before it was composited; where it shows; and where each px lies in the rendered

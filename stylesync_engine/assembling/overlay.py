@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stylesync_engine.pictures.converting import black_picture, convert, join_components
 from stylesync_engine.pictures.formats import FloatImage, PixelLayout, layout_of
-from stylesync_engine.pictures.image import Box, PixelImage, black_picture, convert, join_components
+from stylesync_engine.pictures.image import Box, PixelImage
 
 _MARGIN: Final = 16
 """Px around the matte in which the picture goes on beneath alpha 0.

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylesync_engine import __version__
-from stylesync_engine.files import draft_folder_of, sweep_drafts
-from stylesync_engine.hashes import file_hash
-from stylesync_engine.media.codecs import disk_errors, sequence_folder
+from stylesync_engine.files import disk_errors, draft_folder_of, file_hash, sweep_drafts
+from stylesync_engine.media.sequences import sequence_folder
 from stylesync_engine.origin.consent import Consent
 from stylesync_engine.origin.mark import COMPOSITE, MARKED, mark_file
 from stylesync_engine.origin.picture_hashes import (
@@ -26,16 +25,15 @@ from stylesync_engine.origin.picture_hashes import (
     is_sequence,
     sidecar_of,
 )
-from stylesync_engine.origin.studio import choose_signer, holds_credentials
-from stylesync_engine.plan.identity import appearance_clip
+from stylesync_engine.origin.sidecar import STATEMENT_FORMAT
+from stylesync_engine.origin.signers import choose_signer, holds_credentials
 from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.request import DubRequest, ModelError
 from stylesync_engine.weights import table
 
 if TYPE_CHECKING:
     from stylesync_engine.origin.signing import Signer
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def describe(plan: Plan, consent: Consent | None) -> dict[str, Any]:
     """
     request = plan.request
     statement = {
-        "format": FORMAT,
+        "format": STATEMENT_FORMAT,
         "software": {"name": "StyleSync", "version": __version__},
         "digital_source_type": COMPOSITE,
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

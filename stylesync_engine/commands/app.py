@@ -16,6 +16,7 @@ from stylesync_engine.commands.compare import compare
 from stylesync_engine.commands.doctor import doctor
 from stylesync_engine.commands.flags import (
     Appearance,
+    Articulation,
     BurnIn,
     Codec,
     ColourSpace,
@@ -46,6 +47,7 @@ from stylesync_engine.commands.flags import (
     Strength,
     Style,
     StyleFrames,
+    StyleOffset,
     StyleReading,
     Video,
     Work,
@@ -113,6 +115,8 @@ def dub(
     sampler: Sampler = None,
     strength: Strength = None,
     style_reading: StyleReading = None,
+    style_offset: StyleOffset = None,
+    articulation: Articulation = None,
     seed: Seed = None,
     speaker: Speaker = None,
     appearance: Appearance = None,

@@ -13,11 +13,11 @@ from typing import Any, get_args
 
 from stylesync_engine import __version__
 from stylesync_engine.commands.scrubbing import scrub
-from stylesync_engine.error_log import last_errors
+from stylesync_engine.failures import last_errors
+from stylesync_engine.files import write_text
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter
+from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import layout_of
-from stylesync_engine.pictures.image import black_picture
-from stylesync_engine.plan.plan import write_text
 from stylesync_engine.request import Codec, DubError
 from stylesync_engine.weights.table import effective, find_folder, fingerprint, read_manifest
 

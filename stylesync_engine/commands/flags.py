@@ -78,6 +78,22 @@ StyleReading = Annotated[
         help="How the style clip is read (default: the models').",
     ),
 ]
+StyleOffset = Annotated[
+    str | None,
+    typer.Option(
+        "--style-offset",
+        metavar="auto|S",
+        help="How late the style's sound is against its lips, s (default: auto, measured).",
+    ),
+]
+Articulation = Annotated[
+    float | None,
+    typer.Option(
+        "--articulation",
+        metavar="X",
+        help="How wide the mouth opens, 0 to 1.5 (default: 1, as wide as the person's own).",
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Noise (default: 0).")]
 Speaker = Annotated[
     str | None,

@@ -13,17 +13,14 @@ from typing import Final
 
 import numpy as np
 import scipy.io
-from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
+from stylesync_engine.arrays import Array, Indices
 from stylesync_engine.faces import landmarks68
 from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.faces.tracking import LIP_BOTTOM, LIP_TOP
 from stylesync_engine.request import ModelError
-
-Array = NDArray[np.float32]
-Indices = NDArray[np.int64]
 
 IDENTITY: Final = 80
 EXPRESSION: Final = 64

@@ -10,15 +10,12 @@ from typing import Any
 from urllib.error import URLError
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array, Image
 from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.faces.landmarker import Detection, landmark_box
 from stylesync_engine.faces.landmarks68 import lift
 from stylesync_engine.request import ModelError
-
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 _EYES = np.array([[0.3, 0.4], [0.7, 0.4]], np.float32)  # where they lie in S3FD's box, about
 _LEAST_SCORE = 0.6  # of a detection

@@ -17,10 +17,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter1d
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.faces.tracking import lip_gap, stretches
 from stylesync_engine.request import ModelError, NoFaceError
-
-Array = NDArray[np.float32]
 
 MOUTH = 13
 LIPS = (

@@ -17,10 +17,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
+from stylesync_engine.arrays import Array, Image
 
 MESH_POINTS = 468
 EYE_RIGHT, EYE_LEFT = 33, 263  # outer corners, as seen in the picture from left to right

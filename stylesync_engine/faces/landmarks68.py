@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_model import FaceModel, align_similarity
-
-Array = NDArray[np.float32]
 
 COUNT: Final = 68
 NOSE_TIP: Final = 30

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
+from stylesync_engine.arrays import Array, Image
 from stylesync_engine.faces.landmarker import (
     EYE_LEFT,
     EYE_RIGHT,
@@ -23,9 +24,6 @@ from stylesync_engine.faces.landmarker import (
     overlap,
 )
 from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
-
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 LIP_TOP, LIP_BOTTOM = 13, 14  # inner lips, middle
 FOREHEAD, CHIN = 10, 152

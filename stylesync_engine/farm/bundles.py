@@ -20,8 +20,7 @@ from typing import Any
 from stylesync_engine.failures import error_from
 from stylesync_engine.farm.path_mapping import PathMapping
 from stylesync_engine.farm.template import PART, FarmOptions, job_template
-from stylesync_engine.hashes import file_hash
-from stylesync_engine.plan.plan import write_text
+from stylesync_engine.files import file_hash, write_text
 from stylesync_engine.request import (
     DubError,
     DubRequest,
@@ -205,7 +204,8 @@ def _entries(requests: Sequence[DubRequest], folder: Path) -> tuple[Entry, ...]:
 
 def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
     """The request with absolute paths, as a worker's own folder is another, and its frames."""
-    from stylesync_engine.plan.identity import check_request, probe_clip, resolve_range
+    from stylesync_engine.plan.sources import probe_clip, resolve_range
+    from stylesync_engine.preparing.checks import check_request
 
     places: dict[str, Any] = {
         name: str(Path(path).absolute())

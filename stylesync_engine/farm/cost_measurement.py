@@ -21,7 +21,7 @@ from pathlib import Path
 from stylesync_engine.farm.bundles import Entry, keep_failure, write_bundle
 from stylesync_engine.farm.costs import STAGES, Costs, Line, Stage
 from stylesync_engine.media import probe_video
-from stylesync_engine.plan.identity import resolve_range
+from stylesync_engine.plan.sources import resolve_range
 from stylesync_engine.request import DubError, DubOptions, DubRequest, FrameRange, RequestError
 from stylesync_engine.review.benchmark import choose_request
 

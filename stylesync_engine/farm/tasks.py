@@ -27,7 +27,8 @@ from stylesync_engine.farm.bundles import (
 from stylesync_engine.farm.costs import Step
 from stylesync_engine.farm.path_mapping import PathMapping
 from stylesync_engine.farm.template import PART
-from stylesync_engine.plan.plan import Plan, has_window
+from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.windows import has_window
 from stylesync_engine.request import (
     FrameRange,
     MediaError,

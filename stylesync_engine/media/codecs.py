@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from stylesync_engine.files import draft_of, sweep_drafts
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.request import (
     WITHOUT_ALPHA,
     Codec,
     DiskError,
-    DubError,
     MediaError,
     RequestError,
 )
@@ -123,90 +117,3 @@ def _review_format(source: PixelLayout, full_chroma: bool, width: int, height: i
 def keeps_full_range(codec: Codec) -> bool:
     """Whether the container says that YUV spans all code values (a .mov of ProRes does not)."""
     return codec in ("ffv1", "h264", "h265", "png")
-
-
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A hidden name beside `path` to write to; it becomes `path` when the block ends well.
-
-    Whatever goes wrong, nothing is left behind and an older file at `path` stays as it was; what a
-    killed process has left is taken away the next time.
-    Raises DiskError for a full disk or a place that cannot be written to.
-    """
-    path = path.absolute()
-    sweep_drafts(path)
-    draft = draft_of(path)
-    try:
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield draft
-            draft.replace(path)
-    finally:
-        _remove(draft)
-
-
-@contextmanager
-def appearing_sequence(path: Path) -> Iterator[Path]:
-    """A hidden folder whose files move to the folder of the sequence when the block ends well."""
-    folder = sequence_folder(path)
-    sweep_drafts(folder)
-    draft = draft_of(folder)
-    try:
-        with disk_errors(folder):
-            draft.mkdir(parents=True)
-            yield draft
-            folder.mkdir(parents=True, exist_ok=True)
-            for file in sorted(draft.iterdir()):
-                file.replace(folder / file.name)
-    finally:
-        _remove(draft)
-
-
-def sequence_folder(path: Path) -> Path:
-    """The folder in which the images of a sequence lie."""
-    path = path.absolute()
-    return path.parent if is_pattern(path) else path
-
-
-def is_pattern(path: Path) -> bool:
-    """Whether a sequence's path names its images; else it names their folder."""
-    return path.suffix.lower() in IMAGES.values()
-
-
-def image_name(path: Path, number: int, codec: Codec) -> str:
-    """The file name of one image of a sequence: the pattern filled in, or `000123.png`."""
-    if not is_pattern(path):
-        return f"{number:06d}{IMAGES[codec]}"
-    return NUMBERED.sub(lambda match: f"{number:0{int(match[1] or 1)}d}", path.name, count=1)
-
-
-def sound_name(path: Path) -> str:
-    """The file name of the sound beside an image sequence."""
-    if not is_pattern(path):
-        return "sound.wav"
-    return (NUMBERED.split(path.name, maxsplit=1)[0].rstrip("._- ") or "sound") + ".wav"
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk says into one sentence that tells what to do."""
-    try:
-        yield
-    except DubError:
-        raise
-    except Exception as error:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskError(
-                f"The disk is full while writing '{path}'; make room and run this again."
-            ) from error
-        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
-            raise DiskError(f"'{path}' cannot be written to; choose another place.") from error
-        if number == errno.ENAMETOOLONG:
-            raise DiskError(f"The name '{path.name}' is too long; choose a shorter one.") from error
-        raise
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()

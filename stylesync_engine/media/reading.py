@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -15,7 +17,6 @@ from av.video.frame import VideoFrame
 
 from stylesync_engine.media.clips import PLAIN, Frame, Reading
 from stylesync_engine.media.containers import decode, open_file
-from stylesync_engine.media.fields import deinterlace
 from stylesync_engine.media.frames import image_of
 from stylesync_engine.media.probing import Clip, load_clip
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
@@ -128,3 +129,54 @@ def _key_before(clip: Clip, start: int) -> int | None:
         return None
     position = bisect_right(clip.keys, clip.stamps[start]) - 2
     return clip.keys[position] if position > 0 else None
+
+
+def deinterlace(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    """One frame for each, by bwdif (a cubic within the field, guided by the fields around it).
+
+    Progressive frames pass through as they are. Raises MediaError for frames that the filter
+    does not take.
+    """
+    try:
+        yield from _filtered(frames)
+    except av.error.FFmpegError as error:
+        raise MediaError(
+            "The fields of this clip cannot be made into frames; export it as progressive frames."
+        ) from error
+
+
+def _filtered(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    graph: Any = None
+    stamps: deque[int | None] = deque()
+    for frame in frames:
+        if graph is None:
+            graph = _graph_for(frame)
+        stamps.append(frame.pts)
+        graph.push(frame)
+        yield from _pull(graph, stamps)
+    if graph is not None:
+        graph.push(None)
+        yield from _pull(graph, stamps)
+
+
+def _graph_for(frame: VideoFrame) -> Any:
+    graph: Any = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format.name, time_base=frame.time_base
+    )
+    filtered = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+    source.link_to(filtered)
+    filtered.link_to(graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _pull(graph: Any, stamps: deque[int | None]) -> Iterator[VideoFrame]:
+    """What the graph has ready; the stamps go in and come out in the same order."""
+    while stamps:
+        try:
+            frame = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        frame.pts = stamps.popleft()
+        yield frame

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from stylesync_engine.files import _remove, disk_errors, draft_of, sweep_drafts
 from stylesync_engine.media import exr
 from stylesync_engine.media.clips import UNTAGGED, ColourTags
+from stylesync_engine.media.codecs import IMAGES, NUMBERED
 from stylesync_engine.media.containers import decode, open_file
 from stylesync_engine.media.frames import image_of
 from stylesync_engine.pictures.image import PixelImage
-from stylesync_engine.request import MediaError
+from stylesync_engine.request import (
+    Codec,
+    MediaError,
+)
 
 _SUFFIXES: Final = frozenset({".png", ".tif", ".tiff", ".dpx", ".exr"})
 _NUMBER: Final = re.compile(r"%0?\d*d|#+")
@@ -94,3 +101,45 @@ def find_sequence(path: Path) -> ImageSequence | None:
         if number != expected:
             raise MediaError(f"Image {expected} of '{path}' is missing; export it again.")
     return ImageSequence(path, numbers[0], len(numbers))
+
+
+@contextmanager
+def appearing_sequence(path: Path) -> Iterator[Path]:
+    """A hidden folder whose files move to the folder of the sequence when the block ends well."""
+    folder = sequence_folder(path)
+    sweep_drafts(folder)
+    draft = draft_of(folder)
+    try:
+        with disk_errors(folder):
+            draft.mkdir(parents=True)
+            yield draft
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in sorted(draft.iterdir()):
+                file.replace(folder / file.name)
+    finally:
+        _remove(draft)
+
+
+def sequence_folder(path: Path) -> Path:
+    """The folder in which the images of a sequence lie."""
+    path = path.absolute()
+    return path.parent if is_pattern(path) else path
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a sequence's path names its images; else it names their folder."""
+    return path.suffix.lower() in IMAGES.values()
+
+
+def image_name(path: Path, number: int, codec: Codec) -> str:
+    """The file name of one image of a sequence: the pattern filled in, or `000123.png`."""
+    if not is_pattern(path):
+        return f"{number:06d}{IMAGES[codec]}"
+    return NUMBERED.sub(lambda match: f"{number:0{int(match[1] or 1)}d}", path.name, count=1)
+
+
+def sound_name(path: Path) -> str:
+    """The file name of the sound beside an image sequence."""
+    if not is_pattern(path):
+        return "sound.wav"
+    return (NUMBERED.split(path.name, maxsplit=1)[0].rstrip("._- ") or "sound") + ".wav"

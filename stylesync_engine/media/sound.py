@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from stylesync_engine.media.codecs import appearing
+from stylesync_engine.files import appearing
 from stylesync_engine.request import MediaError
 
 Sound = npt.NDArray[np.float32]

@@ -10,9 +10,9 @@ import av
 import numpy as np
 
 from stylesync_engine.media.clips import Frame, VideoInfo
-from stylesync_engine.media.codecs import image_name, sound_name
 from stylesync_engine.media.exr import ExrPart, write_exr
 from stylesync_engine.media.frames import video_frame, written_tags
+from stylesync_engine.media.sequences import image_name, sound_name
 from stylesync_engine.media.sound import Track, write_track
 from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.pictures.formats import PixelLayout

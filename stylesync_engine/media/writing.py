@@ -11,23 +11,17 @@ from typing import Final, Self
 
 import av
 
+from stylesync_engine.files import appearing, disk_errors
 from stylesync_engine.media.clips import Frame, VideoInfo
-from stylesync_engine.media.codecs import (
-    IMAGES,
-    appearing,
-    appearing_sequence,
-    check_output,
-    delivered_format,
-    disk_errors,
-    keeps_full_range,
-)
+from stylesync_engine.media.codecs import IMAGES, check_output, delivered_format, keeps_full_range
 from stylesync_engine.media.exr import ExrPart
 from stylesync_engine.media.movies import Movie
+from stylesync_engine.media.sequences import appearing_sequence
 from stylesync_engine.media.sound import Sound, Track
 from stylesync_engine.media.stills import ExrImages, PngImages
 from stylesync_engine.pictures.colour import DISPLAY, linear_of
+from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.formats import PixelLayout, layout_of
-from stylesync_engine.pictures.image import convert
 from stylesync_engine.request import Codec, MediaError
 
 DNXHR_SIZE: Final = (256, 120)

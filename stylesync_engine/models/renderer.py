@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.layers import (
     ChannelNorm,
@@ -28,7 +28,6 @@ from stylesync_engine.models.layers import (
 LATENT_SIDE = 64  # a 256 px crop at f = 4
 LIP_MAP_CHANNELS = 3
 
-Array = NDArray[np.float32]
 KeysValues = list[tuple[Tensor, Tensor]]
 _Reference = Iterator[tuple[Tensor, Tensor]]
 

@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.crop import CROP, LOWER, contour_matte, magnify
 from stylesync_engine.pictures.image import Box
-
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 PlacedCrop = tuple[Box, Array, Array]
 """A box in the picture, px, and its colours `[h, w, 3]` and matte `[h, w]`, 0..1."""

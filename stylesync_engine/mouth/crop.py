@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stylesync_engine.arrays import Array, Image
 from stylesync_engine.faces.face_model import INNER_LIPS, JAW, OUTER_LIPS, Pose
 
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
 F = TypeVar("F", bound=np.floating[Any])
 
 CROP = 256  # px, side of the aligned crop

@@ -11,12 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array, Image, Indices
 from stylesync_engine.faces.face_model import FACE_OVAL, INNER_LIPS
 from stylesync_engine.mouth.crop import CROP, LOWER
-
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
-Indices = NDArray[np.int64]
 
 CELL = 8  # px of the crop in a cell of a mask
 _BLUR = 7  # px that a colour is the mean of

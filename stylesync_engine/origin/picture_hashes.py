@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylesync_engine.hashes import file_hash
+from stylesync_engine.files import file_hash
 from stylesync_engine.media import Frame, read_frames
-from stylesync_engine.media.codecs import NUMBERED, sequence_folder
+from stylesync_engine.media.codecs import NUMBERED
+from stylesync_engine.media.sequences import sequence_folder
 from stylesync_engine.request import MediaError
 
 SIDECAR = ".stylesync.json"

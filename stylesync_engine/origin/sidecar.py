@@ -13,11 +13,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.files import write_text
 from stylesync_engine.origin.signing import Chain, Signer, algorithm_of, is_signed_by, parse_chain
-from stylesync_engine.plan.plan import write_text
 from stylesync_engine.request import MediaError
 
 _BYTES = 2**28
+
+
+STATEMENT_FORMAT = 1  # of what is signed, in sidecars and in credentials
 
 
 def write_sidecar(path: Path, statement: dict[str, Any], signer: Signer) -> None:

@@ -6,28 +6,22 @@ Certificates are PEM files, the signer's own first and then each by whom the one
 from __future__ import annotations
 
 import datetime
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
-from stylesync_engine.media.codecs import disk_errors
-from stylesync_engine.origin.studio import TEST, Studio
 from stylesync_engine.request import RequestError
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 Chain = tuple[x509.Certificate, ...]
 
 TEST_NAME = "StyleSync TEST - not for delivery"
-_TEST_DAYS = 3650
 _CURVES: dict[str, tuple[str, hashes.HashAlgorithm]] = {
     "secp256r1": ("es256", hashes.SHA256()),
     "secp384r1": ("es384", hashes.SHA384()),
@@ -65,31 +59,6 @@ class Signer:
         if isinstance(self.key, ec.EllipticCurvePrivateKey):
             return self.key.sign(data, ec.ECDSA(_CURVES[self.key.curve.name][1]))
         return self.key.sign(data, _PSS, hashes.SHA256())
-
-
-def open_signer(studio: Studio) -> Signer | None:
-    """The signer that a studio has configured, None where it has none.
-
-    Raises RequestError where certificate and key cannot be used.
-    """
-    if studio.certificate is None:
-        return None
-    if studio.certificate == TEST:
-        return test_signer()
-    if studio.key is None:
-        raise RequestError(
-            "A certificate is configured without its key; name the key in STYLESYNC_KEY."
-        )
-    return _checked(Signer(read_chain(studio.certificate), _read_key(studio.key)), studio)
-
-
-def test_signer() -> Signer:
-    """The test certificate of this machine, made where there is none; its name says what it is."""
-    folder = platformdirs.user_data_path("stylesync", appauthor=False) / "test-certificate"
-    studio = Studio(certificate=str(folder / "chain.pem"), key=str(folder / "key.pem"))
-    if not (folder / "chain.pem").exists():
-        _make_test_files(folder)
-    return _checked(Signer(read_chain(folder / "chain.pem"), _read_key(folder / "key.pem")), studio)
 
 
 def read_chain(path: str | Path) -> Chain:
@@ -189,108 +158,25 @@ def _read_key(path: str | Path) -> PrivateKey:
     return key
 
 
-def _checked(signer: Signer, studio: Studio) -> Signer:
+def load_signer(certificate: str | Path, key: str | Path) -> Signer:
+    """The signer of two PEM files; raises RequestError where they cannot be used together."""
+    return _checked(Signer(read_chain(certificate), _read_key(key)), certificate, key)
+
+
+def _checked(signer: Signer, certificate: str | Path, key: str | Path) -> Signer:
     """Raises RequestError where key and certificate do not fit, or the certificate is over."""
     try:
         algorithm_of(signer.chain)
     except ValueError as error:
         raise RequestError(
-            f"The certificate '{studio.certificate}' cannot sign; take one with {error}."
+            f"The certificate '{certificate}' cannot sign; take one with {error}."
         ) from error
     if signer.chain[0].public_key() != signer.key.public_key():
         raise RequestError(
-            f"The key '{studio.key}' is not that of the first certificate in"
-            f" '{studio.certificate}'; name the two that belong together."
+            f"The key '{key}' is not that of the first certificate in"
+            f" '{certificate}'; name the two that belong together."
         )
     until = signer.chain[0].not_valid_after_utc
     if until < datetime.datetime.now(datetime.UTC):
-        raise RequestError(
-            f"The certificate '{studio.certificate}' ended on {until:%Y-%m-%d}; renew it."
-        )
+        raise RequestError(f"The certificate '{certificate}' ended on {until:%Y-%m-%d}; renew it.")
     return signer
-
-
-def _make_test_files(folder: Path) -> None:
-    """Write the test certificate's files; where another process was faster, its files stay."""
-    signer = make_test_signer()
-    key = signer.key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    with disk_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent))  # for the owner's eyes only
-        try:
-            (made / "key.pem").write_bytes(key)
-            (made / "chain.pem").write_text(signer.certificates)
-            made.rename(folder)
-        except OSError:
-            if not (folder / "chain.pem").exists():
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
-
-
-def make_test_signer() -> Signer:
-    """A signer whose certificate and authority are new, and named as tests."""
-    authority = ec.generate_private_key(ec.SECP256R1())
-    key = ec.generate_private_key(ec.SECP256R1())
-    above = _test_name(f"{TEST_NAME} (authority)")
-    root = (
-        _test_certificate(above, above, authority.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(authority=True), critical=True)
-        .sign(authority, hashes.SHA256())
-    )
-    own = (
-        _test_certificate(_test_name(TEST_NAME), above, key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(authority=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
-            critical=False,
-        )
-        .sign(authority, hashes.SHA256())
-    )
-    return Signer((own, root), key)
-
-
-def _test_name(common: str) -> x509.Name:
-    return x509.Name([
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "StyleSync TEST"),
-        x509.NameAttribute(NameOID.COMMON_NAME, common),
-    ])  # fmt: skip
-
-
-def _test_certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + datetime.timedelta(days=_TEST_DAYS))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _usage(authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        encipher_only=False,
-        decipher_only=False,
-    )

@@ -14,14 +14,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import platformdirs
 
-from stylesync_engine.request import DubRequest, RequestError
-
-if TYPE_CHECKING:
-    from stylesync_engine.origin.signing import Signer
+from stylesync_engine.request import RequestError
 
 TEST = "test"
 """In the place of a certificate: the one that is made for trying things out."""
@@ -57,33 +54,6 @@ def read_studio() -> Studio:
         places["key"] = key
     said = (told.get("consent"), _environment_consent())
     return Studio(consent_required="required" in said, **places)
-
-
-def choose_signer(request: DubRequest) -> Signer | None:
-    """Who signs this dub; None where nobody is asked to.
-
-    Raises RequestError where the certificate cannot be used or the packages for it are missing.
-    """
-    chosen = request.options.credentials
-    studio = Studio(certificate=TEST) if chosen == "test" else read_studio()
-    if chosen == "off" or studio.certificate is None:
-        return None
-    try:
-        from stylesync_engine.origin import signing
-
-        if holds_credentials(request.output):
-            import c2pa  # noqa: F401
-    except ImportError as error:
-        raise RequestError(
-            "Signing needs further packages; install 'stylesync[provenance]' with pip, or dub with"
-            " --credentials off."
-        ) from error
-    return signing.open_signer(studio)
-
-
-def holds_credentials(output: str | Path) -> bool:
-    """Whether files of this name carry credentials inside; others get a sidecar."""
-    return Path(output).suffix.lower() in (".mov", ".mp4")
 
 
 def _settings_file() -> Path | None:

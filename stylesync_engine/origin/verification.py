@@ -9,9 +9,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from stylesync_engine.assembling.proof import FORMAT
-from stylesync_engine.hashes import file_hash
-from stylesync_engine.origin import credentials, sidecar, signing
+from stylesync_engine.files import file_hash
+from stylesync_engine.origin import credentials, sidecar, signers, signing
 from stylesync_engine.origin.picture_hashes import (
     SIDECAR,
     describe_changes,
@@ -21,8 +20,10 @@ from stylesync_engine.origin.picture_hashes import (
     is_sequence,
     sidecar_of,
 )
+from stylesync_engine.origin.sidecar import STATEMENT_FORMAT
+from stylesync_engine.origin.signers import holds_credentials
 from stylesync_engine.origin.signing import Chain
-from stylesync_engine.origin.studio import holds_credentials, read_studio
+from stylesync_engine.origin.studio import read_studio
 from stylesync_engine.request import MediaError
 
 TEST_WARNING = "The file is signed with a test certificate; it is not for delivery."
@@ -77,7 +78,7 @@ def verify(path: str | Path, trust: Sequence[str | Path] = ()) -> Proof:
 
 def _trusted(trust: Sequence[str | Path]) -> Chain:
     certificates = [entry for path in trust for entry in signing.read_chain(path)]
-    own = signing.open_signer(read_studio())
+    own = signers.open_signer(read_studio())
     return (*certificates, *(own.chain if own else ()))
 
 
@@ -127,7 +128,7 @@ def _proof(path: Path, kind: str, signer: str, statement: dict[str, Any]) -> Pro
 
 
 def _known_format(path: Path, statement: dict[str, Any]) -> dict[str, Any]:
-    if statement.get("format") != FORMAT:
+    if statement.get("format") != STATEMENT_FORMAT:
         raise MediaError(
             f"The proof of '{path.name}' is of another version; verify it with that StyleSync."
         )

@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
-from stylesync_engine.media import Reading, VideoInfo, files_of, probe_sound, probe_video
-from stylesync_engine.media.codecs import check_output
-from stylesync_engine.origin.consent import check_consent
-from stylesync_engine.origin.mark import check_mark
-from stylesync_engine.origin.studio import choose_signer
-from stylesync_engine.pictures.colour import check_space, is_ambiguous
-from stylesync_engine.preparing.shots import check_range
-from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError, parse_rate
+from stylesync_engine.media import files_of
+from stylesync_engine.plan.sources import appearance_clip
+from stylesync_engine.request import DubRequest, MediaError
 from stylesync_engine.weights.loading import Models
 
 _PLACES = ("output", "work", "person", "consent")
@@ -29,66 +24,6 @@ _WRITING = (
 )
 _COMPUTING = ("torch", "numpy", "scipy", "opencv-python", "av", "librosa", "ai-edge-litert")
 _WHOLE, _BLOCK, _BLOCKS = 2**30, 2**20, 1024
-
-
-def check_request(request: DubRequest) -> None:
-    """See before any work is done that the request fits its media and can be written.
-
-    Raises a DubError, one sentence, for the first thing that does not.
-    """
-    options = request.options
-    check_consent(request)
-    choose_signer(request)
-    check_mark(request)
-    check_output(request.output, options.codec)
-    if options.colour_space is not None:
-        check_space(options.colour_space)
-    resolve_range(request, _usable(request, request.video))
-    probe_sound(request.speech)
-    if request.style:
-        check_range(request.style, request.style_frames, _usable(request, request.style))
-    elif options.appearance == "style":
-        raise RequestError("--appearance style needs a style clip; give one with --style.")
-    appearance, frames = appearance_clip(options.appearance)
-    if appearance:
-        check_range(appearance, frames, _usable(request, appearance))
-
-
-def reading_of(request: DubRequest, path: str) -> Reading:
-    """How a clip of the request is to be read; the colour space is that of the shot alone."""
-    options = request.options
-    return Reading(
-        rate=parse_rate(options.rate) if options.rate else None,
-        colour_space=options.colour_space if path == request.video else None,
-        deinterlace=options.deinterlace,
-    )
-
-
-def probe_clip(request: DubRequest, path: str) -> VideoInfo:
-    """What a clip of the request is, read as the request wants it."""
-    return probe_video(path, reading_of(request, path))
-
-
-def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:
-    """The frames to dub. Raises RequestError where the range or the click leaves the clip."""
-    frames = check_range(request.video, request.frames, info)
-    if request.speaker is not None and request.speaker.frame not in frames:
-        raise RequestError(
-            f"The speaker point lies in frame {request.speaker.frame}, outside of {frames};"
-            " click in a frame of the range."
-        )
-    return frames
-
-
-def appearance_clip(appearance: str) -> tuple[str | None, FrameRange | None]:
-    """`FILE[:A:B]` -> the file and its frames; no file where the shot or the style serves."""
-    if appearance in ("auto", "shot", "style"):
-        return None, None
-    head, _, last = appearance.rpartition(":")
-    name, _, first = head.rpartition(":")
-    if name and first.isdecimal() and last.isdecimal():
-        return name, FrameRange(int(first), int(last))
-    return appearance, None
 
 
 def describe_inputs(request: DubRequest, models: Models) -> dict[str, Any]:
@@ -177,17 +112,3 @@ def _hash_contents(path: str, mark: tuple[int, int, int, int]) -> str:
 def _packages() -> dict[str, str]:
     """Versions of what computes pixels; builds of one version for several devices are one."""
     return {name: version(name).partition("+")[0] for name in _COMPUTING}
-
-
-def _usable(request: DubRequest, path: str) -> VideoInfo:
-    """Raises MediaError for fields, which would tear the mouth, and for unclear colours."""
-    info = probe_clip(request, path)
-    if info.interlaced:
-        raise MediaError(f"'{path}' is interlaced; give --deinterlace to make its fields frames.")
-    tags = info.colour
-    if not info.reading.colour_space and is_ambiguous(tags.primaries, tags.transfer, tags.matrix):
-        raise MediaError(
-            f"'{path}' is BT.2020 and does not say whether it is PQ, HLG or SDR; tag it, or give"
-            " --colour-space pq, hlg or bt709 (SDR) with the shot."
-        )
-    return info

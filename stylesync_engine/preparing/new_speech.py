@@ -6,17 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine.media import probe_sound, read_audio_blocks
-from stylesync_engine.media.sound import Track, fit_blocks
+from stylesync_engine.arrays import Array
+from stylesync_engine.media import read_audio_blocks
 from stylesync_engine.request import DubRequest, Length
-from stylesync_engine.speech.front_ends import FEATURE_RATE, SAMPLE_RATE
-
-Array = NDArray[np.float32]
+from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE
 
 _TOLERANCE = 0.04  # s, one step of stage 1, by which speech and range may differ unsaid
 _QUIET = 1e-4  # RMS below which speech counts as silent
@@ -81,15 +78,6 @@ def read_speech(request: DubRequest, duration: Fraction) -> NewSpeech:
     blocks = read_audio_blocks(request.speech, SAMPLE_RATE, start, end, mono=True)
     samples, total = first_samples(blocks, math.ceil(duration * SAMPLE_RATE))
     return NewSpeech(samples[0], total / SAMPLE_RATE, float(duration))
-
-
-def cut_sound_track(request: DubRequest, duration: Fraction) -> Track:
-    """The new speech as it is, sample for sample, cut or filled with silence to `duration` s."""
-    own = probe_sound(request.speech)
-    start, end = request.speech_samples or (None, None)
-    length = round(duration * own.sample_rate)
-    blocks = partial(read_audio_blocks, request.speech, None, start, end)
-    return Track(own.channels, own.sample_rate, length, lambda: fit_blocks(blocks(), length))
 
 
 def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:

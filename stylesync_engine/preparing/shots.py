@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_model import FaceModel, ShotFit
 from stylesync_engine.faces.landmarker import Landmarker
 from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker, follow_faces
@@ -16,15 +17,11 @@ from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth.crop import Alignment
 from stylesync_engine.request import (
     FrameRange,
-    MediaError,
+    OnProgress,
     Progress,
-    RequestError,
     SpeakerPoint,
     Stage,
 )
-
-Array = NDArray[np.float32]
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +71,6 @@ class FollowedShot:
             alignment=self.alignment[inner],
             spans=self.spans[inner],
         )
-
-
-def check_range(path: str, frames: FrameRange | None, info: VideoInfo) -> FrameRange:
-    """The range, the whole clip without one. Raises RequestError where it leaves the clip,
-    MediaError where the end of the clip is missing."""
-    if frames is None:
-        if info.missing_frames:
-            raise MediaError(
-                f"'{path}' is damaged: {info.missing_frames} frames after the first {info.frames}"
-                f" cannot be read; repair the file or give a range within 0:{info.frames}."
-            )
-        return FrameRange(0, info.frames)
-    if frames.end > info.frames:
-        raise RequestError(
-            f"Frames {frames} were asked of '{path}', which has {info.frames} frames;"
-            f" give a range within 0:{info.frames}."
-        )
-    return frames
 
 
 def follow_shot(

@@ -6,68 +6,22 @@ any order, on any number of machines, again after a crash, and are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from stylesync_engine.media import read_frames
+from stylesync_engine.arrays import Array, Image
 from stylesync_engine.models.autoencoder import to_crops, to_pictures
 from stylesync_engine.models.diffusion import Sampling, sample, shared_noise
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
 from stylesync_engine.mouth.compositing import match_seam
-from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop, draw_lip_map, lip_matte, mask_lower
-from stylesync_engine.mouth.references import match_colour, triangulate, warp_reference
-from stylesync_engine.plan.identity import reading_of
-from stylesync_engine.plan.plan import Plan, has_window, read_references, save_window
-from stylesync_engine.request import DubOptions, FrameRange
+from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte, mask_lower
+from stylesync_engine.plan.plan import Plan
+from stylesync_engine.rendering.aligned_reference import AlignedReference
+from stylesync_engine.request import DubOptions
 from stylesync_engine.weights.loading import Models
-
-Array = NDArray[np.float32]
-Image = NDArray[np.uint8]
-
-
-class WindowRenderer(Protocol):
-    """Renders the lower halves `[n, 128, 256, 3]` 0..1 of a window of crops `[n, 256, 256, 3]`."""
-
-    def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
-
-
-def render_windows(
-    plan: Plan, work: Path, models: Models, wanted: FrameRange | None
-) -> Iterator[tuple[int, int]]:
-    """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
-    yields how many of these windows' frames are done, those found included, and how many there
-    are."""
-    renderer, device = choose_renderer(plan, work, models), name_device(models.device)
-    windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
-    missing = [w for w in windows if not has_window(work, w, plan.identity)]
-    total = sum(len(w) for w in windows)
-    done = total - sum(len(w) for w in missing)
-    yield done, total
-    for window, crops in _crops_of(plan, missing):
-        rendered = renderer(plan, window, crops)
-        save_window(work, window, plan.identity, rendered.astype(np.float16), device)
-        done += len(window)
-        yield done, total
-
-
-def name_device(device: torch.device) -> str:
-    """What computes: `cpu`, `mps`, or the name of the GPU, whose kinds round differently."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def choose_renderer(plan: Plan, work: Path, models: Models) -> WindowRenderer:
-    """`draft` pastes the aligned reference; the others run the diffusion model."""
-    draft = AlignedReference(plan, work)
-    if plan.request.options.quality == "draft":
-        return draft
-    return Diffusion(plan, models, draft)
 
 
 def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
@@ -77,46 +31,6 @@ def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
         k: v for k in ("sampler", "steps", "strength") if (v := getattr(options, k)) is not None
     }
     return replace(sampling, **chosen)
-
-
-class AlignedReference:
-    """Real frames of the person warped onto the wanted face: a whole quality by itself."""
-
-    def __init__(self, plan: Plan, work: Path) -> None:
-        self._work = work
-        self._triangles = triangulate(np.median(plan.after, axis=0))
-
-    def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
-        return np.stack(
-            [
-                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
-                for lower, crop, position in zip(
-                    self.lower_halves(plan, window, crops), crops, window, strict=True
-                )
-            ]
-        )
-
-    def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
-        """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""
-        inside = slice(window.start, window.stop)
-        used = plan.references[inside][plan.shares[inside] > 0]
-        bank = read_references(self._work, used.tolist())
-        for position, crop in zip(window, crops, strict=True):
-            yield self._mix(plan, position, crop, bank)
-
-    def face(self, index: int) -> Image:
-        """The reference crop `[256, 256, 3]` of this number."""
-        return read_references(self._work, [index])[index][0]
-
-    def _mix(
-        self, plan: Plan, position: int, crop: Image, bank: Mapping[int, tuple[Image, Array]]
-    ) -> Array:
-        mixed = np.zeros((len(crop) - LOWER, *crop.shape[1:]), np.float32)
-        for index, share in zip(plan.references[position], plan.shares[position], strict=True):
-            if share > 0:
-                warped = warp_reference(*bank[index], plan.after[position], self._triangles)
-                mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
-        return np.asarray(mixed / 255.0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,41 +140,3 @@ def _lip_maps(plan: Plan, window: range, top: int) -> Tensor:
 def _typical(plan: Plan) -> int:
     """The reference face: the one used most."""
     return int(np.bincount(plan.references[:, 0]).argmax())
-
-
-def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:
-    shown = plan.shown[window.start : window.stop]
-    return bool(((shown >= wanted.start) & (shown < wanted.end)).any())
-
-
-def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Image]]:
-    """Source crops of each window; frames stream, one window is in memory."""
-    for run in _runs(windows):
-        crops: list[Image] = []
-        waiting = iter(run)
-        window = next(waiting)
-        video, reading = plan.request.video, reading_of(plan.request, plan.request.video)
-        for frame in read_frames(video, _source_range(plan, run), reading):
-            position = window.start + len(crops)
-            if frame.index - plan.frames.start != plan.shown[position]:
-                continue
-            crops.append(cut_crop(frame.to_rgb(), plan.matrices[position]))
-            if len(crops) == len(window):
-                yield window, np.stack(crops)
-                crops, window = [], next(waiting, window)
-
-
-def _runs(windows: Sequence[range]) -> list[list[range]]:
-    """Windows that follow each other: their frames are read in one go."""
-    runs: list[list[range]] = []
-    for window in windows:
-        if runs and runs[-1][-1].stop == window.start:
-            runs[-1].append(window)
-        else:
-            runs.append([window])
-    return runs
-
-
-def _source_range(plan: Plan, run: Sequence[range]) -> FrameRange:
-    first, last = plan.shown[run[0].start], plan.shown[run[-1].stop - 1]
-    return FrameRange(plan.frames.start + int(first), plan.frames.start + int(last) + 1)

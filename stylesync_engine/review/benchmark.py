@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,19 @@ import torch
 
 from stylesync_engine.dubbing import dub
 from stylesync_engine.models.diffusion import load_schedulers
-from stylesync_engine.request import DubOptions, DubRequest, DubResult, Progress, RequestError
+from stylesync_engine.request import (
+    DubOptions,
+    DubRequest,
+    DubResult,
+    OnProgress,
+    Progress,
+    RequestError,
+)
 from stylesync_engine.weights.loading import load_models
 
 DEMO = Path(__file__).resolve().parents[2] / "packaging" / "demo"
 DEMO_VIDEO, DEMO_STYLE, DEMO_SPEECH = "take_to_dub.mp4", "style.mp4", "line.wav"
 SUFFIXES = {"png": "", "exr": "", "h264": ".mp4", "ffv1": ".mkv"}  # else .mov
-
-OnProgress = Callable[[Progress], None]
 
 
 def measure(

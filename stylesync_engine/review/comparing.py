@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from stylesync_engine.media import PLAIN, Frame, Reading, VideoInfo, probe_video, read_frames
 from stylesync_engine.mouth.compositing import place_matte
+from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.formats import PixelLayout, is_supported
-from stylesync_engine.pictures.image import Box, PixelImage, convert
+from stylesync_engine.pictures.image import Box, PixelImage
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 

@@ -14,8 +14,8 @@ import soundfile
 
 from stylesync_engine.faces.landmarker import MediaPipeLandmarker
 from stylesync_engine.faces.tracking import is_cut
+from stylesync_engine.files import appearing
 from stylesync_engine.media import probe_video, read_audio, read_audio_blocks, read_frames
-from stylesync_engine.media.codecs import appearing
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 HEIGHTS = range(8, 2161)
@@ -121,7 +121,8 @@ def rendered(
     Frames count from the start of the dub's range. Raises RequestError where there is no plan yet.
     """
     from stylesync_engine.assembling.frames import CropPlacer
-    from stylesync_engine.plan.plan import WINDOW, Plan, load_window
+    from stylesync_engine.plan.plan import WINDOW, Plan
+    from stylesync_engine.plan.windows import load_window
 
     plan = Plan.load(work)
     place = CropPlacer(plan, work)

@@ -14,207 +14,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import IO, Any
 
 from stylesync_engine import __version__
-from stylesync_engine.error_log import keep_error
-from stylesync_engine.failures import named_error, print_trace, terminate_as_interrupt
+from stylesync_engine.failures import terminate_as_interrupt
 from stylesync_engine.request import (
     Cancelled,
     DubError,
-    DubRequest,
-    FrameRange,
-    Progress,
     RequestError,
 )
-from stylesync_engine.weights.warm import WarmModels
+from stylesync_engine.serve.jobs import Answer, Job, Lane, LineWriter
+from stylesync_engine.serve.methods import LONG_METHODS, SHORT_METHODS, Engine, show_media
 
 PROTOCOL = 1
 LINE_CHARACTERS = 16 * 2**20
 SECONDS_TO_STOP = 10.0
-
-Answer = Callable[["Job"], dict[str, Any]]
-
-
-@dataclass(eq=False)
-class Job:
-    """One request that takes time."""
-
-    id: Any
-    method: str
-    params: dict[str, Any]
-    writer: LineWriter
-    started: bool = False
-    cancelled: bool = False
-
-    def say(self, event: dict[str, Any]) -> None:
-        """Send an event of this job; raises Cancelled once somebody wants its end."""
-        if self.cancelled or self.writer.closed.is_set():
-            raise Cancelled("The job was cancelled; asked again, it goes on from what is finished.")
-        self.writer.write({"id": self.id, **event})
-
-    def progress(self, progress: Progress) -> None:
-        self.say(progress.to_dict())
-
-    def run(self, answer: Answer) -> dict[str, Any]:
-        """The job's last event: a result, an error or `cancelled`; never raises."""
-        try:
-            self.say({"event": "started"})
-            return {"event": "result", **answer(self)}
-        except Cancelled as error:
-            return {"event": "cancelled", "message": str(error)}
-        except BaseException as error:
-            print_trace(error)
-            keep_error(error)
-            return named_error(error).to_dict()
-
-
-class LineWriter:
-    """JSON lines for the panel, whole lines only; `closed` once nobody reads."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-        self.closed = threading.Event()
-
-    def write(self, data: dict[str, Any]) -> None:
-        try:
-            line = json.dumps(data, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            line = json.dumps({"id": data["id"], **named_error(error).to_dict()})
-        with self._lock:
-            try:
-                self._stream.write(line + "\n")
-                self._stream.flush()
-            except (OSError, ValueError):
-                self.closed.set()
-
-
-class Lane:
-    """A thread that runs jobs one after the other."""
-
-    def __init__(self, name: str, run: Callable[[Job], None]) -> None:
-        self._run = run
-        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
-
-    def put(self, job: Job) -> None:
-        self._waiting.put(job)
-
-    def finish(self, timeout: float | None) -> bool:
-        """Run what waits, then end; False where that takes longer than `timeout` s."""
-        self._waiting.put(None)
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def _work(self) -> None:
-        while (job := self._waiting.get()) is not None:
-            self._run(job)
-
-
-class Engine:
-    """The long methods, with the last models kept warm."""
-
-    def __init__(self) -> None:
-        self._models = WarmModels()
-
-    def answer(self, job: Job) -> dict[str, Any]:
-        methods = {
-            "dub": self._dub,
-            "prepare": self._prepare,
-            "render": self._render,
-            "assemble": self._assemble,
-            "probe": self._probe,
-            "models": self._list_models,
-        }
-        return methods[job.method](job)
-
-    def _dub(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
-
-        request = DubRequest.from_dict(job.params)
-        models = self._models(request.options)
-        return dubbing.dub(request, models, on_progress=job.progress).to_dict()
-
-    def _prepare(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
-
-        request = DubRequest.from_dict(_param(job, "request", dict))
-        folder = Path(_param(job, "work", str))
-        models = self._models(request.options)
-        return {"work": str(dubbing.prepare(request, folder, models, on_progress=job.progress))}
-
-    def _render(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
-
-        work = Path(_param(job, "work", str))
-        frames = FrameRange.parse(_param(job, "frames", str)) if "frames" in job.params else None
-        plan = dubbing.read_plan(work)
-        models = self._models(plan.request.options)
-        dubbing.render_plan(plan, work, frames, models, on_progress=job.progress)
-        return {"work": str(work)}
-
-    def _assemble(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
-
-        work = Path(_param(job, "work", str))
-        return dubbing.assemble(work, on_progress=job.progress).to_dict()
-
-    def _probe(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
-
-        return dubbing.probe(_param(job, "path", str), on_progress=job.progress)
-
-    def _list_models(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine.weights import loading
-
-        return {"models": loading.list_models()}
-
-
-def show_media(job: Job) -> dict[str, Any]:
-    """The short methods: what a panel needs of the media, while a dub runs."""
-    from stylesync_engine.review import previews
-
-    if job.method == "facts":
-        return previews.facts(_param(job, "path", str))
-    if job.method == "waveform":
-        return previews.waveform(_param(job, "path", str), _param(job, "bins", int))
-    if job.method == "survey":
-        frames = FrameRange.parse(_param(job, "frames", str))
-        return previews.survey(_param(job, "video", str), frames, _param(job, "samples", int))
-    if job.method == "sound":
-        output = _param(job, "output", str)
-        previews.write_playback_sound(_param(job, "path", str), Path(output))
-        return {"output": output}
-    return _show_thumbnails(job)
-
-
-def _show_thumbnails(job: Job) -> dict[str, Any]:
-    from stylesync_engine.review import previews
-
-    files: list[str] = []
-    frames = [_checked("frames", frame, int) for frame in _param(job, "frames", list)]
-    height, folder = _param(job, "height", int), Path(_param(job, "folder", str))
-    if job.method == "rendered":
-        shown = previews.rendered(Path(_param(job, "work", str)), frames, height, folder)
-    else:
-        shown = previews.thumbnails(_param(job, "video", str), frames, height, folder)
-    for frame, path in shown:
-        files.append(str(path))
-        step = {"stage": "thumbnails", "done": len(files), "total": len(frames)}
-        job.say({"event": "progress", **step, "frame": frame, "file": str(path)})
-    return {"files": files}
-
-
-LONG_METHODS = ("dub", "prepare", "render", "assemble", "probe", "models")
-SHORT_METHODS = ("facts", "thumbnails", "rendered", "waveform", "survey", "sound")
 
 
 class Desk:
@@ -360,15 +177,3 @@ def _parse_line(line: str) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise RequestError("The line is not a JSON object; send one object a line.")
     return request
-
-
-def _param(job: Job, name: str, kind: type) -> Any:
-    if name not in job.params:
-        raise RequestError(f"{job.method} needs the parameter {name}.")
-    return _checked(name, job.params[name], kind)
-
-
-def _checked(name: str, value: Any, kind: type) -> Any:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise RequestError(f"The parameter {name} must be {kind.__name__}.")
-    return value

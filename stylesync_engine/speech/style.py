@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist, pdist
 
+from stylesync_engine.arrays import Array
 from stylesync_engine.models.lip_motion import LipMotionNetwork
-
-Array = NDArray[np.float32]
 
 PAPER_REFERENCE = 256  # n of the paper: 10 s
 LEAST_REFERENCE = 8  # frames at 25 Hz below which nothing can be read

@@ -17,8 +17,10 @@ from stylesync_engine.models.diffusion import PAPER_SAMPLING, Prediction, Sampli
 from stylesync_engine.models.lip_motion import LipMotionNetwork
 from stylesync_engine.models.renderer import Renderer
 from stylesync_engine.request import ModelError, StyleReading
-from stylesync_engine.speech.front_ends import STARTER_WHISPER, SpeechFrontEnd, WhisperFrontEnd
+from stylesync_engine.speech.features import SpeechFrontEnd
+from stylesync_engine.speech.front_ends import STARTER_WHISPER
 from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.whisper import WhisperFrontEnd
 from stylesync_engine.weights import networks as networks
 from stylesync_engine.weights import table as tables
 from stylesync_engine.weights.table import Manifest

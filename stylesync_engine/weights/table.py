@@ -18,8 +18,7 @@ from typing import Any
 
 import platformdirs
 
-from stylesync_engine.files import replacing
-from stylesync_engine.hashes import file_hash
+from stylesync_engine.files import file_hash, replacing
 from stylesync_engine.request import ModelError
 
 MANIFEST = "models.json"

@@ -14,7 +14,7 @@ from clip_fixtures import MODELS, Ffmpeg, disk_of
 
 from stylesync_engine import dubbing
 from stylesync_engine.commands.app import main
-from stylesync_engine.hashes import file_hash
+from stylesync_engine.files import file_hash
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import (

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from stylesync_engine.files import draft_folder_of, draft_of, replacing, sweep_drafts
-from stylesync_engine.media.codecs import appearing, appearing_sequence
+from stylesync_engine.files import appearing, draft_folder_of, draft_of, replacing, sweep_drafts
+from stylesync_engine.media.sequences import appearing_sequence
 
 WRITES = """
 import sys
 from pathlib import Path
-from stylesync_engine.drafts import draft_folder_of, draft_of
+from stylesync_engine.files import draft_folder_of, draft_of
 path = Path(sys.argv[1])
 draft_of(path).write_text("half")
 folder = draft_folder_of(path)

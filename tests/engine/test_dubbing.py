@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stylesync_engine import dubbing
 from stylesync_engine.faces.face_model import JAW
-from stylesync_engine.hashes import file_hash
+from stylesync_engine.files import file_hash
 from stylesync_engine.media import Frame, probe_video, read_audio, read_frames
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import (

@@ -46,6 +46,8 @@ options = st.builds(
     steps=st.none() | st.integers(1, 1000),
     sampler=st.sampled_from([None, "dpmpp", "ddim"]),
     strength=st.none() | st.floats(0.01, 1.0),
+    style_offset=st.none() | st.floats(-2.0, 2.0),
+    articulation=st.floats(0.0, 1.5),
     seed=st.integers(0, 2**63 - 1),
     style_reading=st.sampled_from([None, "network", "closed-form", "none"]),
     codec=st.sampled_from(["prores4444", "ffv1", "png", "exr"]),
@@ -147,6 +149,11 @@ def test_wrong_speaker_points_are_refused(text: str) -> None:
         ({"options": {"steps": True}}, "steps must be a whole number"),
         ({"options": {"steps": 2.5}}, "steps must be a whole number"),
         ({"options": {"strength": 0}}, "strength"),
+        ({"options": {"style_offset": "late"}}, "style_offset"),
+        ({"options": {"style_offset": 2.5}}, "style_offset"),
+        ({"options": {"style_offset": math.nan}}, "style_offset"),
+        ({"options": {"articulation": 1.6}}, "articulation"),
+        ({"options": {"articulation": -0.1}}, "articulation"),
         ({"options": {"strength": math.nan}}, "strength"),
         ({"options": {"seed": -1}}, "seed"),
         ({"options": {"device": "cuda:"}}, "device"),
@@ -252,3 +259,13 @@ def test_records_are_frozen() -> None:
     request = DubRequest(**MINIMAL)
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.video = "other.mov"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("auto", None), (None, None), ("0.24", 0.24), (-0.08, -0.08), (0, 0.0)]
+)
+def test_style_offset_is_auto_or_seconds(given: object, read: float | None) -> None:
+    request = DubRequest.from_dict(
+        {"video": "v", "speech": "s", "output": "o", "options": {"style_offset": given}}
+    )
+    assert request.options.style_offset == read

@@ -120,7 +120,7 @@ def make_parts(paper: bool = False) -> dict[str, Any]:
     )
     from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
     from stylesync_engine.models.renderer import PAPER_SIZES, Renderer, RendererSizes
-    from stylesync_engine.speech.front_ends import LogMelFrontEnd
+    from stylesync_engine.speech.log_mel import LogMelFrontEnd
 
     torch.manual_seed(0)
     front_end = LogMelFrontEnd()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from places import DATA
 from stylesync_training.adapt import LIP_CHANGE
-from stylesync_training.cli import main
+from stylesync_training.commands.app import main
 
 SPEAKERS = DATA / "speakers"
 CLIPS = {"s26": 2, "s31": 2}

@@ -33,7 +33,7 @@ from places import ROOT
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
-from stylesync_ui.preferences import Home
+from stylesync_ui.panel.preferences import Home
 from stylesync_ui.window import Window, make_application
 
 pytestmark = [pytest.mark.slow, needs_speakers]

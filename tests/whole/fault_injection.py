@@ -40,7 +40,7 @@ from stylesync_engine.farm.costs import Step
 from stylesync_engine.farm.tasks import run_task
 from stylesync_engine.media import read_frames
 from stylesync_engine.plan import identity
-from stylesync_engine.rendering import diffusion_renderer
+from stylesync_engine.rendering import windows
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
 from stylesync_engine.weights.loading import save_models
 from stylesync_engine.weights.warm import WarmModels
@@ -240,7 +240,7 @@ def other_packages(now: Round) -> None:
 
 def other_gpu(now: Round) -> None:
     def pretend() -> None:
-        diffusion_renderer.name_device = lambda _: "NVIDIA X"
+        windows.name_device = lambda _: "NVIDIA X"
 
     now.disturbed(pretend, None)
 

@@ -308,7 +308,8 @@ def damage_plan(numbers: random.Random, seeds: list[bytes]) -> bytes:
 
 
 def read_plan(data: bytes, folder: Path) -> None:
-    from stylesync_engine.plan.plan import Plan, has_window, load_window, read_references
+    from stylesync_engine.plan.plan import Plan, read_references
+    from stylesync_engine.plan.windows import has_window, load_window
 
     length = struct.unpack("<Q", data[:8])[0]
     _put(folder / "plan.json", data[8 : 8 + length])
@@ -450,14 +451,14 @@ def read_clip(data: bytes, folder: Path) -> None:
 
 
 def make_signed(folder: Path) -> list[bytes]:
-    from stylesync_engine.origin import credentials, signing
+    from stylesync_engine.origin import credentials, test_certificate
 
     movie = folder / "movie.mov"
     movie.write_bytes(make_clips(folder)[3])
     source = credentials.Source(str(movie), "parentOf")
     speech = credentials.Source(str(movie), "componentOf")
     statement = {"format": 1, "models": {"name": "m"}, "pictures": ["0" * 64]}
-    signer = signing.make_test_signer()
+    signer = test_certificate.make_test_signer()
     credentials.write_credential(movie, folder / "o.mov", statement, [source, speech], signer)
     return [(folder / "o.mov").read_bytes()]
 

@@ -22,7 +22,7 @@ sys.addaudithook(hear)
 if "dial" in sys.argv[1]:
     import socket
     socket.create_connection(("127.0.0.1", 9))
-from stylesync_engine.cli import main
+from stylesync_engine.commands.app import main
 import json
 for words in json.loads(sys.argv[1]):
     print("CODE", words, main(words), file=sys.stderr)

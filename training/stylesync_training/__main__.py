@@ -2,7 +2,7 @@
 
 import sys
 
-from stylesync_training.cli import main
+from stylesync_training.commands.app import main
 
 __all__ = ["main"]
 

@@ -21,14 +21,18 @@ from stylesync_engine.mouth.crop import Alignment, cut_crop
 from stylesync_engine.request import FrameRange, ModelError, NoFaceError, RequestError, SpeakerPoint
 from stylesync_engine.weights import table as tables
 from stylesync_engine.weights.loading import Models, load_models, save_models
-from stylesync_training.dataset import TrainingClip
-from stylesync_training.loop import Figures, Schedule, trained_steps
-from stylesync_training.losses import find_mobilenet_weights
-from stylesync_training.measures import psnr
-from stylesync_training.renderer import train_renderer
-from stylesync_training.renderer_samples import RendererSamples, RendererTraining, SampleCache
-from stylesync_training.renderer_sheets import render_samples
-from stylesync_training.workspace import write_json
+from stylesync_training.data.dataset import TrainingClip
+from stylesync_training.data.workspace import write_json
+from stylesync_training.fitting.loop import Figures, Schedule, trained_steps
+from stylesync_training.fitting.losses import find_mobilenet_weights
+from stylesync_training.fitting.renderer import train_renderer
+from stylesync_training.fitting.renderer_samples import (
+    RendererSamples,
+    RendererTraining,
+    SampleCache,
+)
+from stylesync_training.fitting.renderer_sheets import render_samples
+from stylesync_training.measures.videos import psnr
 
 Say = Callable[[str, int, int], None]
 

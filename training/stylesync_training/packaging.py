@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -15,11 +13,12 @@ from stylesync_engine.speech.front_ends import STARTER_WHISPER, load_front_end
 from stylesync_engine.weights import networks as network_files
 from stylesync_engine.weights.loading import save_models
 from stylesync_engine.weights.table import Manifest, read_manifest
-from stylesync_training.curves import draw_curves
-from stylesync_training.dataset import TrainingClip, load_clips
-from stylesync_training.loop import read_curve, trained_steps
-from stylesync_training.prepare import read_dropped
-from stylesync_training.presets import Preset
+from stylesync_training.data.dataset import describe_clips, load_clips
+from stylesync_training.data.prepare import read_dropped
+from stylesync_training.data.workspace import Workspace
+from stylesync_training.fitting.curves import draw_curves
+from stylesync_training.fitting.loop import read_curve, trained_steps
+from stylesync_training.fitting.presets import Preset
 from stylesync_training.steps import (
     AUTOENCODER,
     LIP_MOTION,
@@ -29,7 +28,6 @@ from stylesync_training.steps import (
     read_renderer,
 )
 from stylesync_training.tables import markdown_table
-from stylesync_training.workspace import Workspace
 
 REPORT = "REPORT.md"
 _OWN_LICENCE = """\
@@ -98,18 +96,6 @@ def _write_report(
             lines += [f"![{run}](report/{run}.png)"]
     lines += _describe_evaluation(space, pictures)
     (folder / REPORT).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def describe_clips(clips: Sequence[TrainingClip]) -> list[dict[str, Any]]:
-    """One row a speaker: clips, minutes at 25 Hz."""
-    frames: Counter[str] = Counter()
-    for clip in clips:
-        frames[clip.speaker] += len(clip.speech)
-    numbers = Counter(clip.speaker for clip in clips)
-    return [
-        {"speaker": name, "clips": numbers[name], "minutes": round(frames[name] / 25 / 60, 2)}
-        for name in sorted(numbers)
-    ]
 
 
 def _describe_data(space: Workspace) -> list[str]:

@@ -23,31 +23,33 @@ from stylesync_engine.models.autoencoder import (
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.speech.front_ends import SAMPLE_RATE, load_front_end
+from stylesync_engine.speech.features import SAMPLE_RATE
+from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.weights import networks
 from stylesync_engine.weights import table as tables
-from stylesync_training.autoencoder import AutoencoderTraining, train_autoencoder
-from stylesync_training.corpora import SourceClip
-from stylesync_training.curves import draw_curves, watch_with_tensorboard
-from stylesync_training.dataset import TrainingClip, load_clips, write_index
-from stylesync_training.lip_motion import LipMotionTraining, train_lip_motion
-from stylesync_training.loop import Figures, channels_last, trained_steps
-from stylesync_training.prepare import (
-    cut_clips,
-    drop_out_of_sync,
-    learn_from_tracks,
-    track_clips,
+from stylesync_training.data.corpora import SourceClip
+from stylesync_training.data.dataset import TrainingClip, load_clips, write_index
+from stylesync_training.data.prepare import cut_clips, track_clips
+from stylesync_training.data.workspace import Workspace, keep_config, read_sizes
+from stylesync_training.fitting.autoencoder import AutoencoderTraining, train_autoencoder
+from stylesync_training.fitting.curves import draw_curves, watch_with_tensorboard
+from stylesync_training.fitting.face_model import learn_from_tracks
+from stylesync_training.fitting.lip_motion import LipMotionTraining, train_lip_motion
+from stylesync_training.fitting.loop import Figures, channels_last, trained_steps
+from stylesync_training.fitting.presets import Preset
+from stylesync_training.fitting.renderer import train_renderer
+from stylesync_training.fitting.renderer_samples import (
+    RendererSamples,
+    RendererTraining,
+    SampleCache,
 )
-from stylesync_training.presets import Preset
-from stylesync_training.renderer import train_renderer
-from stylesync_training.renderer_samples import RendererSamples, RendererTraining, SampleCache
-from stylesync_training.sync_expert import (
+from stylesync_training.fitting.sync_expert import (
     SyncExpertTraining,
     SyncJudge,
+    drop_out_of_sync,
     read_sync_expert,
     train_sync_expert,
 )
-from stylesync_training.workspace import Workspace, keep_config, read_sizes
 
 Say = Callable[[str, int, int], None]
 M = TypeVar("M", bound=nn.Module)

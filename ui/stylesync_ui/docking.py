@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
-from stylesync_ui import theme
-from stylesync_ui.panel import Panel
+from stylesync_ui.look import theme
+from stylesync_ui.panel.panel import Panel
 
 
 def make_panel(parent: QWidget | None = None, timeline: str | None = None) -> Panel:

@@ -10,9 +10,9 @@ from pathlib import Path
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QApplication, QMainWindow
 
-from stylesync_ui import theme
-from stylesync_ui.panel import Panel
-from stylesync_ui.preferences import Home
+from stylesync_ui.look import theme
+from stylesync_ui.panel.panel import Panel
+from stylesync_ui.panel.preferences import Home
 
 SIZE = (1440, 900)
 

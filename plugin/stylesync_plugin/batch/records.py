@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
-from stylesync_engine.files import replacing
-from stylesync_engine.hashes import file_hash
+from stylesync_engine.files import file_hash, replacing
 from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError, to_dict
 
 

@@ -13,8 +13,8 @@ from clip_fixtures import MODELS
 
 from stylesync_engine.assembling.burn_in import burn_in
 from stylesync_engine.media import Frame, VideoInfo, probe_video, read_frames
+from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import layout_of
-from stylesync_engine.pictures.image import black_picture
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:

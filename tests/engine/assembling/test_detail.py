@@ -11,10 +11,11 @@ import pytest
 from model_fixtures import make_plan
 from numpy.typing import NDArray
 
-from stylesync_engine.assembling.fine_texture import FineTexture, cut_fine, magnification
+from stylesync_engine.assembling.fine_texture import FineTexture
 from stylesync_engine.mouth.compositing import place_crop
 from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop, magnify
 from stylesync_engine.mouth.references import ReferenceBank
+from stylesync_engine.mouth.texture import cut_fine, magnification
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import RequestError
 

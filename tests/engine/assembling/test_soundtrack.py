@@ -13,7 +13,7 @@ import pytest
 from clip_fixtures import Ffmpeg
 from numpy.typing import NDArray
 
-from stylesync_engine.assembling.soundtrack import SoundTracks, lay_sound, measure_loudness
+from stylesync_engine.assembling.soundtrack import SoundTracks, lay_sound
 from stylesync_engine.media import (
     Frame,
     VideoInfo,
@@ -22,9 +22,10 @@ from stylesync_engine.media import (
     read_audio_blocks,
     write_audio,
 )
+from stylesync_engine.media.loudness import measure_loudness
 from stylesync_engine.media.sound import Track
+from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import layout_of
-from stylesync_engine.pictures.image import black_picture
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange
 
 Array = NDArray[np.float32]

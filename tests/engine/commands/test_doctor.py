@@ -10,7 +10,7 @@ import pytest
 
 from stylesync_engine.commands import bug_report, scrubbing
 from stylesync_engine.commands.app import main
-from stylesync_engine.error_log import KEPT, keep_error, last_errors
+from stylesync_engine.failures import KEPT, keep_error, last_errors
 from stylesync_engine.request import Cancelled, MediaError
 
 HOME = "/home/ada.byron"

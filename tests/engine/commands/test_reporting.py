@@ -15,15 +15,15 @@ if sys.platform == "win32":
 
 WAITS = """
 import time
-from stylesync_engine.reporting import reporting
+from stylesync_engine.commands.reporting import reporting
 with reporting(False) as report:
     time.sleep(0.8)
     report.result({}, "the result")
 """
 SAYS = """
 import time
-from stylesync_engine.reporting import reporting
-from stylesync_training.step_bars import StepBars
+from stylesync_engine.commands.reporting import reporting
+from stylesync_training.commands.step_bars import StepBars
 with reporting(False) as report, StepBars(report) as bars:
     for done in range(4):
         bars.say("train", done + 1, 4)

@@ -306,5 +306,5 @@ def test_missing_weights_of_face_alignment_are_one_sentence(
 
     monkeypatch.setattr(face_alignment, "FaceAlignment", fail)
     with pytest.raises(ModelError, match=r"s3fd, 3DFAN4 and depth") as error:
-        face_alignment.FaceAlignmentLandmarker(face_model)
+        FaceAlignmentLandmarker(face_model)
     assert "\n" not in str(error.value)

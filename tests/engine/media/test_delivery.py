@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from stylesync_engine.assembling.overlay import lift_changes, overlay_layout
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter, probe_video, read_frames
+from stylesync_engine.pictures.converting import black_picture, convert
 from stylesync_engine.pictures.formats import layout_of
-from stylesync_engine.pictures.image import PixelImage, black_picture, convert
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange, RequestError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from clip_fixtures import Ffmpeg
 
 from stylesync_engine.media import Reading, probe_video, read_frames
-from stylesync_engine.plan.identity import check_request, probe_clip
+from stylesync_engine.plan.sources import probe_clip
+from stylesync_engine.preparing.checks import check_request
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, MediaError, RequestError
 
 FIELDS = Reading(deinterlace=True)

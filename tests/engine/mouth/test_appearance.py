@@ -16,12 +16,10 @@ from stylesync_engine.mouth.references import (
     ReferenceBank,
     choose_coverage,
     choose_path,
-    match_colour,
     mixing_weights,
     reference_cost,
-    triangulate,
-    warp_reference,
 )
+from stylesync_engine.mouth.warping import match_colour, triangulate, warp_reference
 
 Array = NDArray[np.float32]
 TOP = LOWER - 32

@@ -14,7 +14,7 @@ from test_appearance import face_points, make_bank
 from stylesync_engine.models.diffusion import Sampling
 from stylesync_engine.mouth.crop import CROP, EYE_DISTANCE, EYES_ROW, LOWER, lip_matte
 from stylesync_engine.mouth.references import ReferenceBank, lacking_mouths, lip_openings
-from stylesync_engine.rendering.diffusion_renderer import choose_renderer
+from stylesync_engine.rendering.windows import choose_renderer
 from stylesync_engine.weights.loading import load_models
 
 Array = NDArray[np.float32]

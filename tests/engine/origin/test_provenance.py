@@ -21,7 +21,7 @@ from stylesync_engine import dubbing
 from stylesync_engine.assembling.proof import delivering
 from stylesync_engine.commands.app import main
 from stylesync_engine.media import VideoWriter, probe_video, read_frames
-from stylesync_engine.origin import signing, verification
+from stylesync_engine.origin import signing, test_certificate, verification
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.origin.picture_hashes import describe_changes, sidecar_of
 from stylesync_engine.plan.plan import Plan
@@ -223,7 +223,7 @@ def test_an_unknown_signer_is_refused_until_somebody_vouches(
     authority.write_bytes(signing.read_chain(chain)[1].public_bytes(serialization.Encoding.PEM))
     assert verification.verify(output, [authority]).signed_by == signing.TEST_NAME
     other = tmp_path / "other.pem"
-    other.write_text(signing.make_test_signer().certificates)
+    other.write_text(test_certificate.make_test_signer().certificates)
     with pytest.raises(MediaError, match="nobody here"):
         verification.verify(output, [other])
 
@@ -236,7 +236,7 @@ def test_a_sidecar_cannot_be_rewritten(deliver: Deliver, trust: None) -> None:
     beside.write_text(json.dumps(data))
     with pytest.raises(MediaError, match="changed after it was signed"):
         verification.verify(output)
-    forged = signing.make_test_signer()
+    forged = test_certificate.make_test_signer()
     data["signature"]["certificates"] = forged.certificates
     beside.write_text(json.dumps(data))
     with pytest.raises(MediaError, match="changed after it was signed"):
@@ -250,7 +250,7 @@ def test_a_sidecar_cannot_be_rewritten(deliver: Deliver, trust: None) -> None:
 def test_credentials_of_others_are_not_ours(deliver: Deliver, trust: None, tmp_path: Path) -> None:
     import c2pa
 
-    signer = signing.test_signer()
+    signer = test_certificate.test_signer()
     plain = deliver("dub.mov", "off")
     other = tmp_path / "other.mov"
     with c2pa.Signer.from_callback(
@@ -296,7 +296,7 @@ def make_signer(kind: str) -> signing.Signer:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    base = signing.make_test_signer()
+    base = test_certificate.make_test_signer()
     if kind == "es256":
         key: signing.PrivateKey = base.key
     elif kind == "ed25519":
@@ -337,9 +337,9 @@ def test_wrong_certificates_are_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = DubRequest("none.mov", "none.wav", str(tmp_path / "dub.mov"))
-    places = write_studio(tmp_path, signing.make_test_signer())
+    places = write_studio(tmp_path, test_certificate.make_test_signer())
     (tmp_path / "other").mkdir()
-    other = write_studio(tmp_path / "other", signing.make_test_signer())
+    other = write_studio(tmp_path / "other", test_certificate.make_test_signer())
     for certificate, key, words in (
         (places["STYLESYNC_CERTIFICATE"], "", "without its key"),
         (places["STYLESYNC_CERTIFICATE"], other["STYLESYNC_KEY"], "belong together"),

@@ -14,8 +14,9 @@ from stylesync_engine.pictures.colour import (
     linear_space_of,
     space_of_tags,
 )
+from stylesync_engine.pictures.converting import black_picture, convert
 from stylesync_engine.pictures.formats import layout_of
-from stylesync_engine.pictures.image import PixelImage, black_picture, convert
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import RequestError
 
 SPACES = ["pq", "hlg", "linear", "linear-bt2020", "acescg", "aces2065-1"]

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.formats import PixelLayout, is_supported, layout_of
-from stylesync_engine.pictures.image import PixelImage, convert
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import MediaError
 
 FORMATS = (

@@ -10,11 +10,9 @@ import pytest
 from clip_fixtures import disk_of
 
 from stylesync_engine.mouth.references import ReferenceBank
-from stylesync_engine.plan.plan import (
-    WINDOW,
-    Plan,
+from stylesync_engine.plan.plan import WINDOW, Plan, read_references
+from stylesync_engine.plan.windows import (
     load_window,
-    read_references,
     remove_other_windows,
     save_window,
     window_device,

@@ -21,7 +21,7 @@ import soundfile
 from places import SUPPORT
 
 from stylesync_engine import __version__
-from stylesync_engine.serve import server
+from stylesync_engine.serve import jobs, methods
 
 STAND_IN = SUPPORT / "stand_in_engine.py"
 Event = dict[str, Any]
@@ -238,7 +238,7 @@ def test_plan_render_and_join(served: Served) -> None:
 
 
 def test_models_are_loaded_once_for_all_stages_and_jobs(stand_in: ModuleType) -> None:
-    engine, writer = server.Engine(), server.LineWriter(io.StringIO())
+    engine, writer = methods.Engine(), jobs.LineWriter(io.StringIO())
     request = dub_of("x", "shot.mov")["params"]
     for method, params in (
         ("prepare", {"request": request, "work": "plan"}),
@@ -246,10 +246,10 @@ def test_models_are_loaded_once_for_all_stages_and_jobs(stand_in: ModuleType) ->
         ("render", {"work": "plan"}),
         ("dub", request),
     ):
-        assert engine.answer(server.Job(1, method, params, writer))
+        assert engine.answer(jobs.Job(1, method, params, writer))
     assert [call[0] for call in stand_in.calls].count("load") == 1
     other = {**request, "options": {"models": "paper"}}
-    engine.answer(server.Job(2, "dub", other, writer))
+    engine.answer(jobs.Job(2, "dub", other, writer))
     assert [call[1] for call in stand_in.calls if call[0] == "load"] == ["starter", "paper"]
 
 

@@ -22,18 +22,21 @@ from places import ROOT
 from safetensors.torch import load_file
 
 from stylesync_engine.request import ModelError
+from stylesync_engine.speech import features as features_of
 from stylesync_engine.speech import front_ends
+from stylesync_engine.speech import log_mel as log_mel_module
+from stylesync_engine.speech import whisper as whisper_module
 
 TOLERANCE = 1e-3
 REACH = 85  # steps: sound farther than 3.4 s has no say
 
 
-def _voice(seconds: float, seed: int = 0) -> front_ends.Samples:
+def _voice(seconds: float, seed: int = 0) -> features_of.Samples:
     """Buzz with moving formants in syllables and pauses, over faint noise: [S]."""
     generator = np.random.default_rng(seed)
-    time = np.arange(round(seconds * front_ends.SAMPLE_RATE)) / front_ends.SAMPLE_RATE
+    time = np.arange(round(seconds * features_of.SAMPLE_RATE)) / features_of.SAMPLE_RATE
     pitch = 110 + 30 * np.sin(2 * np.pi * 0.7 * time)
-    phase = 2 * np.pi * np.cumsum(pitch) / front_ends.SAMPLE_RATE
+    phase = 2 * np.pi * np.cumsum(pitch) / features_of.SAMPLE_RATE
     formants = [600 + 250 * np.sin(2.9 * time), 1500 + 500 * np.sin(4.3 * time + 1)]
     buzz = np.zeros_like(time)
     for harmonic in range(1, 25):
@@ -46,9 +49,9 @@ def _voice(seconds: float, seed: int = 0) -> front_ends.Samples:
 
 
 @pytest.fixture(scope="module")
-def whisper() -> front_ends.WhisperFrontEnd:
+def whisper() -> whisper_module.WhisperFrontEnd:
     front_end = front_ends.load_front_end("whisper-tiny.en")
-    assert isinstance(front_end, front_ends.WhisperFrontEnd)
+    assert isinstance(front_end, whisper_module.WhisperFrontEnd)
     return front_end
 
 
@@ -95,8 +98,8 @@ def ctc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["whisper-tiny.en", "log-mel", "ctc"])
 def front_end(
-    request: pytest.FixtureRequest, whisper: front_ends.WhisperFrontEnd, ctc_folder: Path
-) -> front_ends.SpeechFrontEnd:
+    request: pytest.FixtureRequest, whisper: whisper_module.WhisperFrontEnd, ctc_folder: Path
+) -> features_of.SpeechFrontEnd:
     if request.param == "whisper-tiny.en":
         return whisper
     name = f"ctc:{ctc_folder}" if request.param == "ctc" else request.param
@@ -104,12 +107,14 @@ def front_end(
 
 
 @pytest.fixture(scope="module")
-def sound() -> front_ends.Samples:
+def sound() -> features_of.Samples:
     return _voice(5.0)
 
 
 @pytest.fixture(scope="module")
-def features(front_end: front_ends.SpeechFrontEnd, sound: front_ends.Samples) -> front_ends.Samples:
+def features(
+    front_end: features_of.SpeechFrontEnd, sound: features_of.Samples
+) -> features_of.Samples:
     return front_end.features(sound)
 
 
@@ -139,7 +144,7 @@ def test_weights_give_what_ctranslate2_gives(reference: Any) -> None:
 
 
 def test_layers_equal_those_of_transformers(
-    whisper: front_ends.WhisperFrontEnd, reference: Any
+    whisper: whisper_module.WhisperFrontEnd, reference: Any
 ) -> None:
     tokens = 0.5 * torch.randn(2, 1500, 384, generator=torch.Generator().manual_seed(1))
     states = tokens + reference.embed_positions.weight
@@ -151,7 +156,7 @@ def test_layers_equal_those_of_transformers(
 
 
 def test_stem_equals_that_of_transformers(
-    whisper: front_ends.WhisperFrontEnd, reference: Any
+    whisper: whisper_module.WhisperFrontEnd, reference: Any
 ) -> None:
     rows = _waves()
     with torch.inference_mode():
@@ -167,7 +172,7 @@ def test_log_mel_equals_that_of_whisper() -> None:
 
     sound = _voice(2.0)
     expected = WhisperFeatureExtractor()(sound, sampling_rate=16000, return_tensors="np")
-    rows = front_ends._log_mel(sound, 0, 200, front_ends.CPU)
+    rows = log_mel_module._log_mel(sound, 0, 200, features_of.CPU)
     scaled = (torch.maximum(rows, rows.max() - 8.0) + 4.0) / 4.0
     inside = slice(2, 198)  # Whisper mirrors the ends, here lies silence
     np.testing.assert_allclose(
@@ -197,43 +202,45 @@ def test_levelled_log_mel_equals_scipy() -> None:
 
 @pytest.mark.parametrize("shift", [1, 23])
 def test_step_does_not_know_where_the_sound_began(
-    front_end: front_ends.SpeechFrontEnd,
-    sound: front_ends.Samples,
-    features: front_ends.Samples,
+    front_end: features_of.SpeechFrontEnd,
+    sound: features_of.Samples,
+    features: features_of.Samples,
     shift: int,
 ) -> None:
-    later = front_end.features(sound[shift * front_ends.STEP :])
+    later = front_end.features(sound[shift * features_of.STEP :])
     assert np.abs(later[REACH:] - features[shift + REACH :]).max() < TOLERANCE
 
 
 def test_step_does_not_know_where_the_sound_ends(
-    front_end: front_ends.SpeechFrontEnd, sound: front_ends.Samples, features: front_ends.Samples
+    front_end: features_of.SpeechFrontEnd, sound: features_of.Samples, features: features_of.Samples
 ) -> None:
-    cut = front_end.features(sound[: 4 * front_ends.SAMPLE_RATE + 123])
+    cut = front_end.features(sound[: 4 * features_of.SAMPLE_RATE + 123])
     near = len(cut) - REACH
     assert near > 10
     assert np.abs(cut[:near] - features[:near]).max() < TOLERANCE
 
 
 def test_far_sound_has_no_say_and_near_sound_has(
-    front_end: front_ends.SpeechFrontEnd, sound: front_ends.Samples, features: front_ends.Samples
+    front_end: features_of.SpeechFrontEnd, sound: features_of.Samples, features: features_of.Samples
 ) -> None:
     changed = sound.copy()
-    changed[: front_ends.SAMPLE_RATE] = 0.5 * _voice(1.0, seed=5)
+    changed[: features_of.SAMPLE_RATE] = 0.5 * _voice(1.0, seed=5)
     difference = np.abs(front_end.features(changed) - features).max(1)
     assert difference[:20].max() > 0.02
-    assert difference[front_ends.FEATURE_RATE + REACH :].max() < TOLERANCE
+    assert difference[features_of.FEATURE_RATE + REACH :].max() < TOLERANCE
 
 
-def test_silence_lies_beyond_the_ends(front_end: front_ends.SpeechFrontEnd) -> None:
+def test_silence_lies_beyond_the_ends(front_end: features_of.SpeechFrontEnd) -> None:
     sound = _voice(1.0)
-    silence = np.zeros(REACH * front_ends.STEP, np.float32)
+    silence = np.zeros(REACH * features_of.STEP, np.float32)
     padded = front_end.features(np.concatenate([silence, sound, silence]))
     assert np.abs(padded[REACH : REACH + 25] - front_end.features(sound)).max() < TOLERANCE
 
 
 @pytest.mark.slow
-def test_minute_three_of_four_equals_its_own_excerpt(whisper: front_ends.WhisperFrontEnd) -> None:
+def test_minute_three_of_four_equals_its_own_excerpt(
+    whisper: whisper_module.WhisperFrontEnd,
+) -> None:
     sound = _voice(240.0)
     whole = whisper.features(sound)
     assert whole.shape == (6000, 768)
@@ -244,19 +251,19 @@ def test_minute_three_of_four_equals_its_own_excerpt(whisper: front_ends.Whisper
 
 
 def test_blocks_do_not_show(
-    whisper: front_ends.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
+    whisper: whisper_module.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sound = _voice(2.0)
     expected = whisper.features(sound)
-    monkeypatch.setattr(front_ends, "BLOCK_STEPS", 17)
-    monkeypatch.setattr(front_ends, "BATCH_STEPS", 6)
+    monkeypatch.setattr(features_of, "BLOCK_STEPS", 17)
+    monkeypatch.setattr(whisper_module, "BATCH_STEPS", 6)
     seen: list[tuple[int, int]] = []
     features = whisper.features(sound, on_block=lambda done, total: seen.append((done, total)))
     assert np.abs(features - expected).max() < TOLERANCE
     assert seen == [(17, 50), (34, 50), (50, 50)]
 
 
-def test_on_block_may_stop_the_work(whisper: front_ends.WhisperFrontEnd) -> None:
+def test_on_block_may_stop_the_work(whisper: whisper_module.WhisperFrontEnd) -> None:
     def stop(done: int, total: int) -> None:
         raise InterruptedError(f"{done} of {total}")
 
@@ -268,7 +275,7 @@ def test_on_block_may_stop_the_work(whisper: front_ends.WhisperFrontEnd) -> None
     ("samples", "steps"), [(0, 0), (1, 1), (639, 1), (640, 1), (641, 2), (16000, 25)]
 )
 def test_every_begun_step_has_a_row(
-    front_end: front_ends.SpeechFrontEnd, samples: int, steps: int
+    front_end: features_of.SpeechFrontEnd, samples: int, steps: int
 ) -> None:
     features = front_end.features(_voice(1.0)[:samples])
     assert features.shape == (steps, front_end.dim)
@@ -276,7 +283,7 @@ def test_every_begun_step_has_a_row(
     assert np.isfinite(features).all()
 
 
-def test_silence_is_one_vector_and_not_speech(front_end: front_ends.SpeechFrontEnd) -> None:
+def test_silence_is_one_vector_and_not_speech(front_end: features_of.SpeechFrontEnd) -> None:
     silence = front_end.features(np.zeros(16000, np.float32))
     assert np.isfinite(silence).all()
     assert np.abs(silence - silence[0]).max() < TOLERANCE
@@ -284,7 +291,7 @@ def test_silence_is_one_vector_and_not_speech(front_end: front_ends.SpeechFrontE
     assert np.abs(spoken - silence).max(1).min() > 0.02
 
 
-def test_samples_that_are_no_numbers_are_silence(whisper: front_ends.WhisperFrontEnd) -> None:
+def test_samples_that_are_no_numbers_are_silence(whisper: whisper_module.WhisperFrontEnd) -> None:
     sound = _voice(1.0)
     sound[5000:5100] = 0.0
     broken = sound.copy()
@@ -294,7 +301,7 @@ def test_samples_that_are_no_numbers_are_silence(whisper: front_ends.WhisperFron
 
 @pytest.mark.parametrize("decibels", [-20, 6])
 def test_recording_level_does_not_matter(
-    whisper: front_ends.WhisperFrontEnd, decibels: float
+    whisper: whisper_module.WhisperFrontEnd, decibels: float
 ) -> None:
     sound = _voice(2.0)
     change = np.abs(
@@ -310,14 +317,16 @@ def test_noise_floor_is_not_raised_to_the_level_of_speech() -> None:
     assert log_mel.features(noise).max() < loudest - 0.25  # 10 dB
 
 
-def test_speech_after_a_long_pause_reads_like_itself(whisper: front_ends.WhisperFrontEnd) -> None:
+def test_speech_after_a_long_pause_reads_like_itself(
+    whisper: whisper_module.WhisperFrontEnd,
+) -> None:
     quiet, loud = np.float32(0.05) * _voice(1.0, seed=3), _voice(1.0, seed=4)
-    pause = np.zeros(REACH * front_ends.STEP, np.float32)
+    pause = np.zeros(REACH * features_of.STEP, np.float32)
     features = whisper.features(np.concatenate([loud, pause, quiet]))
     assert np.abs(features[25 + REACH :] - whisper.features(quiet)).max() < TOLERANCE
 
 
-def test_stereo_is_refused(whisper: front_ends.WhisperFrontEnd) -> None:
+def test_stereo_is_refused(whisper: whisper_module.WhisperFrontEnd) -> None:
     with pytest.raises(ValueError, match=r"\(2, 640\)"):
         whisper.features(np.zeros((2, 640), np.float32))
 
@@ -345,19 +354,19 @@ def test_memory_does_not_grow_with_the_length() -> None:
 
 
 def test_whisper_reads_the_sound_by_blocks(
-    whisper: front_ends.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
+    whisper: whisper_module.WhisperFrontEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths: list[int] = []
-    real: Callable[..., torch.Tensor] = front_ends._log_mel
+    real: Callable[..., torch.Tensor] = log_mel_module._log_mel
 
     def watch(
-        audio: front_ends.Samples, first: int, last: int, device: torch.device
+        audio: features_of.Samples, first: int, last: int, device: torch.device
     ) -> torch.Tensor:
         widths.append(last - first)
         return real(audio, first, last, device)
 
-    monkeypatch.setattr(front_ends, "_log_mel", watch)
-    whisper.features(np.zeros(10 * front_ends.SAMPLE_RATE, np.float32))
+    monkeypatch.setattr(log_mel_module, "_log_mel", watch)
+    whisper.features(np.zeros(10 * features_of.SAMPLE_RATE, np.float32))
     assert len(widths) == 2
     assert max(widths) == 800 + 2 * 80 + 2 * 250 + 3
 

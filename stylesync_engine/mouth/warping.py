@@ -1,0 +1,120 @@
+"""A reference face warped onto the wanted one, and its colours matched to the frame's."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from stylesync_engine.arrays import Array, Image
+from stylesync_engine.faces.face_model import FACE_OVAL
+from stylesync_engine.mouth.crop import CROP, LOWER
+
+TOP = LOWER - 32  # px, first row of the crop that a warped reference is needed in
+
+
+_COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a pixel pair
+
+
+_FOLD = 5  # px that folds of the mesh are not wider than
+
+
+_RING = 8  # fixed points a side on the crop's border
+
+
+def triangulate(points: Array) -> NDArray[np.int64]:
+    """Triangles over landmarks `[468, 2]` and the border's fixed points, once a shot."""
+    return np.asarray(Delaunay(_with_ring(points)).simplices, np.int64)
+
+
+def warp_reference(
+    crop: Image, points: Array, wanted: Array, triangles: NDArray[np.int64]
+) -> Image:
+    """The reference crop `[256, 256, 3]` with its landmarks `points` moved to `wanted`, both
+    `[468, 2]`: affine over each triangle. Rows above the middle of the face are left empty."""
+    out = np.zeros_like(crop)
+    cv2.remap(
+        crop,
+        *warp_maps(points, wanted, triangles),
+        cv2.INTER_CUBIC,
+        out[TOP:],
+        cv2.BORDER_REPLICATE,
+    )
+    return out
+
+
+def warp_maps(points: Array, wanted: Array, triangles: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Where in the crop of `points` each px of the rows from `TOP` on comes from when they are
+    moved to `wanted`: x and y, each `[256 - TOP, 256]`."""
+    source, target = _with_ring(points)[triangles], _with_ring(wanted)[triangles]  # [M, 3, 2]
+    edges = np.stack([target[:, 1] - target[:, 0], target[:, 2] - target[:, 0]], axis=2)
+    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+    area = np.where(np.abs(area) < 1e-3, 1e-3, area)
+    inverse = np.empty_like(edges)
+    inverse[:, 0, 0], inverse[:, 1, 1] = edges[:, 1, 1] / area, edges[:, 0, 0] / area
+    inverse[:, 0, 1], inverse[:, 1, 0] = -edges[:, 0, 1] / area, -edges[:, 1, 0] / area
+    turn = np.stack([source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]], axis=2) @ inverse
+    shift = source[:, 0] - np.einsum("mij,mj->mi", turn, target[:, 0])
+    owner = _paint_triangles(target)
+    y, x = np.mgrid[TOP:CROP, 0:CROP].astype(np.float32)
+    a, b = turn[owner], shift[owner]  # [H, W, 2, 2], [H, W, 2]
+    map_x = a[..., 0, 0] * x + a[..., 0, 1] * y + b[..., 0]
+    map_y = a[..., 1, 0] * x + a[..., 1, 1] * y + b[..., 1]
+    # Where a face turns away the mesh folds, and single px of slivers would come from anywhere.
+    return tuple(cv2.medianBlur(m.astype(np.float32), _FOLD) for m in (map_x, map_y))
+
+
+def match_colour(reference: Image, target: Image, points: Array) -> Image:
+    """Move a warped reference's colours so that cheeks and nose above the mouth look as in the
+    target crop: one affine change of RGB, by ridge regression over the pixels that both show.
+
+    `points` `[468, 2]` are the target's landmarks.
+    """
+    skin = np.zeros((CROP, CROP), np.uint8)
+    cv2.fillConvexPoly(skin, np.round(points[list(FACE_OVAL)]).astype(np.int32), 1)
+    inside = skin[TOP + 4 : LOWER].astype(bool)
+    if inside.sum() < 200:
+        return reference
+    have = reference[TOP + 4 : LOWER][inside][::2].astype(np.float32)
+    want = target[TOP + 4 : LOWER][inside][::2].astype(np.float32)
+    change = _colour_change(have, want)
+    rows = reference[TOP:].reshape(-1, 3).astype(np.float32)
+    out = reference.copy()
+    out[TOP:] = np.clip(rows @ change[:3] + change[3], 0, 255).round().reshape(-1, CROP, 3)
+    return out
+
+
+def _colour_change(have: Array, want: Array) -> Array:
+    """`[4, 3]` with `want ~ have @ change[:3] + change[3]`: gains a channel first, what the pixels
+    say beyond them as far as they are sure."""
+    mean_have, mean_want = have.mean(axis=0), want.mean(axis=0)
+    gain = np.diag(np.clip((mean_want + 4) / (mean_have + 4), 0.6, 1.6))
+    centred = have - mean_have
+    missed = want - mean_want - centred @ gain
+    gram = centred.T @ centred + _COLOUR_RIDGE * len(have) * np.eye(3)
+    turn = gain + np.linalg.solve(gram, centred.T @ missed)
+    return np.asarray(np.concatenate([turn, (mean_want - mean_have @ turn)[None]]), np.float32)
+
+
+def _with_ring(points: Array) -> Array:
+    along = np.linspace(-1, CROP, _RING, endpoint=False, dtype=np.float32)
+    low, high = np.full(_RING, -1, np.float32), np.full(_RING, CROP, np.float32)
+    step = along + (CROP + 1) / _RING
+    ring = np.concatenate(
+        [
+            np.stack(pair, axis=1)
+            for pair in ((along, low), (high, along), (step, high), (low, step))
+        ]
+    )
+    return np.concatenate([points, ring]).astype(np.float32)
+
+
+def _paint_triangles(target: Array) -> NDArray[np.int32]:
+    """Which triangle each px of the rows from `TOP` on lies in, `[H, W]`."""
+    owner = np.zeros((CROP - TOP, CROP), np.int32)
+    corners = target - np.array([0, TOP], np.float32)
+    fixed = np.round(corners * 16).astype(np.int32)
+    for index in np.flatnonzero(corners[:, :, 1].max(axis=1) >= -1):
+        cv2.fillConvexPoly(owner, fixed[index], int(index), cv2.LINE_8, 4)
+    return owner

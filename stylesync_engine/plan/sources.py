@@ -1,0 +1,67 @@
+"""Which clips and ranges a request names, and how they are read."""
+
+from __future__ import annotations
+
+from stylesync_engine.media import Reading, VideoInfo, probe_video
+from stylesync_engine.request import (
+    DubRequest,
+    FrameRange,
+    MediaError,
+    RequestError,
+    parse_rate,
+)
+
+
+def check_range(path: str, frames: FrameRange | None, info: VideoInfo) -> FrameRange:
+    """The range, the whole clip without one. Raises RequestError where it leaves the clip,
+    MediaError where the end of the clip is missing."""
+    if frames is None:
+        if info.missing_frames:
+            raise MediaError(
+                f"'{path}' is damaged: {info.missing_frames} frames after the first {info.frames}"
+                f" cannot be read; repair the file or give a range within 0:{info.frames}."
+            )
+        return FrameRange(0, info.frames)
+    if frames.end > info.frames:
+        raise RequestError(
+            f"Frames {frames} were asked of '{path}', which has {info.frames} frames;"
+            f" give a range within 0:{info.frames}."
+        )
+    return frames
+
+
+def reading_of(request: DubRequest, path: str) -> Reading:
+    """How a clip of the request is to be read; the colour space is that of the shot alone."""
+    options = request.options
+    return Reading(
+        rate=parse_rate(options.rate) if options.rate else None,
+        colour_space=options.colour_space if path == request.video else None,
+        deinterlace=options.deinterlace,
+    )
+
+
+def probe_clip(request: DubRequest, path: str) -> VideoInfo:
+    """What a clip of the request is, read as the request wants it."""
+    return probe_video(path, reading_of(request, path))
+
+
+def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:
+    """The frames to dub. Raises RequestError where the range or the click leaves the clip."""
+    frames = check_range(request.video, request.frames, info)
+    if request.speaker is not None and request.speaker.frame not in frames:
+        raise RequestError(
+            f"The speaker point lies in frame {request.speaker.frame}, outside of {frames};"
+            " click in a frame of the range."
+        )
+    return frames
+
+
+def appearance_clip(appearance: str) -> tuple[str | None, FrameRange | None]:
+    """`FILE[:A:B]` -> the file and its frames; no file where the shot or the style serves."""
+    if appearance in ("auto", "shot", "style"):
+        return None, None
+    head, _, last = appearance.rpartition(":")
+    name, _, first = head.rpartition(":")
+    if name and first.isdecimal() and last.isdecimal():
+        return name, FrameRange(int(first), int(last))
+    return appearance, None

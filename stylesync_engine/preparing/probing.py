@@ -1,0 +1,46 @@
+"""What a clip is and who is seen where, as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stylesync_engine.faces.landmarker import landmark_box
+from stylesync_engine.faces.tracking import Speaker, stretches
+from stylesync_engine.media import (
+    VideoInfo,
+)
+
+
+def media_facts(info: VideoInfo) -> dict[str, Any]:
+    return {
+        "path": info.path,
+        "rate": f"{info.rate.numerator}/{info.rate.denominator}",
+        "frames": info.frames,
+        "width": info.width,
+        "height": info.height,
+        "seconds": round(float(info.duration), 6),
+        "pixel_format": info.pixel_format,
+        "bit_depth": info.bit_depth,
+        "codec": info.codec,
+        "timecode": info.timecode,
+        "variable_rate": info.variable_rate,
+        "interlaced": info.interlaced,
+        "audio": [
+            {"channels": a.channels, "sample_rate": a.sample_rate, "codec": a.codec}
+            for a in info.audio
+        ],
+    }
+
+
+def speaker_facts(speaker: Speaker) -> dict[str, Any]:
+    first = int(np.flatnonzero(speaker.seen)[0])
+    box = landmark_box(speaker.landmarks[first])
+    return {
+        "seen": [list(part) for part in stretches(speaker.seen)],
+        "face_width": round(speaker.size, 1),
+        "mouth_motion": round(speaker.mouth_motion, 5),
+        "frame": first,
+        "box": [round(float(value), 1) for value in box],
+    }

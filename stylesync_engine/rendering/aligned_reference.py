@@ -1,0 +1,61 @@
+"""Real frames of the person warped onto the wanted face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from stylesync_engine.arrays import Array, Image
+from stylesync_engine.mouth.compositing import match_seam
+from stylesync_engine.mouth.crop import LOWER
+from stylesync_engine.mouth.warping import match_colour, triangulate, warp_reference
+from stylesync_engine.plan.plan import Plan, read_references
+
+
+class WindowRenderer(Protocol):
+    """Renders the lower halves `[n, 128, 256, 3]` 0..1 of a window of crops `[n, 256, 256, 3]`."""
+
+    def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
+
+
+class AlignedReference:
+    """Real frames of the person warped onto the wanted face: a whole quality by itself."""
+
+    def __init__(self, plan: Plan, work: Path) -> None:
+        self._work = work
+        self._triangles = triangulate(np.median(plan.after, axis=0))
+
+    def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
+        return np.stack(
+            [
+                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
+                for lower, crop, position in zip(
+                    self.lower_halves(plan, window, crops), crops, window, strict=True
+                )
+            ]
+        )
+
+    def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
+        """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""
+        inside = slice(window.start, window.stop)
+        used = plan.references[inside][plan.shares[inside] > 0]
+        bank = read_references(self._work, used.tolist())
+        for position, crop in zip(window, crops, strict=True):
+            yield self._mix(plan, position, crop, bank)
+
+    def face(self, index: int) -> Image:
+        """The reference crop `[256, 256, 3]` of this number."""
+        return read_references(self._work, [index])[index][0]
+
+    def _mix(
+        self, plan: Plan, position: int, crop: Image, bank: Mapping[int, tuple[Image, Array]]
+    ) -> Array:
+        mixed = np.zeros((len(crop) - LOWER, *crop.shape[1:]), np.float32)
+        for index, share in zip(plan.references[position], plan.shares[position], strict=True):
+            if share > 0:
+                warped = warp_reference(*bank[index], plan.after[position], self._triangles)
+                mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
+        return np.asarray(mixed / 255.0, np.float32)

@@ -1,0 +1,90 @@
+""""""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stylesync_engine.arrays import Image
+from stylesync_engine.media import read_frames
+from stylesync_engine.mouth.crop import cut_crop
+from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.sources import reading_of
+from stylesync_engine.plan.windows import has_window, save_window
+from stylesync_engine.rendering.aligned_reference import AlignedReference, WindowRenderer
+from stylesync_engine.rendering.diffusion_renderer import Diffusion
+from stylesync_engine.request import FrameRange
+from stylesync_engine.weights.loading import Models
+
+
+def render_windows(
+    plan: Plan, work: Path, models: Models, wanted: FrameRange | None
+) -> Iterator[tuple[int, int]]:
+    """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
+    yields how many of these windows' frames are done, those found included, and how many there
+    are."""
+    renderer, device = choose_renderer(plan, work, models), name_device(models.device)
+    windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
+    missing = [w for w in windows if not has_window(work, w, plan.identity)]
+    total = sum(len(w) for w in windows)
+    done = total - sum(len(w) for w in missing)
+    yield done, total
+    for window, crops in _crops_of(plan, missing):
+        rendered = renderer(plan, window, crops)
+        save_window(work, window, plan.identity, rendered.astype(np.float16), device)
+        done += len(window)
+        yield done, total
+
+
+def name_device(device: torch.device) -> str:
+    """What computes: `cpu`, `mps`, or the name of the GPU, whose kinds round differently."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def choose_renderer(plan: Plan, work: Path, models: Models) -> WindowRenderer:
+    """`draft` pastes the aligned reference; the others run the diffusion model."""
+    draft = AlignedReference(plan, work)
+    if plan.request.options.quality == "draft":
+        return draft
+    return Diffusion(plan, models, draft)
+
+
+def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:
+    shown = plan.shown[window.start : window.stop]
+    return bool(((shown >= wanted.start) & (shown < wanted.end)).any())
+
+
+def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Image]]:
+    """Source crops of each window; frames stream, one window is in memory."""
+    for run in _runs(windows):
+        crops: list[Image] = []
+        waiting = iter(run)
+        window = next(waiting)
+        video, reading = plan.request.video, reading_of(plan.request, plan.request.video)
+        for frame in read_frames(video, _source_range(plan, run), reading):
+            position = window.start + len(crops)
+            if frame.index - plan.frames.start != plan.shown[position]:
+                continue
+            crops.append(cut_crop(frame.to_rgb(), plan.matrices[position]))
+            if len(crops) == len(window):
+                yield window, np.stack(crops)
+                crops, window = [], next(waiting, window)
+
+
+def _runs(windows: Sequence[range]) -> list[list[range]]:
+    """Windows that follow each other: their frames are read in one go."""
+    runs: list[list[range]] = []
+    for window in windows:
+        if runs and runs[-1][-1].stop == window.start:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return runs
+
+
+def _source_range(plan: Plan, run: Sequence[range]) -> FrameRange:
+    first, last = plan.shown[run[0].start], plan.shown[run[-1].stop - 1]
+    return FrameRange(plan.frames.start + int(first), plan.frames.start + int(last) + 1)

@@ -1,0 +1,95 @@
+"""Requests that take time: one after the other in their lane, each event a JSON line."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any
+
+from stylesync_engine.failures import keep_error, named_error, print_trace
+from stylesync_engine.request import (
+    Cancelled,
+    Progress,
+)
+
+Answer = Callable[["Job"], dict[str, Any]]
+
+
+@dataclass(eq=False)
+class Job:
+    """One request that takes time."""
+
+    id: Any
+    method: str
+    params: dict[str, Any]
+    writer: LineWriter
+    started: bool = False
+    cancelled: bool = False
+
+    def say(self, event: dict[str, Any]) -> None:
+        """Send an event of this job; raises Cancelled once somebody wants its end."""
+        if self.cancelled or self.writer.closed.is_set():
+            raise Cancelled("The job was cancelled; asked again, it goes on from what is finished.")
+        self.writer.write({"id": self.id, **event})
+
+    def progress(self, progress: Progress) -> None:
+        self.say(progress.to_dict())
+
+    def run(self, answer: Answer) -> dict[str, Any]:
+        """The job's last event: a result, an error or `cancelled`; never raises."""
+        try:
+            self.say({"event": "started"})
+            return {"event": "result", **answer(self)}
+        except Cancelled as error:
+            return {"event": "cancelled", "message": str(error)}
+        except BaseException as error:
+            print_trace(error)
+            keep_error(error)
+            return named_error(error).to_dict()
+
+
+class LineWriter:
+    """JSON lines for the panel, whole lines only; `closed` once nobody reads."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self.closed = threading.Event()
+
+    def write(self, data: dict[str, Any]) -> None:
+        try:
+            line = json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            line = json.dumps({"id": data["id"], **named_error(error).to_dict()})
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                self.closed.set()
+
+
+class Lane:
+    """A thread that runs jobs one after the other."""
+
+    def __init__(self, name: str, run: Callable[[Job], None]) -> None:
+        self._run = run
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        self._waiting.put(job)
+
+    def finish(self, timeout: float | None) -> bool:
+        """Run what waits, then end; False where that takes longer than `timeout` s."""
+        self._waiting.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            self._run(job)

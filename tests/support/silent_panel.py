@@ -1,0 +1,61 @@
+"""A panel in a window with an engine that is silent, and a timeline of empty files in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from panel_material import key, wait, write_timeline
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox
+from stylesync_ui.panel.preferences import Home
+from stylesync_ui.window import Window, make_application
+
+SILENT = 'import sys; print(\'{"event": "ready"}\', flush=True); sys.stdin.read()'
+
+
+@pytest.fixture
+def panel(qapp: QApplication, tmp_path: Path) -> Iterator[Any]:
+    """A panel with an engine that says it is ready and then nothing more."""
+    window = open_window(tmp_path)
+    yield window.panel
+    if window.panel.document is not None:
+        window.panel.document.is_changed = False
+    window.close()
+
+
+def open_window(folder: Path) -> Window:
+    make_application([])
+    home = Home(folder / "config", folder / "previews")
+    window = Window(home, [sys.executable, "-S", "-c", SILENT])
+    window.show()
+    window.activateWindow()
+    QTest.qWaitForWindowExposed(window)
+    wait(lambda: window.panel.link.state == "ready", "the engine is ready", 30)
+    return window
+
+
+def make_timeline(folder: Path, name: str = "cut.otio", clips: int = 2) -> Path:
+    files = [folder / f"clip{number}.mov" for number in range(clips)]
+    for file in files:
+        file.touch()
+    return write_timeline(folder / name, files)
+
+
+def open_timeline(panel: Any, path: Path) -> None:
+    before = panel.document
+    panel.open(path)
+    wait(lambda: panel.document is not before, "it is open")
+    QApplication.processEvents()
+
+
+def choose(box: QComboBox, name: object) -> None:
+    """From the list, by keys."""
+    box.setFocus(Qt.FocusReason.TabFocusReason)
+    key(box, Qt.Key.Key_Home)
+    while box.currentData() != name:
+        key(box, Qt.Key.Key_Down)

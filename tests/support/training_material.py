@@ -1,0 +1,36 @@
+"""Small stand-ins for what trainings take: clips of random speakers, tiny settings of stage 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from stylesync_training.data.dataset import TrainingClip
+from stylesync_training.fitting.lip_motion import LipMotionTraining
+from stylesync_training.fitting.loop import Schedule
+
+from stylesync_engine.models.lip_motion import LipMotionSizes
+
+
+def make_clip(speaker: str, name: str, frames: int = 60, seed: int = 0) -> TrainingClip:
+    rng = np.random.default_rng(seed)
+    return TrainingClip(
+        speaker=speaker,
+        name=name,
+        crops=np.zeros((0, 256, 256, 3), np.uint8),
+        points=np.zeros((frames, 468, 2), np.float32),
+        beta=rng.normal(size=(frames, 20)).astype(np.float32),
+        alpha=np.zeros(3, np.float32),
+        neutral=np.zeros((468, 3), np.float32),
+        angles=np.zeros((frames, 3), np.float32),
+        scale=np.ones(frames, np.float32),
+        rotation=np.broadcast_to(np.eye(3, dtype=np.float32), (frames, 3, 3)).copy(),
+        speech=rng.normal(size=(frames, 8)).astype(np.float32),
+    )
+
+
+TINY_LIPS = LipMotionTraining(
+    sizes=LipMotionSizes(8, 16, 2, 32, 1, 1),
+    schedule=Schedule(steps=6, rate=1e-3, warm_up=2, ema=0.9),
+    batch=2,
+    frames=16,
+    reference=16,
+)

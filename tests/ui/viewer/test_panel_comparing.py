@@ -1,0 +1,61 @@
+"""Comparing and hearing in the viewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from panel_material import key, wait
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QColor, QImage
+from silent_panel import make_timeline, open_timeline
+from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
+
+
+def test_ways_to_compare_show_what_they_say(panel: Any, tmp_path: Path) -> None:
+    open_timeline(panel, make_timeline(tmp_path))
+    canvas = panel.viewer.canvas
+    before, after = QImage(160, 90, QImage.Format.Format_RGB32), None
+    before.fill(QColor(200, 40, 40))
+    after = before.copy()
+    after.setPixelColor(120, 45, QColor(220, 40, 40))
+    blue = before.copy()
+    blue.fill(QColor(40, 40, 200))
+    canvas.show_pictures(before, blue, (160, 90))
+
+    def red_at(x: float) -> int:
+        rect = canvas.picture_rect()
+        spot = QPoint(
+            round(rect.left() + rect.width() * x), round(rect.top() + 0.8 * rect.height())
+        )
+        return int(canvas.grab().toImage().pixelColor(spot).red())
+
+    panel.viewer.set_mode("wipe")
+    assert (red_at(0.25), red_at(0.75)) == (200, 40)
+    canvas.setFocus()
+    for _ in range(7):
+        key(canvas, ".")
+    assert (red_at(0.25), red_at(0.75)) == (200, 200)
+    for mode, expected in (("before", 200), ("after", 40), ("difference", 255)):
+        panel.viewer.set_mode(mode)
+        assert red_at(0.5) == expected
+    panel.viewer.set_mode("side")
+    assert (red_at(0.1), red_at(0.9)) == (200, 40)
+    panel.viewer.set_mode("difference")
+    canvas.show_pictures(before, before.copy(), (160, 90))
+    assert red_at(0.5) == 0
+
+
+def test_without_a_sound_device_it_plays_on_and_says_so(panel: Any, tmp_path: Path) -> None:
+    output = SoundOutput()
+    output.play([SoundSegment(str(tmp_path / "none.wav"), 0.0, 1.0, 0)], 0.0)
+    assert output.heard is None
+    assert output.trouble.startswith("No sound")
+    open_timeline(panel, make_timeline(tmp_path))
+    panel.player.output = output
+    panel.viewer.canvas.setFocus()
+    key(panel.viewer.canvas, "L")
+    wait(lambda: panel.position > 0, "the playhead moves", 5)
+    assert panel.viewer.tools["sound"].toolTip() == output.trouble
+    key(panel.viewer.canvas, "K")
+    assert panel.player.transport.speed == 0

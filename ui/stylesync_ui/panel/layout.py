@@ -1,0 +1,117 @@
+# ruff: noqa: N802  (Qt calls these by its own names)
+"""Where the panel's widgets lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.look.banner import Banner
+from stylesync_ui.look.widgets import Elided, label, line, row, tool
+from stylesync_ui.panel.host_colours import HostColoured
+from stylesync_ui.panel.pages import Loading, Trouble, Welcome
+from stylesync_ui.queue.queue_view import QueueView
+from stylesync_ui.strip.area import StripArea
+from stylesync_ui.timeline.document import ClipView
+from stylesync_ui.viewer.viewer import Viewer
+from stylesync_ui.wish.form import DubForm
+
+WIDE = 900
+SIDE = 352
+
+
+class PanelLayout(HostColoured):
+    """Head, banner, and below them a page: welcome, loading, trouble or the workspace."""
+
+    def build(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
+        self.viewer = Viewer()
+        self.area = StripArea(media, zero_of)
+        self.strip = self.area.strip
+        self.form = DubForm()
+        self.queue_view = QueueView()
+        self.banner, self.engine_banner = Banner(), Banner()
+        self.welcome, self.loading, self.trouble = Welcome(), Loading(), Trouble()
+        made = QVBoxLayout(self)
+        made.setSizeConstraint(QVBoxLayout.SizeConstraint.SetNoConstraint)
+        self.setMinimumSize(420, 480)
+        made.setContentsMargins(0, 0, 0, 0)
+        made.setSpacing(0)
+        made.addWidget(self._head())
+        made.addWidget(line())
+        made.addWidget(self.engine_banner)
+        made.addWidget(self.banner)
+        self.pages = QStackedWidget()
+        self.workspace = self._workspace()
+        for page in (self.welcome, self.loading, self.trouble, self.workspace):
+            self.pages.addWidget(page)
+        made.addWidget(self.pages, 1)
+
+    def _head(self) -> QFrame:
+        head = QFrame()
+        head.setProperty("role", "bar")
+        head.setFixedHeight(40)
+        self.name = Elided(role="title")
+        self.engine_state = label("", "muted")
+        self.tools = {
+            "open": tool("open", self.tr("Open a timeline"), "Ctrl+O"),
+            "save": tool("save", self.tr("Save the dubbed timeline"), "Ctrl+S"),
+            "undo": tool("undo", self.tr("Undo"), "Ctrl+Z"),
+            "redo": tool("redo", self.tr("Redo"), "Ctrl+Shift+Z"),
+            "settings": tool("settings", self.tr("Preferences"), "Ctrl+,"),
+            "help": tool("help", self.tr("How it works"), "F1"),
+            "menu": tool("menu", self.tr("All commands")),
+        }
+        keys = self.tools
+        layout = row(
+            keys["open"], keys["save"], keys["undo"], keys["redo"], 8, self.name,
+            self.engine_state, 6, keys["settings"], keys["help"], keys["menu"],
+            spacing=2,
+        )  # fmt: skip
+        layout.setStretch(5, 1)
+        layout.setContentsMargins(8, 0, 8, 0)
+        head.setLayout(layout)
+        return head
+
+    def _workspace(self) -> QWidget:
+        self.side = QTabWidget()
+        self.side.setDocumentMode(True)
+        self.side.tabBar().setAccessibleName(self.tr("Form or queue"))
+        self.side.tabBar().setExpanding(False)
+        self.side.tabBar().setDrawBase(False)
+        self.side.addTab(self.form, self.tr("Dub"))
+        self.side.addTab(self.queue_view, self.tr("Queue"))
+        self.side.setMinimumWidth(300)
+        self.outer = QSplitter(Qt.Orientation.Horizontal)
+        self.outer.addWidget(self._picture_and_strip())
+        self.outer.addWidget(self.side)
+        self.outer.setStretchFactor(0, 1)
+        self.outer.setChildrenCollapsible(False)
+        self.outer.setHandleWidth(3)
+        self.outer.setSizes([1000, SIDE])
+        return self.outer
+
+    def _picture_and_strip(self) -> QWidget:
+        whole = QSplitter(Qt.Orientation.Vertical)
+        whole.addWidget(self.viewer)
+        whole.addWidget(self.area)
+        whole.setStretchFactor(0, 3)
+        whole.setStretchFactor(1, 1)
+        whole.setSizes([600, 260])
+        whole.setChildrenCollapsible(False)
+        whole.setHandleWidth(3)
+        return whole
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Narrow docks have the form below the viewer."""
+        wide = self.width() >= WIDE
+        self.area.hint.setVisible(self.width() > 600)
+        orientation = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
+        if self.outer.orientation() != orientation:
+            self.outer.setOrientation(orientation)
+            self.outer.setSizes([self.width() - SIDE, SIDE] if wide else [520, 420])
+        super().resizeEvent(event)

@@ -1,0 +1,342 @@
+# ruff: noqa: N802  (Qt's own names)
+"""The panel: widgets put together and connected to what they show and ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
+from stylesync_ui.engine.bridge import EngineBridge
+from stylesync_ui.engine.link import EngineLink
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.engine.preview_folder import PreviewFolder
+from stylesync_ui.panel.actions import Actions, actions_of
+from stylesync_ui.panel.commands import CommandSet, is_own_key
+from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
+from stylesync_ui.panel.engine_notice import EngineNotice
+from stylesync_ui.panel.layout import PanelLayout
+from stylesync_ui.panel.marking import Marking
+from stylesync_ui.panel.playhead import Playhead
+from stylesync_ui.panel.preferences import Home, Preferences
+from stylesync_ui.panel.results import Results
+from stylesync_ui.queue.jobs import JobRecord
+from stylesync_ui.queue.queue_runner import QueueRunner
+from stylesync_ui.timeline import file_questions
+from stylesync_ui.timeline.document import Content, Document
+from stylesync_ui.timeline.source_zeros import SourceZeros
+from stylesync_ui.timeline.timeline_file import TimelineFile
+from stylesync_ui.viewer.player import Player
+from stylesync_ui.viewer.sound_output import SoundSegment
+from stylesync_ui.viewer.viewing import Viewing
+from stylesync_ui.wish.editing import Editing
+from stylesync_ui.wish.problems import blocks
+
+
+class Panel(PanelLayout):
+    """Everything; docks into a host or fills a window. `title_changed` names the open timeline."""
+
+    title_changed = Signal(str)
+
+    def __init__(
+        self, home: Home | None = None, command: Sequence[str] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__("panel", parent)
+        self.home = home or Home.default()
+        self.preferences = Preferences.read(self.home.preferences)
+        self._build_parts(command)
+        self._connect()
+        self._connect_workspace()
+        self._adopt(self.preferences)
+        self._show_name()
+        QTimer.singleShot(0, self._begin)
+
+    def _build_parts(self, command: Sequence[str] | None) -> None:
+        self.link = EngineLink(command, self)
+        self.bridge = EngineBridge(self.link)
+        self.media = MediaCache(self.link, PreviewFolder(self.home.cache))
+        self.zeros = SourceZeros(self.media)
+        self.editing = Editing(self.media, self.bridge, self.zeros.of)
+        self.jobs = QueueRunner(self.bridge, self.home.queue)
+        self.build(self.media, self.zeros.of)
+        self.player = Player(self._segments)
+        self.viewing = Viewing(self.viewer, self.media, self.zeros.of)
+        self.marking = Marking(self, self.editing, self.area, self.player, self.viewing)
+        self.timeline = TimelineFile(self, self.banner, lambda: self.preferences.folders)
+        self.results = Results(self.jobs, self.media, self.queue_view, self.side, self.banner)
+        self.notice = EngineNotice(self.link, self.jobs, self.engine_banner, self.engine_state)
+        self.commands = CommandSet(self)
+        self.playhead = Playhead(
+            self, self.player, self.viewing, self.editing, self.jobs, self._content
+        )
+        self._actions = actions_of(
+            self, self.timeline, self.playhead, self.marking, self.editing, self.results,
+            self._own_actions(),
+        )  # fmt: skip
+
+    def _own_actions(self) -> Actions:
+        return {
+            "find_media": self.ask_media_folder,
+            "settings": self.show_preferences,
+            "help": self.show_help,
+            "got_it": self.note_help_seen,
+            "about": self.show_about,
+            "menu": self.show_menu,
+            "submit": self.submit,
+            "restart": self.restart_engine,
+        }
+
+    def _connect(self) -> None:
+        for key, entry in self.tools.items():
+            entry.clicked.connect(lambda _=False, k=key: self.do(k))
+        for source in (self.commands.asked, self.banner.acted, self.engine_banner.acted,
+                       self.viewer.action, self.form.asked):  # fmt: skip
+            source.connect(self.do)
+        self.welcome.open_asked.connect(self.timeline.ask_open)
+        self.welcome.help_asked.connect(self.show_help)
+        self.trouble.open_asked.connect(self.timeline.ask_open)
+        self.trouble.again_asked.connect(self.timeline.open_again)
+        for page in (self.welcome, self.loading, self.trouble):
+            page.dropped.connect(lambda path: self.open(Path(path)))
+        self.timeline.reading.connect(self._show_reading)
+        self.timeline.failed.connect(self._show_trouble)
+        self.timeline.opened.connect(self._show_opened)
+        self.timeline.changed.connect(self._show_changed)
+        self.timeline.noted.connect(self._show_name)
+        self.results.watched.connect(self.playhead.watch)
+        self.results.placed.connect(self._show_placed)
+        self.results.grown.connect(self.playhead.refresh_soon)
+        self.media.arrived.connect(lambda _: self.playhead.refresh_soon())
+
+    def _connect_workspace(self) -> None:
+        self.strip.moved.connect(self.player.go)
+        self.strip.range_drawn.connect(self.editing.draw)
+        self.strip.shot_chosen.connect(self.marking.choose_shot)
+        for place in (self.strip, self.form):
+            place.file_dropped.connect(self.take_file)
+        self.viewer.position.entered.connect(self.player.go)
+        for field in (self.viewer.position, self.form.dub_in, self.form.dub_out):
+            field.left.connect(self.viewer.focus_canvas)
+        self.form.person.returnPressed.connect(self.viewer.focus_canvas)
+        self.viewer.canvas.face_chosen.connect(self.marking.choose_face)
+        self.viewer.tools["sound"].toggled.connect(self._set_sound)
+        self.editing.changed.connect(self._show_wish)
+        self.form.span_entered.connect(lambda *typed: self.editing.mark("dub", *typed))
+        self.form.person_entered.connect(lambda name: self.editing.set_wish(person=name))
+        self.form.option_changed.connect(self.set_option)
+        self.form.submitted.connect(self.submit)
+        self.queue_view.markers_asked.connect(self.results.submit_markers)
+
+    def _begin(self) -> None:
+        self.link.start()
+        self.editing.learn_models(self.link)
+        self.notice.offer_interrupted()
+        limit = self.preferences.cache_mb * 1_000_000
+        threading.Thread(target=self.media.folder.trim, args=(limit,), daemon=True).start()
+
+    def do(self, action: str) -> None:
+        """Every action that buttons, keys, menus and messages name."""
+        self._actions[action]()
+
+    def event(self, event: QEvent) -> bool:
+        """A focused control keeps the keys that it needs; all others are commands."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            key = cast(QKeyEvent, event)
+            bare = key.modifiers() == Qt.KeyboardModifier.NoModifier
+            if bare and is_own_key(QApplication.focusWidget(), key.key()):
+                event.accept()
+                return True
+        return super().event(event)
+
+    @property
+    def document(self) -> Document | None:
+        return self.timeline.document
+
+    def open(self, path: Path) -> None:
+        """Read a timeline beside the GUI thread and show it."""
+        self.timeline.open(path)
+
+    def _show_reading(self, name: str) -> None:
+        self.player.stop()
+        self.loading.say(self.tr("Opening {name}…").format(name=name))
+        self.pages.setCurrentWidget(self.loading)
+
+    def _show_trouble(self, why: str) -> None:
+        self.loading.stop()
+        self.trouble.say(why)
+        self.pages.setCurrentWidget(self.trouble)
+
+    def _show_opened(self, document: Document) -> None:
+        self.loading.stop()
+        self.zeros.open(document)
+        self.viewer.set_mode("before")
+        self.jobs.document = document
+        self.jobs.match_timeline()
+        self.pages.setCurrentWidget(self.workspace)
+        self.player.open(document.content.rate, document.content.duration)
+        self.strip.show_content(document.content)
+        self.editing.open(document)
+        self.viewer.focus_canvas()
+        if not self.preferences.seen_help:
+            self._show_first_steps()
+
+    def _show_first_steps(self) -> None:
+        text = self.tr(
+            "Your first dub: stand on a shot and press X, drop the new speech on it, press Dub."
+        )
+        got_it = ("got_it", self.tr("Got it"))
+        self.banner.say(text, "todo", ("help", self.tr("How it works")), got_it)
+
+    def take_file(self, path: str) -> None:
+        """A file that was dropped: a timeline is opened, anything else is the new speech."""
+        if not file_questions.is_timeline(path):
+            self.marking.take_speech(path)
+        elif self.timeline.may_leave():
+            self.open(Path(path))
+
+    def set_option(self, name: str, value: object) -> None:
+        said = self.editing.set_option(name, value)
+        if said:
+            self.banner.say(said, "warning")
+
+    def ask_media_folder(self) -> None:
+        """Look for missing media in another folder, now and from now on."""
+        folder = file_questions.ask_folder(self, self.tr("Folder of the missing media"))
+        if folder is not None:
+            kept = [entry for entry in self.preferences.media_folders if entry != str(folder)]
+            self._adopt(dataclasses.replace(self.preferences, media_folders=[*kept, str(folder)]))
+
+    def submit(self) -> None:
+        """The dub joins the queue, where nothing stands in its way."""
+        if self.document is not None and not blocks(self.editing.problems()):
+            self.results.submit(*self.editing.job())
+
+    # Moving
+
+    @property
+    def position(self) -> Fraction:
+        return self.player.position
+
+    def _content(self) -> Content | None:
+        return self.document.content if self.document else None
+
+    def _segments(self) -> list[SoundSegment]:
+        content = self._content()
+        return self.viewing.segments(content) if content else []
+
+    def _set_sound(self, on: bool) -> None:
+        self._adopt(dataclasses.replace(self.preferences, sound_on=on))
+
+    # Showing
+
+    def _show_wish(self) -> None:
+        if self.document is None:
+            return
+        content, wish = self.document.content, self.editing.wish
+        self.form.offer_models(list(self.editing.models_here))
+        self.form.show_wish(wish, content.rate, content.zero)
+        self.form.show_problems(self.editing.problems(), self._summary())
+        self.strip.set_ranges(wish.ranges)
+        self.playhead.loop()
+        self.playhead.refresh_soon()
+
+    def _summary(self) -> str:
+        clips = self.editing.shown_clips()
+        if not clips or self.editing.wish.speech is None:
+            return ""
+        shots = self.tr("{n} shots").format(n=len(clips)) if len(clips) > 1 else clips[0][0].name
+        return self.tr("{what} → a new track above").format(what=shots)
+
+    def _show_name(self) -> None:
+        document = self.document
+        undo = document is not None and document.can_undo
+        redo = document is not None and document.can_redo
+        if document is not None:
+            mark = " •" if document.is_changed else ""
+            name = (document.saved_as or document.path).name
+            self.name.setText(f"{name}{mark}")
+            self.title_changed.emit(f"{name}{mark}")
+        self.commands.enable(document is not None, undo, redo)
+        self.tools["save"].setEnabled(document is not None)
+        self.tools["undo"].setEnabled(undo)
+        self.tools["redo"].setEnabled(redo)
+
+    def _show_placed(self, job: JobRecord, content: Content) -> None:
+        self.strip.fresh = frozenset({job.id}) if job.placed else frozenset()
+        self.timeline.change(content)
+
+    def _show_changed(self) -> None:
+        if self.document is None:
+            return
+        self.zeros.open(self.document)
+        self.strip.show_content(self.document.content, keep_view=True)
+        self.jobs.match_timeline()
+        self._show_wish()
+
+    # Preferences and windows beside
+
+    def _adopt(self, preferences: Preferences) -> None:
+        before, self.preferences = self.preferences, preferences
+        self.viewing.height = preferences.preview_height
+        self.editing.consent_wanted = preferences.consent_required
+        self.jobs.media_folders = preferences.folders
+        self.player.sound_on = preferences.sound_on
+        self.viewer.show_sound(preferences.sound_on, self.player.output.trouble)
+        if preferences.device != self.editing.wish.options.device:
+            self.editing.set_option("device", preferences.device)
+        if preferences.models_folder:
+            self.form.offer_models([preferences.models_folder])
+        if preferences != before:
+            preferences.write(self.home.preferences)
+            self._show_wish()
+        if preferences.media_folders != before.media_folders:
+            self.timeline.look_for_media()
+
+    def show_preferences(self) -> None:
+        self.editing.read_studio()
+        dialog = PreferencesDialog(self.preferences, self.media.folder, self)
+        if self.editing.studio_asks_consent:
+            dialog.show_studio_asks()
+        dialog.changed.connect(self._adopt)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
+    def note_help_seen(self) -> None:
+        self._adopt(dataclasses.replace(self.preferences, seen_help=True))
+
+    def show_help(self) -> None:
+        self.note_help_seen()
+        help_page(self).show()
+
+    def show_about(self) -> None:
+        about_page(self).show()
+
+    def show_menu(self) -> None:
+        """All commands, below their button."""
+        button = self.tools["menu"]
+        corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
+        self.commands.menu.popup(corner - QPoint(self.commands.menu.sizeHint().width(), 0))
+
+    def restart_engine(self) -> None:
+        self.link.restart()
+        self.editing.learn_models(self.link)
+
+    def shut(self) -> None:
+        """End what runs beside; the queue stays for the next time."""
+        self.player.stop()
+        self.jobs.close()
+        self.editing.close()
+        self.link.close()
+        self.media.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.shut()
+        super().closeEvent(event)

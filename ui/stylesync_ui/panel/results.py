@@ -1,0 +1,118 @@
+"""Jobs and what comes of them: the queue's cards, the banner, the timeline they are put on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QTabWidget
+from stylesync_plugin.contract import DubError
+
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.look.banner import Banner
+from stylesync_ui.queue.jobs import JobRecord
+from stylesync_ui.queue.queue_runner import QueueRunner
+from stylesync_ui.queue.queue_view import QueueView
+from stylesync_ui.timeline.document import Content
+
+
+class Results(QObject):
+    """Joins what runs the queue to what shows it.
+
+    `watched` asks to compare a job's dub in the viewer; `placed` brings the timeline with a dub
+    put on it or taken off; `grown` says that there are other frames to show.
+    """
+
+    watched = Signal(object)
+    placed = Signal(object, object)
+    grown = Signal()
+
+    def __init__(
+        self,
+        jobs: QueueRunner,
+        media: MediaCache,
+        queue: QueueView,
+        tabs: QTabWidget,
+        banner: Banner,
+    ) -> None:
+        super().__init__()
+        self._jobs, self._media = jobs, media
+        self._queue, self._tabs, self._banner = queue, tabs, banner
+        self._last = ""
+        jobs.changed.connect(self._show_job)
+        jobs.listed.connect(self._show_list)
+        jobs.placed.connect(self._place)
+        jobs.finished.connect(self._finish)
+        jobs.failed.connect(lambda text: banner.say(text, "error"))
+        queue.acted.connect(self.act)
+        self._show_list()
+
+    def submit(self, title: str, data: dict[str, object]) -> None:
+        self._jobs.submit(title, data)
+        self.show_queue()
+
+    def submit_markers(self) -> None:
+        """One job for each marker of the timeline that says what to dub."""
+        try:
+            count = self._jobs.submit_markers()
+        except DubError as error:
+            self._banner.say(str(error), "warning")
+            return
+        text = self.tr("{n} dubs from markers are in the queue.")
+        self._banner.say(text.format(n=count), "good")
+        self.show_queue()
+
+    def go_on(self) -> None:
+        self._jobs.go_on()
+        self.show_queue()
+
+    def show_queue(self) -> None:
+        self._tabs.setCurrentWidget(self._queue)
+
+    def act(self, job_id: str, action: str) -> None:
+        """What a card's button asks for."""
+        job = self._jobs.queue.of_id(job_id)
+        if action == "watch" and job is not None:
+            self.watched.emit(job)
+        elif action == "folder" and job is not None and job.pieces:
+            folder = Path(job.pieces[0]["output"]).parent
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        else:
+            self._jobs.act(job_id, action)
+
+    def act_on_last(self, action: str) -> None:
+        """The same for the dub that was done last."""
+        self.act(self._last, action)
+
+    # Showing
+
+    def _show_job(self, job: JobRecord) -> None:
+        self._queue.show_job(job)
+        self._show_count()
+        self.grown.emit()
+
+    def _show_list(self) -> None:
+        self._queue.show_queue(self._jobs.queue)
+        self._show_count()
+
+    def _show_count(self) -> None:
+        count = sum(job.is_open for job in self._jobs.queue)
+        text = self.tr("Queue") + (f"  {count}" if count else "")
+        self._tabs.setTabText(self._tabs.indexOf(self._queue), text)
+
+    def _finish(self, job: JobRecord) -> None:
+        self._last = job.id
+        for data in job.pieces:
+            self._media.forget_file(data["output"])
+        self._banner.say(
+            self.tr("{title} is dubbed.").format(title=job.title), "good",
+            ("watch_last", self.tr("Compare")), ("put_last", self.tr("Put on a new track")),
+        )  # fmt: skip
+
+    def _place(self, job: JobRecord, content: Content) -> None:
+        self.placed.emit(job, content)
+        text = self.tr("{title} is on a new track.")
+        if not job.placed:
+            text = self.tr("{title} is off the track again.")
+        self._banner.say(text.format(title=job.title), "good")

@@ -1,0 +1,154 @@
+"""The jobs of the panel: states and speed of each, all of them kept on disk in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from stylesync_plugin.batch.records import write_json
+from stylesync_plugin.contract import Progress
+
+State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+
+MOVES: dict[State, tuple[State, ...]] = {
+    "waiting": ("running", "cancelled", "interrupted"),
+    "running": ("done", "failed", "cancelled", "interrupted"),
+    "failed": ("waiting",),
+    "cancelled": ("waiting",),
+    "interrupted": ("waiting", "cancelled"),
+    "done": ("waiting",),
+}
+
+
+class WrongMove(Exception):
+    """A job was asked to go from one state to another that does not follow it."""
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """`job` is the plugin's job data; `timeline` the file that it belongs to.
+
+    `pieces` tell for each dubbed clip where its file lies and grows, and where on the timeline it
+    belongs; `speed` is in frames a second of the running stage.
+    """
+
+    title: str
+    timeline: str
+    job: dict[str, Any]
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    state: State = "waiting"
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    speed: float = 0.0
+    message: str = ""
+    warnings: list[str] = field(default_factory=list)
+    pieces: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    frames: int = 0
+    placed: bool = False
+    _mark: tuple[str, int, float] | None = None
+
+    def move(self, state: State, message: str = "") -> None:
+        """Go to another state; raises WrongMove where that does not follow."""
+        if state not in MOVES[self.state]:
+            raise WrongMove(f"A job that is {self.state} cannot become {state}.")
+        self.state, self.message = state, message
+        if state == "waiting":
+            self.stage, self.done, self.total, self.speed = "", 0, 0, 0.0
+            self._mark = None
+
+    def advance(self, progress: Progress, now: float) -> None:
+        """Take a progress in; `now` in s of a steady clock."""
+        if progress.stage != self.stage or self._mark is None:
+            self._mark = (progress.stage, progress.done, now)
+            self.speed = 0.0
+        self.stage, self.done, self.total = progress.stage, progress.done, progress.total
+        _, first, since = self._mark
+        if now - since > 0.2 and self.done > first:
+            self.speed = (self.done - first) / (now - since)
+
+    @property
+    def share(self) -> float:
+        """How much of the running stage is done, 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the stage still takes, None while that cannot be told."""
+        return (self.total - self.done) / self.speed if self.speed and self.total else None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("waiting", "running")
+
+    def to_dict(self) -> dict[str, Any]:
+        data = dataclasses.asdict(self)
+        del data["_mark"]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> JobRecord:
+        """What an earlier session left behind; what ran then was interrupted."""
+        known = {entry.name for entry in dataclasses.fields(cls)} - {"_mark"}
+        record = cls(**{key: value for key, value in data.items() if key in known})
+        if record.is_open:
+            record.state, record.speed = "interrupted", 0.0
+            record.message = "The panel was closed before this dub was done."
+        return record
+
+
+class JobQueue:
+    """Jobs, the oldest first; at most one of them runs."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._jobs = _read(store)
+
+    def __iter__(self) -> Iterator[JobRecord]:
+        return iter(self._jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def add(self, job: JobRecord) -> None:
+        self._jobs.append(job)
+        self.save()
+
+    def remove(self, job: JobRecord) -> None:
+        self._jobs.remove(job)
+        self.save()
+
+    def of_id(self, job_id: str) -> JobRecord | None:
+        return next((job for job in self._jobs if job.id == job_id), None)
+
+    @property
+    def running(self) -> JobRecord | None:
+        return next((job for job in self._jobs if job.state == "running"), None)
+
+    def next_waiting(self) -> JobRecord | None:
+        """The job to start now: the oldest that waits, if none runs."""
+        if self.running is not None:
+            return None
+        return next((job for job in self._jobs if job.state == "waiting"), None)
+
+    def save(self) -> None:
+        """A queue that cannot be kept (full disk) still works until the panel closes."""
+        try:
+            write_json(self._store, {"jobs": [job.to_dict() for job in self._jobs]})
+        except OSError:
+            return
+
+
+def _read(store: Path) -> list[JobRecord]:
+    """The jobs of the earlier session; an unreadable file is an empty queue."""
+    try:
+        data = json.loads(store.read_text(encoding="utf-8"))
+        return [JobRecord.from_dict(entry) for entry in data["jobs"]]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return []

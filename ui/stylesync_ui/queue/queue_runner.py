@@ -1,0 +1,273 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
+"""Runs the queue: one job after the other, through crashes, onto the timeline and off it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress
+from stylesync_plugin.batch.farm import job_data
+from stylesync_plugin.contract import Cancelled, DubError
+from stylesync_plugin.planning.planner import PlanSettings
+from stylesync_plugin.timeline.selecting import jobs_from_markers
+
+from stylesync_ui.engine.bridge import EngineBridge, EngineLost
+from stylesync_ui.queue.dub_runner import DubRunner
+from stylesync_ui.queue.jobs import JobQueue, JobRecord
+from stylesync_ui.timeline.document import Content, Document, in_our_words, view
+from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of
+
+
+class QueueRunner(QObject):
+    """`changed` tells of one job, `listed` of the list; `placed` that the timeline has changed."""
+
+    changed = Signal(object)
+    listed = Signal()
+    placed = Signal(object, object)
+    failed = Signal(str)
+    engine_lost = Signal(object)
+    finished = Signal(object)
+    _laid_out = Signal(object, bool, object, object)
+
+    def __init__(self, bridge: EngineBridge, store: Path) -> None:
+        super().__init__()
+        self.queue = JobQueue(store)
+        self.document: Document | None = None
+        self.media_folders: tuple[Path, ...] = ()
+        self._runner = DubRunner(bridge)
+        self._placer = DubRunner(bridge)
+        self._placer.probe = self._runner.probe
+        self._begun = 0.0
+        self._stopped = False
+        self._runner.progressed.connect(self._progressed)
+        self._runner.ended.connect(self._ended)
+        self._placer.ended.connect(self._put_ended)
+        self._laid_out.connect(self._take_change)
+
+    # Doing
+
+    def submit(self, title: str, data: dict[str, Any]) -> JobRecord:
+        """A job of the open timeline joins the queue."""
+        assert self.document is not None
+        job = JobRecord(title, str(self.document.path.absolute()), data)
+        self.queue.add(job)
+        self.listed.emit()
+        self.start_next()
+        return job
+
+    def submit_markers(self) -> int:
+        """One job for each marker that says what to dub; raises RequestError where none does."""
+        assert self.document is not None
+        jobs = jobs_from_markers(self.document.content.timeline)
+        for job in jobs:
+            self.submit(job.name, job_data(job))
+        return len(jobs)
+
+    def act(self, job_id: str, action: str) -> None:
+        """What a card's button asks for."""
+        job = self.queue.of_id(job_id)
+        if action == "clear":
+            self._clear()
+        elif job is None:
+            return
+        elif action == "cancel":
+            self._cancel(job)
+        elif action in ("again", "go_on"):
+            job.move("waiting")
+            self._tell(job)
+            self.start_next()
+        elif action == "forget":
+            self.queue.remove(job)
+            self.listed.emit()
+            self.start_next()
+        elif action == "put":
+            self._put(job)
+        elif action == "take":
+            self._take(job)
+
+    def go_on(self) -> None:
+        """Whatever was interrupted waits again."""
+        for job in self.queue:
+            if job.state == "interrupted":
+                job.move("waiting")
+                self._tell(job)
+        self.start_next()
+
+    def start_next(self) -> None:
+        job = self.queue.next_waiting()
+        if job is None or self._runner.job_id is not None:
+            return
+        job.move("running")
+        self._begun = time.monotonic()
+        self._runner.start(job.id, self._timeline(job), job.job, self._settings(job))
+        self._tell(job)
+
+    def close(self) -> None:
+        """What is not done stays in the queue for the next time."""
+        self._stopped = True
+        self.queue.save()
+
+    # Growing pieces
+
+    def pieces(self) -> tuple[list[DubbedPiece], set[str]]:
+        """Dubs of the open timeline for the viewer, and the outputs of those that still grow."""
+        if self.document is None:
+            return [], set()
+        mine = [job for job in self.queue if job.timeline == str(self.document.path.absolute())]
+        shown = [job for job in mine if job.state in ("done", "running")]
+        pieces = [DubbedPiece.from_dict(data) for job in shown for data in job.pieces]
+        growing = {data["output"] for job in shown if job.state == "running" for data in job.pieces}
+        return pieces, growing
+
+    # Inside
+
+    def _settings(self, job: JobRecord) -> PlanSettings:
+        path = Path(job.timeline)
+        media = path.with_name(f"{path.stem}.dubbed.stylesync")
+        folders = (path.parent, *self.media_folders)
+        return PlanSettings(media, folders, probe=self._runner.probe)
+
+    def _timeline(self, job: JobRecord) -> Any:
+        """The open one where it is the job's, else its file."""
+        open_now = self.document is not None and self._is_mine(job)
+        return self.document.content.timeline if open_now and self.document else Path(job.timeline)
+
+    def _is_mine(self, job: JobRecord) -> bool:
+        return self.document is not None and job.timeline == str(self.document.path.absolute())
+
+    def _cancel(self, job: JobRecord) -> None:
+        if job.state == "running":
+            self._runner.cancel()
+        else:
+            job.move("cancelled")
+            self._tell(job)
+
+    def _clear(self) -> None:
+        for job in [job for job in self.queue if not job.is_open and job.state != "interrupted"]:
+            self.queue.remove(job)
+        self.listed.emit()
+
+    def _tell(self, job: JobRecord) -> None:
+        self.queue.save()
+        self.changed.emit(job)
+
+    def _progressed(self, job_id: str, progress: BatchProgress) -> None:
+        job = self.queue.of_id(job_id)
+        if job is None or job.state != "running":
+            return
+        piece = piece_of(progress.dub).to_dict()
+        if piece not in job.pieces:
+            job.pieces = [old for old in job.pieces if old["id"] != piece["id"]] + [piece]
+        if progress.stage is not None:
+            job.advance(progress.stage, time.monotonic())
+        self.changed.emit(job)
+
+    def _ended(self, job_id: str, outcome: Batch | DubError) -> None:
+        job = self.queue.of_id(job_id)
+        if job is None or self._stopped:
+            return
+        job.seconds = time.monotonic() - self._begun
+        error = outcome if isinstance(outcome, DubError) else _first_error(outcome)
+        if error is None:
+            assert isinstance(outcome, Batch)
+            _note_results(job, outcome)
+            job.move("done")
+            self.finished.emit(job)
+        elif isinstance(error, Cancelled):
+            job.move("cancelled", str(error))
+        elif isinstance(error, EngineLost):
+            job.move("interrupted", str(error))
+            self.engine_lost.emit(job)
+            self._tell(job)
+            return
+        else:
+            job.move("failed", in_our_words(str(error)))
+        self._tell(job)
+        self.start_next()
+
+    def _put(self, job: JobRecord) -> None:
+        if not self._is_mine(job):
+            name = Path(job.timeline).name
+            self.failed.emit(
+                self.tr("This dub belongs to {name}; open it first.").format(name=name)
+            )
+            return
+        if self._placer.job_id is None:
+            settings = self._settings(job)
+            self._placer.start(job.id, self._timeline(job), job.job, settings, only_kept=True)
+
+    def _put_ended(self, job_id: str, outcome: Batch | DubError) -> None:
+        job = self.queue.of_id(job_id)
+        if job is None or self.document is None:
+            return
+        error = outcome if isinstance(outcome, DubError) else _first_error(outcome)
+        if error is not None:
+            self.failed.emit(in_our_words(str(error)))
+            return
+        assert isinstance(outcome, Batch)
+        timeline, folders = outcome.timeline, self.document.folders
+        self._change(job, True, lambda: view(timeline, folders))
+
+    def _take(self, job: JobRecord) -> None:
+        if self.document is not None and self._is_mine(job):
+            ids, document = {data["id"] for data in job.pieces}, self.document
+            content = document.content
+            self._change(job, False, lambda: document.without(content, ids))
+
+    def _change(self, job: JobRecord, placed: bool, make: Callable[[], Content]) -> None:
+        """Lay the changed timeline out beside the GUI thread: a long one takes its time."""
+        base = self.document.content if self.document else None
+
+        def work() -> None:
+            try:
+                self._laid_out.emit(job, placed, base, make())
+            except DubError as error:
+                self.failed.emit(in_our_words(str(error)))
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def _take_change(self, job: JobRecord, placed: bool, base: Content, content: Content) -> None:
+        """Begin again where somebody has changed the timeline meanwhile."""
+        if self.document is None or not self._is_mine(job):
+            return
+        if self.document.content is not base:
+            self._put(job) if placed else self._take(job)
+            return
+        job.placed = placed
+        self._tell(job)
+        self.placed.emit(job, content)
+
+    def match_timeline(self) -> None:
+        """Say of each job whether its dubs are on the timeline, after undo or another opening."""
+        if self.document is None:
+            return
+        there = {dub["id"] for dub in self.document.content.dubs}
+        for job in self.queue:
+            if self._is_mine(job) and job.state == "done":
+                placed = bool(job.pieces) and all(piece["id"] in there for piece in job.pieces)
+                if placed != job.placed:
+                    job.placed = placed
+                    self._tell(job)
+
+
+def _first_error(batch: Batch) -> DubError | None:
+    failures = [error for _, error in batch.failures]
+    good = [outcome for outcome in batch.outcomes if outcome.result is not None]
+    lost = next((error for error in failures if isinstance(error, EngineLost)), None)
+    if lost is not None:
+        return lost
+    return failures[0] if failures and not good else None
+
+
+def _note_results(job: JobRecord, batch: Batch) -> None:
+    """What the card and the viewer tell of a finished job."""
+    done = [outcome for outcome in batch.outcomes if outcome.result is not None]
+    job.frames = sum(outcome.result.frames for outcome in done if outcome.result)
+    job.warnings = [w for o in done if o.result for w in o.result.warnings]
+    job.warnings += [str(error) for _, error in batch.failures]
+    job.pieces = [piece_of(outcome.dub).to_dict() for outcome in done]

@@ -1,0 +1,88 @@
+"""The playhead in motion: a timer, a transport, and the sound as its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
+from stylesync_ui.viewer.transport import Transport
+
+
+class Player(QObject):
+    """`segments_of` says what sounds at normal speed."""
+
+    moved = Signal(object)
+    speed_changed = Signal(int)
+
+    def __init__(self, segments_of: Callable[[], Sequence[SoundSegment]]) -> None:
+        super().__init__()
+        self.transport = Transport()
+        self.output = SoundOutput()
+        self.sound_on = True
+        self._segments_of = segments_of
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._tick)
+
+    @property
+    def position(self) -> Fraction:
+        return self.transport.position
+
+    def open(self, rate: Fraction, duration: Fraction) -> None:
+        self.stop()
+        self.transport = Transport(rate, duration)
+        self._timer.setInterval(max(4, int(500 / rate)))
+        self.moved.emit(self.transport.position)
+
+    def toggle(self) -> None:
+        self._go(0 if self.transport.speed else 1)
+
+    def shuttle(self, direction: int) -> None:
+        before = self.transport.speed
+        self.transport.shuttle(direction, time.monotonic())
+        self._changed(before)
+
+    def go(self, moment: Fraction) -> None:
+        """Stand at a moment; what plays goes on from there."""
+        speed = self.transport.speed
+        self.transport.go(moment)
+        if speed:
+            self._go(speed)
+        self.moved.emit(self.transport.position)
+
+    def step(self, frames: int) -> None:
+        self.stop()
+        self.transport.step(frames)
+        self.moved.emit(self.transport.position)
+
+    def stop(self) -> None:
+        self._go(0)
+
+    def _go(self, speed: int) -> None:
+        before = self.transport.speed
+        self.transport.play(speed, time.monotonic())
+        self._changed(before)
+
+    def _changed(self, before: int) -> None:
+        speed = self.transport.speed
+        self._timer.start() if speed else self._timer.stop()
+        if speed == 1 and self.sound_on:
+            self.output.play(self._segments_of(), float(self.transport.position))
+        elif before:
+            self.output.stop()
+        self.speed_changed.emit(speed)
+
+    def _tick(self) -> None:
+        before = self.transport.position
+        moved = self.transport.tick(time.monotonic(), self.output.heard)
+        if moved:
+            self.moved.emit(self.transport.position)
+        looped = self.transport.position < before and self.transport.speed == 1
+        if looped and self.sound_on:
+            self.output.play(self._segments_of(), float(self.transport.position))
+        if not self.transport.speed:
+            self._changed(1)

@@ -1,0 +1,190 @@
+# ruff: noqa: S101  (asserts that tell the type checker)
+"""Which pictures the viewer shows at a moment, and which come next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QImage
+from stylesync_plugin.times import Span
+
+from stylesync_ui.engine import request_queue
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.timeline.document import ClipView, Content
+from stylesync_ui.timeline.dubbed_piece import DubbedPiece
+from stylesync_ui.viewer.canvas import FaceBox
+from stylesync_ui.viewer.sound_output import RATE, SoundSegment
+from stylesync_ui.viewer.viewer import Viewer
+
+AHEAD = 36
+
+
+class Viewing:
+    """Finds before and after; `pieces` are dubs, `growing` those that are still being rendered."""
+
+    def __init__(
+        self, viewer: Viewer, media: MediaCache, zero_of: Callable[[ClipView], Fraction]
+    ) -> None:
+        self.viewer, self.media, self.zero_of = viewer, media, zero_of
+        self.height = 540
+        self.pieces: list[DubbedPiece] = []
+        self.growing: set[str] = set()
+
+    def show(self, content: Content, position: Fraction, playing: bool) -> None:
+        """Bring the viewer to a moment; while playing, a picture stays until the next is here."""
+        clip = content.shown_at(position)
+        piece = self.piece_at(position)
+        self.viewer.allow_comparing(piece is not None)
+        canvas = self.viewer.canvas
+        if clip is None or clip.path is None:
+            canvas.show_pictures(None, None, (0, 0))
+            canvas.show_message(_nothing(clip), clip.trouble if clip else "")
+            self.viewer.info.setText("")
+            return
+        facts = self.media.picture(clip.path)
+        before = self._before(clip, position)
+        if facts is None or (before is None and not playing):
+            self._wait(clip)
+            return
+        after = self._after(piece, position) if piece is not None else None
+        if before is None:
+            before = canvas.before
+        if after is None and piece is not None and playing:
+            after = canvas.after
+        wanting = piece is not None and after is None and canvas.mode != "before"
+        canvas.show_message(_tr("This frame is not rendered yet") if wanting else "")
+        canvas.show_pictures(before, after, (facts.width, facts.height))
+        name = clip.name or clip.path
+        self.viewer.info.setText(
+            f"{name}   {facts.width} × {facts.height}   {float(facts.rate):g} fps"
+        )
+
+    def _wait(self, clip: ClipView) -> None:
+        assert clip.path is not None
+        trouble = self.media.trouble(clip.path)
+        if trouble or self.viewer.canvas.before is None:
+            self.viewer.canvas.show_pictures(None, None, (0, 0))
+            text = _tr("The file cannot be read") if trouble else _tr("Loading the picture…")
+            if not trouble and self.media.link.state == "gone":
+                text = _tr("Pictures come from the engine, which is offline")
+            self.viewer.canvas.show_message(text, trouble)
+
+    def _before(self, clip: ClipView, position: Fraction) -> QImage | None:
+        assert clip.path is not None
+        facts = self.media.picture(clip.path)
+        if facts is None:
+            return None
+        frame = clip.frame_at(position, facts, self.zero_of(clip))
+        return self.media.image(clip.path, frame, self.height, request_queue.VIEWER)
+
+    def _after(self, piece: DubbedPiece, position: Fraction) -> QImage | None:
+        frame = piece.frame_at(position)
+        if piece.output in self.growing:
+            return self.media.rendered(piece.work, frame, self.height)
+        return self.media.image(piece.output, frame, self.height, request_queue.VIEWER)
+
+    def piece_at(self, position: Fraction) -> DubbedPiece | None:
+        """The latest dub at a moment."""
+        found = [p for p in self.pieces if p.span.start <= position < p.span.end]
+        return found[-1] if found else None
+
+    def prefetch(self, content: Content, position: Fraction, direction: int) -> None:
+        """Ask for what will be shown next, a batch at a time."""
+        moments = [position + direction * n / content.rate for n in range(AHEAD)]
+        clip = content.shown_at(position)
+        if clip is not None and clip.path is not None:
+            facts = self.media.picture(clip.path)
+            if facts is not None:
+                zero = self.zero_of(clip)
+                inside = [m for m in moments if clip.span.start <= m < clip.span.end]
+                frames = [clip.frame_at(m, facts, zero) for m in inside]
+                self._want(clip.path, frames)
+        piece = self.piece_at(position)
+        if piece is not None and piece.output not in self.growing:
+            inside = [m for m in moments if piece.span.start <= m < piece.span.end]
+            self._want(piece.output, [piece.frame_at(m) for m in inside])
+
+    def _want(self, path: str, frames: Sequence[int]) -> None:
+        """Nothing is asked while half of what comes is here: small requests cost too much."""
+        missing = [f for f in frames if not self.media.has_image(path, f, self.height)]
+        if len(missing) * 2 > len(frames) or (frames and missing and missing[0] == frames[0]):
+            self.media.want(path, missing, self.height, request_queue.VIEWER)
+
+    # Faces
+
+    def faces(
+        self, content: Content, position: Fraction, chosen: tuple[str, float, float] | None
+    ) -> tuple[FaceBox, ...]:
+        """The faces on the frame at a moment; `chosen` is a file and a point in its picture."""
+        place = self.source_at(content, position)
+        if place is None:
+            return ()
+        path, frame = place
+        found = self.media.survey(path, frame, frame + 1, 1)
+        if not isinstance(found, dict) or not found["faces"]:
+            return ()
+        boxes = [FaceBox(*box) for box in found["faces"][0]["boxes"]]
+        if chosen is None or chosen[0] != path or not boxes:
+            return tuple(boxes)
+        _, x, y = chosen
+        near = min(boxes, key=lambda b: (b.centre[0] - x) ** 2 + (b.centre[1] - y) ** 2)
+        return tuple(FaceBox(b.left, b.top, b.right, b.bottom, chosen=b is near) for b in boxes)
+
+    def source_at(self, content: Content, position: Fraction) -> tuple[str, int] | None:
+        """The file and frame shown at a moment, where they are known."""
+        clip = content.shown_at(position)
+        if clip is None or clip.path is None:
+            return None
+        facts = self.media.picture(clip.path)
+        if facts is None:
+            return None
+        return clip.path, clip.frame_at(position, facts, self.zero_of(clip))
+
+    # Sound
+
+    def segments(self, content: Content) -> list[SoundSegment]:
+        """What sounds: the timeline's own tracks, and in a dub that is shown its new speech."""
+        dubbed = [] if self.viewer.canvas.mode == "before" else self.pieces
+        spans = [piece.span for piece in dubbed]
+        found = [segment for piece in dubbed for segment in self._of_piece(piece)]
+        for track in content.of_kind("Audio"):
+            if not track.is_ours:
+                for clip in track.clips:
+                    found += self._of_clip(clip, spans)
+        return found
+
+    def _of_piece(self, piece: DubbedPiece) -> list[SoundSegment]:
+        file = self.media.playable(piece.speech)
+        facts = self.media.sound(piece.speech)
+        if file is None or facts is None:
+            return []
+        first = float(piece.offset) + piece.speech_first / facts.sample_rate
+        span = piece.span
+        return [SoundSegment(file, float(span.start), float(span.end), round(first * RATE))]
+
+    def _of_clip(self, clip: ClipView, without: Sequence[Span]) -> list[SoundSegment]:
+        if clip.path is None or not clip.placed.enabled or clip.media.scale != 1:
+            return []
+        file = self.media.playable(clip.path)
+        if file is None:
+            return []
+        parts = [clip.span]
+        for span in without:
+            parts = [left for part in parts for left in part.without(span)]
+        zero = self.zero_of(clip)
+        return [
+            SoundSegment(
+                file, float(p.start), float(p.end), round(float(clip.media(p.start) - zero) * RATE)
+            )
+            for p in parts
+        ]
+
+
+def _nothing(clip: ClipView | None) -> str:
+    return _tr("Nothing here") if clip is None else _tr("The media is missing")
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("viewing", text)
