@@ -10,7 +10,6 @@ on where it stopped.
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -37,6 +36,7 @@ from stylesync_engine.plan.identity import (
     fingerprint,
     name_difference,
 )
+from stylesync_engine.plan.places import remove_work, work_folder
 from stylesync_engine.plan.plan import Plan, note_request
 from stylesync_engine.plan.sources import probe_clip
 from stylesync_engine.plan.windows import remove_other_windows, window_device
@@ -65,7 +65,7 @@ def dub(
     sentence, for whatever is wrong with the request or the media.
     """
     check_request(request)
-    work = Path(request.work) if request.work else hidden_work_folder(Path(request.output))
+    work = work_folder(request)
     started = time.monotonic()
     models = models or load_models(request.options.models, request.options.device)
     loaded = time.monotonic() - started
@@ -74,7 +74,7 @@ def dub(
     result = assemble(work, on_progress)
     result = replace(result, seconds={"load": round(loaded, 3), **result.seconds})
     if request.work is None:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_work(work)
     return result
 
 
@@ -195,11 +195,6 @@ def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
         "cuts": list(faces.cuts),
         "speakers": [speaker_facts(s) for s in faces.speakers],
     }
-
-
-def hidden_work_folder(output: Path) -> Path:
-    """Each output has its own work folder beside it: two jobs never share one."""
-    return output.absolute().with_name(f".{output.name}.stylesync")
 
 
 def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:

@@ -16,14 +16,17 @@ import platform
 import re
 import secrets
 import shutil
+import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from stylesync_engine.request import (
     DiskError,
     DubError,
+    RequestError,
 )
 
 _LONGEST_STEM = 80
@@ -155,3 +158,51 @@ def write_text(path: Path, text: str) -> None:
     """The file appears when it is whole. Raises DiskError."""
     with disk_errors(path), replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Files that a job will write: those of `folder` whose plain names match `names`."""
+
+    folder: Path
+    names: re.Pattern[str]
+
+    @classmethod
+    def one(cls, path: Path) -> Written:
+        return cls(path.parent, re.compile(re.escape(plain_name(path.name))))
+
+    def existing(self) -> Iterator[Path]:
+        """What lies there already and would be replaced."""
+        with disk_errors(self.folder), suppress(FileNotFoundError, NotADirectoryError):
+            for entry in os.scandir(self.folder):
+                if self.names.fullmatch(plain_name(entry.name)):
+                    yield Path(entry.path)
+
+
+def plain_name(name: str) -> str:
+    """Letters as a file system that does not tell case or accents' spelling apart takes them."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def refuse_overwriting(reads: Mapping[str, Iterable[Path]], writes: Iterable[Written]) -> None:
+    """Raise RequestError where a file that is read, by its role, would be written.
+
+    Files are compared as the disk knows them: other spellings, links and hard links count.
+    """
+    sources = {_identity(path): (role, path) for role, paths in reads.items() for path in paths}
+    for written in writes:
+        for path in written.existing():
+            found = _identity(path)
+            if found is not None and found in sources:
+                role, source = sources[found]
+                raise RequestError(
+                    f"The output would overwrite the {role}, '{source}'; choose another name."
+                )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

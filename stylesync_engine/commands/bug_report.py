@@ -18,7 +18,7 @@ from stylesync_engine.files import write_text
 from stylesync_engine.media import Frame, VideoInfo, VideoWriter
 from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import layout_of
-from stylesync_engine.request import Codec, DubError
+from stylesync_engine.request import Codec, DubError, RequestError
 from stylesync_engine.weights.table import effective, find_folder, fingerprint, read_manifest
 
 _SIZE = (256, 128)  # the smallest that every codec takes
@@ -43,7 +43,9 @@ def examine() -> dict[str, Any]:
 
 
 def write_report(path: Path, found: dict[str, Any]) -> None:
-    """One JSON file; raises DiskError where it cannot be written."""
+    """One JSON file; raises RequestError for another name, DiskError where it cannot be written."""
+    if path.suffix.lower() != ".json":
+        raise RequestError(f"A report is JSON, not '{path.name}'; give a name ending in .json.")
     write_text(path.absolute(), json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 

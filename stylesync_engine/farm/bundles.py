@@ -31,6 +31,7 @@ from stylesync_engine.request import (
 )
 
 FORMAT = 2
+_DOCUMENTS = ("bundle.json", "template.json", "parameter_values.json", "asset_references.json")
 SOURCES = ("video", "speech", "style", "style_speech", "consent")
 
 
@@ -67,8 +68,9 @@ def write_bundle(
     Raises RequestError where a bundle lies in `folder` already, and whatever is wrong with the
     requests' media.
     """
-    if (folder / "bundle.json").exists():
-        raise RequestError(f"There is a bundle in '{folder}' already; choose another folder.")
+    there = next((name for name in _DOCUMENTS if (folder / name).exists()), None)
+    if there is not None:
+        raise RequestError(f"There is a '{there}' in '{folder}' already; choose another folder.")
     if not requests:
         raise RequestError("There is nothing to dub; select some clips.")
     options = options or FarmOptions()

@@ -30,7 +30,7 @@ CONTAINERS: Final[dict[Codec, dict[str, str]]] = {
 IMAGES: Final[dict[Codec, str]] = {"png": ".png", "exr": ".exr"}
 """The codecs that are written as numbered images, and the suffix of each."""
 
-NUMBERED: Final = re.compile(r"%0?(\d*)d")
+NUMBERED: Final = re.compile(r"%0?(\d{0,2})d")
 """The frame number in the name of an image sequence."""
 
 _FFV1_REORDERED: Final[dict[str, str]] = {

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from stylesync_engine.files import _remove, disk_errors, draft_of, sweep_drafts
+from stylesync_engine.files import _remove, disk_errors, draft_of, plain_name, sweep_drafts
 from stylesync_engine.media import exr
 from stylesync_engine.media.clips import UNTAGGED, ColourTags
 from stylesync_engine.media.codecs import IMAGES, NUMBERED
@@ -23,7 +23,7 @@ from stylesync_engine.request import (
 )
 
 _SUFFIXES: Final = frozenset({".png", ".tif", ".tiff", ".dpx", ".exr"})
-_NUMBER: Final = re.compile(r"%0?\d*d|#+")
+_NUMBER: Final = re.compile(r"%0?\d{0,2}d|#{1,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,17 @@ def image_name(path: Path, number: int, codec: Codec) -> str:
     if not is_pattern(path):
         return f"{number:06d}{IMAGES[codec]}"
     return NUMBERED.sub(lambda match: f"{number:0{int(match[1] or 1)}d}", path.name, count=1)
+
+
+def delivered_names(path: Path) -> re.Pattern[str]:
+    """What the images of a sequence and the sounds beside them may be called, as plain names."""
+    stem = re.escape(plain_name(Path(sound_name(path)).stem))
+    if is_pattern(path):
+        head, tail = NUMBERED.split(plain_name(path.name), maxsplit=1)[::2]
+        images = rf"{re.escape(head)}\d+{re.escape(tail)}"
+    else:
+        images = r"\d{6,}\.(png|exr)"
+    return re.compile(rf"{images}|{stem}(\.\d+)?\.wav")
 
 
 def sound_name(path: Path) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,9 @@ _SURROUND_WEIGHTS: Final[dict[str, float]] = {
 
 _BLOCK: Final = 1 << 16
 """Samples that are stored at a time."""
+
+_MAKER: Final = b"LIST\x16\0\0\0INFOISFT\x0a\0\0\0StyleSync\0"
+"""The chunk of a WAV that names the program that made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +156,34 @@ def write_audio(path: str | Path, samples: Sound, rate: int) -> None:
 
 
 def write_track(path: str | Path, track: Track) -> None:
-    """Write a 24-bit PCM WAV; the file appears whole or not at all.
+    """Write a 24-bit PCM WAV that says who made it; the file appears whole or not at all.
 
     Raises MediaError for a suffix other than .wav, DiskError for a full or closed disk.
     """
     path = Path(path)
     if path.suffix.lower() != ".wav":
         raise MediaError(f"Sound is written as .wav, not '{path.name}'; change the name.")
-    with appearing(path) as draft, draft.open("wb") as file, wave.open(file, "wb") as written:
-        written.setnchannels(track.channels)
-        written.setsampwidth(3)
-        written.setframerate(track.rate)
-        for block in even_blocks(track.blocks(), _BLOCK):
-            whole = np.ascontiguousarray(to_24_bit(block).T, "<i4")
-            written.writeframes(whole.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
+    with appearing(path) as draft, draft.open("wb") as file:
+        with wave.open(file, "wb") as written:
+            written.setnchannels(track.channels)
+            written.setsampwidth(3)
+            written.setframerate(track.rate)
+            for block in even_blocks(track.blocks(), _BLOCK):
+                whole = np.ascontiguousarray(to_24_bit(block).T, "<i4")
+                written.writeframes(whole.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
+        _say_maker(file)
+
+
+def is_own_sound(path: Path) -> bool:
+    """Whether `write_track` made this file."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - len(_MAKER), 0))
+        return file.read() == _MAKER
+
+
+def _say_maker(file: IO[bytes]) -> None:
+    """Add the maker's name to a WAV that is whole, and to the length that its head says."""
+    size = file.seek(0, os.SEEK_END)
+    file.write(b"\0" * (size % 2) + _MAKER)
+    file.seek(4)
+    file.write(struct.pack("<I", size + size % 2 + len(_MAKER) - 8))

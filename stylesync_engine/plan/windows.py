@@ -62,7 +62,7 @@ def load_window(work: Path, window: range, identity: str) -> NDArray[np.float16]
 
 def remove_other_windows(work: Path, identity: str) -> None:
     """Take away what was rendered for other plans."""
-    for path in (work / "windows").glob("[!.]*.safetensors"):
+    for path in (work / "windows").glob(f"{'[0-9]' * 8}-{'[0-9]' * 8}.safetensors"):
         try:
             with safe_open(path, framework="numpy") as file:
                 ours = _label(file).get("plan") == identity

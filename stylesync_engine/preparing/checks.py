@@ -8,6 +8,7 @@ from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.origin.mark import check_mark
 from stylesync_engine.origin.signers import choose_signer
 from stylesync_engine.pictures.colour import check_space, is_ambiguous
+from stylesync_engine.plan.places import check_places
 from stylesync_engine.plan.sources import appearance_clip, check_range, probe_clip, resolve_range
 from stylesync_engine.request import DubRequest, MediaError, RequestError
 
@@ -22,6 +23,7 @@ def check_request(request: DubRequest) -> None:
     choose_signer(request)
     check_mark(request)
     check_output(request.output, options.codec)
+    check_places(request)
     if options.colour_space is not None:
         check_space(options.colour_space)
     resolve_range(request, _usable(request, request.video))

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.media import probe_video, read_frames
+from stylesync_engine.files import Written, refuse_overwriting
+from stylesync_engine.media import files_of, probe_video, read_frames
 from stylesync_engine.request import DubError, FrameRange, MediaError
 from stylesync_engine.review.previews import write_png
 
@@ -47,6 +48,7 @@ def draw_contact_sheet(
     `first_frame` is the source frame that the dub begins with. The crops follow the changed
     region and share one scale. Raises MediaError where nothing was changed.
     """
+    refuse_overwriting({"clip": [*files_of(before), *files_of(after)]}, [Written.one(output)])
     changes = list(find_changes(before, after, first_frame))
     if not changes:
         raise MediaError(f"{after} shows no change from {before}; dub it again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,8 +15,8 @@ import soundfile
 
 from stylesync_engine.faces.landmarker import MediaPipeLandmarker
 from stylesync_engine.faces.tracking import is_cut
-from stylesync_engine.files import appearing
-from stylesync_engine.media import probe_video, read_audio, read_audio_blocks, read_frames
+from stylesync_engine.files import Written, appearing, refuse_overwriting
+from stylesync_engine.media import files_of, probe_video, read_audio, read_audio_blocks, read_frames
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 HEIGHTS = range(8, 2161)
@@ -82,6 +83,7 @@ def write_playback_sound(path: str, output: Path) -> None:
 
     Sample 0 is heard with the first frame of the picture. Raises MediaError and DiskError.
     """
+    refuse_overwriting({"clip": files_of(path)}, [Written.one(output)])
     with (
         appearing(output) as draft,
         soundfile.SoundFile(
@@ -103,6 +105,7 @@ def thumbnails(
     """
     if height not in HEIGHTS or any(frame < 0 for frame in frames):
         raise RequestError("Ask for frames from 0 on and for a height of 8 to 2160 px.")
+    refuse_overwriting({"clip": files_of(video)}, [_thumbnails_in(folder)])
     count = probe_video(video).frames
     for stretch in _stretches(sorted({frame for frame in frames if frame < count})):
         wanted = set(stretch)
@@ -125,6 +128,7 @@ def rendered(
     from stylesync_engine.plan.windows import load_window
 
     plan = Plan.load(work)
+    refuse_overwriting({"clip": files_of(plan.request.video)}, [_thumbnails_in(folder)])
     place = CropPlacer(plan, work)
     positions = {int(frame): position for position, frame in enumerate(plan.shown)}
     start = plan.frames.start
@@ -178,6 +182,10 @@ def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
     with appearing(path) as draft:
         _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         draft.write_bytes(data.tobytes())
+
+
+def _thumbnails_in(folder: Path) -> Written:
+    return Written(folder, re.compile(r"frame_\d{6,}\.png"))
 
 
 def _sound_facts(path: str, rate: int | None = None) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""Every file that a dub reads and every file that it will write: none may be both."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from stylesync_engine.files import Written, refuse_overwriting
+from stylesync_engine.media import files_of
+from stylesync_engine.media.codecs import IMAGES
+from stylesync_engine.media.sequences import delivered_names, sequence_folder, sound_name
+from stylesync_engine.media.sound import is_own_sound
+from stylesync_engine.origin.picture_hashes import sidecar_of
+from stylesync_engine.plan.sources import appearance_clip
+from stylesync_engine.request import DubRequest, MediaError, RequestError
+
+_CLIPS = ("video", "speech", "style", "style_speech", "consent")
+_PLAN_FILES = ("plan.safetensors", "plan.json", "seconds.json")
+_DRAFT = r"\..+-[0-9a-f]{6}\.part(\..*)?"  # what a crash left behind
+_KEPT = re.compile("|".join([*map(re.escape, _PLAN_FILES), _DRAFT]))
+_WINDOWS = re.compile(rf"\d{{8}}-\d{{8}}\.safetensors|{_DRAFT}")
+
+
+def check_places(request: DubRequest) -> None:
+    """Raise RequestError where the dub would write over what it reads, or over a file beside its
+    output that is not StyleSync's. Nothing is opened but a sound that lies in the way."""
+    work = work_folder(request)
+    refuse_overwriting(_files_read(request), [*_delivered(request), *_kept(work)])
+    _refuse_foreign_sound(request)
+    _refuse_foreign_work(work)
+
+
+def work_folder(request: DubRequest) -> Path:
+    """Where the plan and its windows are kept: each output has its own folder beside it, so that
+    two jobs never share one."""
+    output = Path(request.output).absolute()
+    return Path(request.work or output.with_name(f".{output.name}.stylesync"))
+
+
+def remove_work(work: Path) -> None:
+    """Take away what a dub has kept; a folder that holds anything else stays."""
+    for kept in _kept(work):
+        for path in [*kept.existing()]:
+            path.unlink(missing_ok=True)
+    for folder in (work / "windows", work):
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _files_read(request: DubRequest) -> dict[str, list[Path]]:
+    """Each clip's files, images of a sequence included, by the clip's role."""
+    clips = {role: getattr(request, role) for role in _CLIPS}
+    clips["appearance"] = appearance_clip(request.options.appearance)[0]
+    return {role: files_of(path) for role, path in clips.items() if path}
+
+
+def _delivered(request: DubRequest) -> list[Written]:
+    output = Path(request.output).absolute()
+    written = [Written.one(output), Written.one(sidecar_of(output))]
+    if request.options.codec in IMAGES:
+        written.append(Written(sequence_folder(output), delivered_names(output)))
+    return written
+
+
+def _kept(work: Path) -> list[Written]:
+    return [Written(work, _KEPT), Written(work / "windows", _WINDOWS)]
+
+
+def _refuse_foreign_sound(request: DubRequest) -> None:
+    """The name of the sound beside images is not the caller's choice: what it would replace is."""
+    if request.options.codec not in IMAGES:
+        return
+    output = Path(request.output).absolute()
+    folder, name = sequence_folder(output), Path(sound_name(output))
+    further = r"(\.\d+)?" if request.options.keep_sound else ""
+    sounds = Written(folder, re.compile(rf"{re.escape(name.stem.casefold())}{further}\.wav"))
+    for path in sounds.existing():
+        try:
+            ours = path.is_file() and is_own_sound(path)
+        except OSError as error:
+            raise MediaError(f"'{path}' cannot be read; move it away.") from error
+        if not ours:
+            raise RequestError(
+                f"The dub's sound would replace '{path}', which is not StyleSync's; move it away,"
+                " or choose another output."
+            )
+
+
+def _refuse_foreign_work(work: Path) -> None:
+    """A plan's tensors are written before the rest: without them the rest is not ours."""
+    tensors, *others = (work / name for name in _PLAN_FILES)
+    for path in others:
+        if path.exists() and not tensors.exists():
+            raise RequestError(
+                f"'{path}' is no plan of StyleSync, and would be replaced; give another work"
+                " folder."
+            )
