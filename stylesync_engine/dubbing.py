@@ -167,7 +167,6 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
             request.options.codec,
             sound.speech,
             sound.others,
-            proved=request.options.quality != "draft",  # a preview, which should come soon
         ) as writer,
     ):
         delivered = delivered_frames(plan, work, like, writer.layout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -14,13 +13,11 @@ import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.container import Flags as ContainerFlags
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
 
 from stylesync_engine.media.clips import Frame, VideoInfo
 from stylesync_engine.media.codecs import CONTAINERS
 from stylesync_engine.media.frames import video_frame, written_tags
 from stylesync_engine.media.hearing import MOST_PLANES, with_format
-from stylesync_engine.media.prores import ProresProof
 from stylesync_engine.media.sound import Sound, Track, even_blocks, to_24_bit
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.pictures.image import PixelImage
@@ -33,8 +30,8 @@ _FINEST_PRORES: Final = {
     "global_quality": "118",  # FFmpeg's lambda of quantiser 1
 }
 """The quantiser of 4444 XQ, which FFmpeg knows by number alone, fixed at its finest: what a dub
-leaves alone stays within one code value at 10 bit, for about twice the usual rate. Nothing is left
-to search for, which takes a quarter of the time."""
+leaves alone strays by one code value at 10 bit, lone peaks by two, for about twice the usual rate.
+Nothing is left to search for, which takes a quarter of the time."""
 
 _ENCODERS: Final[dict[Codec, tuple[str, dict[str, str]]]] = {
     "prores4444": ("prores_ks", {"profile": "4444", **_FINEST_PRORES}),
@@ -62,7 +59,6 @@ class Movie:
         codec: Codec,
         layout: PixelLayout,
         tracks: Sequence[Track],
-        proved: bool,
     ) -> None:
         self._suffix = suffix = draft.suffix.lower()
         self._like, self._layout = like, layout
@@ -73,15 +69,13 @@ class Movie:
         )
         bitexact: Any = ContainerFlags.bitexact
         self._container.flags |= bitexact.value
-        self._proof: ProresProof | None = None
-        self._unproved: deque[VideoFrame] = deque()
-        self._picture = self._add_picture(codec, proved)
+        self._picture = self._add_picture(codec)
         self._sounds = [SoundStream(self._container, suffix, track) for track in tracks]
         self._start: Fraction | None = None
         self._count = 0
         self._durations: dict[int, int] = {}
 
-    def _add_picture(self, codec: Codec, proved: bool) -> Any:
+    def _add_picture(self, codec: Codec) -> Any:
         encoder, options = _ENCODERS[codec]
         like, name = self._like, self._layout.format
         options = dict(options)
@@ -98,11 +92,6 @@ class Movie:
         if encoder == "libx265" and self._suffix != ".mkv":
             stream.codec_context.codec_tag = "hvc1"  # what players of .mov and .mp4 look for
         if encoder == "prores_ks":
-            if proved:
-                again: Any = av.CodecContext.create(encoder, "w")
-                again.options = options
-                self._set_up(again)
-                self._proof = ProresProof(again)
             # Frames side by side: half the time, the same bytes.
             stream.codec_context.thread_type = "AUTO"
         for key, value in (("timecode", like.timecode), ("reel_name", like.reel)):
@@ -132,17 +121,12 @@ class Movie:
         picture.color_trc, picture.colorspace = self._tags.transfer, self._tags.matrix
         self._durations[stamp] = max(round(frame.duration / self._time_base), 1)
         self._count += 1
-        if self._proof:
-            self._unproved.append(picture)
         self._mux(self._picture.encode(picture))
         for sound in self._sounds:
             sound.feed(frame.time - self._start + frame.duration)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
-            if self._proof:
-                packet = self._proof.mend(packet, self._unproved.popleft())
-                packet.stream = self._picture
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._container.mux(packet)
 

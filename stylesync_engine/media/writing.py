@@ -34,10 +34,8 @@ class VideoWriter:
     Size, rate, each frame's own time, time code, reel, colour tags and pixel shape are those of
     `like`; depth and chroma as far as the codec can hold them (FFV1 holds them all, bit for bit).
     `further` sounds, streaming or as samples and their rate, become streams, or files, of their own
-    after the first. What ProRes stores is read again and mended where it strays by more than one
-    code value at 10 bit, unless it need not be `proved`.
-    Frames are stored upright. The same frames give the same bytes. The file appears under its
-    name only when all is written; after an exception nothing is left.
+    after the first. Frames are stored upright. The same frames give the same bytes. The file
+    appears under its name only when all is written; after an exception nothing is left.
     """
 
     def __init__(
@@ -47,8 +45,6 @@ class VideoWriter:
         codec: Codec,
         audio: Track | tuple[Sound, int] | None = None,
         further: Sequence[Track | tuple[Sound, int]] = (),
-        *,
-        proved: bool = True,
     ) -> None:
         check_output(path, codec)
         if codec == "dnxhr" and (like.width < DNXHR_SIZE[0] or like.height < DNXHR_SIZE[1]):
@@ -59,7 +55,7 @@ class VideoWriter:
         self._path, self._like, self._codec = Path(path), like, codec
         sounds = [*([audio] if audio else []), *further]
         self._tracks = [s if isinstance(s, Track) else Track.of(*s) for s in sounds]
-        self._layout, self._proved = _delivered_layout(codec, like), proved
+        self._layout = _delivered_layout(codec, like)
         self._cleanup = ExitStack()
         self._sink: PngImages | ExrImages | Movie | None = None
 
@@ -77,9 +73,7 @@ class VideoWriter:
             else:
                 draft = stack.enter_context(appearing(self._path))
                 with self._storing():
-                    self._sink = Movie(
-                        draft, self._like, self._codec, self._layout, self._tracks, self._proved
-                    )
+                    self._sink = Movie(draft, self._like, self._codec, self._layout, self._tracks)
             self._cleanup = stack.pop_all()
         return self
 
