@@ -25,7 +25,6 @@ from stylesync_engine.media import (
     VideoInfo,
     VideoWriter,
     probe_video,
-    read_frames,
 )
 from stylesync_engine.models.diffusion import load_schedulers
 from stylesync_engine.origin.consent import check_consent
@@ -41,9 +40,10 @@ from stylesync_engine.plan.plan import Plan, note_request
 from stylesync_engine.plan.sources import probe_clip
 from stylesync_engine.plan.windows import remove_other_windows, window_device
 from stylesync_engine.preparing.checks import check_request
+from stylesync_engine.preparing.late_sound import measure_sync, offset_of_faces
 from stylesync_engine.preparing.preparing import prepare_plan
 from stylesync_engine.preparing.probing import media_facts, speaker_facts
-from stylesync_engine.preparing.shots import find_faces
+from stylesync_engine.preparing.shots import watch
 from stylesync_engine.rendering.windows import render_windows
 from stylesync_engine.request import (
     DubRequest,
@@ -53,7 +53,7 @@ from stylesync_engine.request import (
     Progress,
     RequestError,
 )
-from stylesync_engine.weights.loading import Models, load_models
+from stylesync_engine.weights.loading import Models, load_lip_reader, load_models
 
 
 def dub(
@@ -187,13 +187,21 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
     """What a clip is and who is seen where, as plain data."""
     info = probe_video(path)
-    pictures = (frame.to_rgb() for frame in read_frames(path))
-    faces = find_faces(pictures, info.frames, "track", on_progress or (lambda _: None))
+    whole = FrameRange(0, info.frames)
+    faces, spans = watch(info, whole, "track", on_progress or (lambda _: None))
     return {
         **media_facts(info),
         "cuts": list(faces.cuts),
         "speakers": [speaker_facts(s) for s in faces.speakers],
+        "sound_offset": offset_of_faces(info, faces, spans, load_lip_reader()),
     }
+
+
+def sync(
+    path: str, models: str = "starter", on_progress: OnProgress | None = None
+) -> dict[str, Any]:
+    """How late a clip's sound is against its speaker's lips, as plain data: `measure_sync`."""
+    return measure_sync(path, load_lip_reader(models), on_progress or (lambda _: None))
 
 
 def _keeps_plan(work: Path, request: DubRequest, wanted: str) -> bool:
@@ -247,4 +255,5 @@ def _result(
         device=", ".join(devices),
         seed=options.seed,
         warnings=tuple(warnings),
+        sound_offsets=plan.facts.get("sound_offsets") or None,
     )

@@ -248,6 +248,23 @@ def probe(
         report.result(found, describe_fields(found))
 
 
+@app.command(epilog=f"Example: {PROGRAM} sync interview.mov --json")
+def sync(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A clip of somebody speaking.")],
+    models: Models = None,
+    as_json: Json = False,
+) -> None:
+    """Tell how late a clip's sound is against the speaker's lips.
+
+    In seconds, to a fraction of a frame, and how sure that is, from 0 to 1.
+    """
+    with reporting(as_json) as report:
+        from stylesync_engine import dubbing
+
+        found = dubbing.sync(file, models or "starter", on_progress=report.progress)
+        report.result(found, describe_sync(file, found))
+
+
 @app.command(epilog=f"Example: {PROGRAM} bench --quality draft --json")
 def bench(
     video: Video = None,
@@ -341,6 +358,19 @@ def describe_result(result: DubResult) -> str:
         f" {result.changed} changed, in {total:.1f} s on {result.device}"
         f" (models {result.models}, seed {result.seed})"
     )
+
+
+def describe_sync(file: str, found: dict[str, Any]) -> str:
+    offset, sure = found["offset"], found["sure"]
+    if found.get("parts"):
+        parts = "\n".join(f"  from {p['second']:g} s: {p['offset']:+.3f} s" for p in found["parts"])
+        return f"{file}: the sound runs away from the lips\n{parts}"
+    if sure < 0.5:
+        return (
+            f"{file}: the lips say too little to tell whether the sound is late ({sure:.0%} sure)"
+        )
+    way = "late" if offset > 0 else "early"
+    return f"{file}: the sound is {abs(offset):.3f} s {way} ({sure:.0%} sure)"
 
 
 def describe_fields(fields: dict[str, Any]) -> str:

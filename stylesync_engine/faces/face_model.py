@@ -128,6 +128,12 @@ class FaceModel:
         shape = neutral + self.move_mouth(motion) + (1 - self.support[:, None]) * others
         return np.asarray(shape, np.float32)
 
+    def lip_basis(self) -> Array:
+        """The rows of Eq. 1 for the lips, `[13, 40, 3]`, in face heights (about 1.9 eye
+        distances)."""
+        height = float(np.ptp(self.mean[:, 1]))
+        return np.asarray(self.expression[:MOUTH][:, list(LIPS)] / height, np.float32)
+
     def fit(self, landmarks: Array, cuts: Sequence[int] = ()) -> ShotFit:
         """Fit a shot's landmarks `[T, N, 3]` px (NaN where the face is not seen). The camera is
         smoothed between `cuts`, the first frames after a cut.

@@ -15,17 +15,25 @@ from stylesync_engine.request import (
     Progress,
     Stage,
 )
+from stylesync_engine.speech.sync import LipReader
 from stylesync_engine.weights.loading import Models
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One preparation: what was asked, with what, and what there is to say about it."""
+    """One preparation: what was asked, with what, and what there is to say about it.
+    `sound_offsets` are how late the sound was, s, by the role of what it belongs to."""
 
     request: DubRequest
     models: Models
     on_progress: OnProgress
     warnings: list[str] = field(default_factory=list)
+    sound_offsets: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def lip_reader(self) -> LipReader:
+        models = self.models
+        return LipReader(models.face_model, models.front_end, models.lip_motion)
 
     def follow(
         self,

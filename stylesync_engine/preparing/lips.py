@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array
-from stylesync_engine.media import read_audio_blocks
 from stylesync_engine.preparing.job import Job
-from stylesync_engine.preparing.new_speech import first_samples, read_speech
+from stylesync_engine.preparing.late_sound import Listener, SeenLips, lips_of, read_own_sound
+from stylesync_engine.preparing.new_speech import read_speech
 from stylesync_engine.preparing.shots import FollowedShot
 from stylesync_engine.request import (
     FrameRange,
     MediaError,
     Progress,
 )
-from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE
+from stylesync_engine.speech.features import FEATURE_RATE
 from stylesync_engine.speech.style import (
     LEAST_REFERENCE,
     ClosedFormReading,
@@ -25,7 +25,10 @@ from stylesync_engine.speech.style import (
     StyleReference,
 )
 
+Speak = Callable[[Array], Array]
+
 LEAST_STYLE = 64  # frames at 25 Hz that make a style reference
+_REST = 50.0  # frames: of n frames the share n / (n + this) of a shot's own rest is believed
 
 
 def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
@@ -46,19 +49,42 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
     policy = job.request.options.length
     speech = read_speech(job.request, shot.duration)
     job.warnings.extend(speech.warnings(policy))
-    features = job.features(speech.filled, "speech")
-    motion = _read_style(job, features, reference)
+    speak = _read_style(job, reference)
+    motion = speak(job.features(speech.filled, "speech")) + _rest(job, shot, speak)
     job.on_progress(Progress("lips", len(motion), len(motion)))
     return resample_motion(motion, speech.times(shot.times, policy))
 
 
-def _read_style(job: Job, features: Array, reference: StyleReference | None) -> Array:
-    models = job.models
-    reading = job.request.options.style_reading or models.style_reading
+def _read_style(job: Job, reference: StyleReference | None) -> Speak:
+    """Speech features `[T, D]` -> lip motion `[T, 13]` in the person's way."""
+    models, options = job.models, job.request.options
+    reading = options.style_reading or models.style_reading
     if reading == "closed-form":
-        return ClosedFormReading(models.lip_motion, models.closed_form).predict(features, reference)
-    network = NetworkReading(models.lip_motion)
-    return network.predict(features, None if reading == "none" else reference)
+        closed = ClosedFormReading(models.lip_motion, models.closed_form, options.articulation)
+        manner = closed.read(reference)
+        return lambda features: closed.speak(features, manner)
+    network = NetworkReading(models.lip_motion, articulation=options.articulation)
+    known = None if reading == "none" else reference
+    return lambda features: network.predict(features, known)
+
+
+def _rest(job: Job, shot: FollowedShot, speak: Speak) -> Array:
+    """How far the rest of this shot, against which its lips are measured, lies from what the
+    person's way of speaking takes it for, `[13]`.
+
+    A shot's rest is known only roughly from its least open mouths. Its own sound tells more: what
+    its lips are beyond those expected of that sound, on average, is the rest's. How they move is
+    not looked at.
+    """
+    try:
+        sound = read_own_sound(job.request.video, shot)
+    except MediaError:
+        return np.zeros(shot.fit.lip_motion.shape[1], np.float32)
+    lips = lips_of(shot, sound.steps)
+    if lips.usable.sum() < LEAST_REFERENCE:
+        return np.zeros(lips.motion.shape[1], np.float32)
+    beyond = (lips.motion - speak(job.features(sound.moved(), "speech")))[lips.usable]
+    return np.asarray(beyond.mean(axis=0) * len(beyond) / (len(beyond) + _REST), np.float32)
 
 
 def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleReference | None:
@@ -69,46 +95,23 @@ def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleRe
         return None
     path = request.style_speech or request.style or request.video
     try:
-        heard = _read_sound_of(path, shot)
-    except MediaError:
-        job.warnings.append(
-            f"The style reference '{path}' has no sound; the person's style was not read."
-        )
+        sound = read_own_sound(path, shot)
+    except MediaError as error:
+        job.warnings.append(f"{error} The person's style was not read.")
         return None
-    if len(heard) < SAMPLE_RATE // 2:
-        job.warnings.append(
-            f"The sound of '{path}' ends before the style reference;"
-            " the person's style was not read."
-        )
-        return None
-    return _at_feature_rate(shot, job.features(heard, "style"), None if request.style else dubbed)
-
-
-def _read_sound_of(path: str, shot: FollowedShot) -> Array:
-    """What is heard in `path` during a shot, mono at 16 kHz, `[S]`; may be shorter."""
-    first = round(shot.start * SAMPLE_RATE)
-    last = first + math.ceil(shot.duration * SAMPLE_RATE)
-    samples, _ = first_samples(read_audio_blocks(path, SAMPLE_RATE, mono=True), last)
-    return samples[0, first:]
-
-
-def _at_feature_rate(
-    shot: FollowedShot, features: Array, dubbed: FrameRange | None
-) -> StyleReference | None:
-    """Pair speech rows with lip motion; of the shot itself the frames outside of the dub where
-    there are enough of them."""
-    seen, times = shot.speaker.seen, shot.times
-    middles = (np.arange(len(features)) + 0.5) / FEATURE_RATE
-    motion = np.stack(
-        [np.interp(middles, times[seen], column[seen]) for column in shot.fit.lip_motion.T], axis=1
-    )
-    borders = (times[1:] + times[:-1]) / 2
-    nearest = np.searchsorted(borders, middles)
-    usable = seen[nearest] & (middles < float(shot.duration))
-    if dubbed is not None:
-        source = shot.frames.start + nearest
-        outside = usable & ((source < dubbed.start) | (source >= dubbed.end))
-        usable = outside if outside.sum() >= LEAST_STYLE else usable
+    role, lips = "style" if request.style else "shot", lips_of(shot, sound.steps)
+    listener = Listener(sound, lips, job.lip_reader, lambda heard: job.features(heard, "style"))
+    placed = listener.place(request.options.style_offset)
+    job.sound_offsets[role] = round(placed.seconds, 3)
+    if placed.says:
+        job.warnings.append(f"The {role}'s sound {placed.says}")
+    usable = lips.usable if request.style else _outside(lips, dubbed)
     if usable.sum() < LEAST_REFERENCE:
         return None
-    return StyleReference(features, motion.astype(np.float32), usable)
+    return StyleReference(placed.features, lips.motion, usable)
+
+
+def _outside(lips: SeenLips, dubbed: FrameRange) -> NDArray[np.bool_]:
+    """The steps of the shot outside of the dub, where there are enough of them."""
+    outside = lips.usable & ((lips.frames < dubbed.start) | (lips.frames >= dubbed.end))
+    return outside if outside.sum() >= LEAST_STYLE else lips.usable

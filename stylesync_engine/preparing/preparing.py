@@ -148,6 +148,7 @@ def _assemble_plan(
         hidden=hidden,
         facts={
             "warnings": job.warnings,
+            "sound_offsets": job.sound_offsets,
             "magnification": times,
             "models": models.name,
             "models_fingerprint": models.fingerprint,

@@ -23,6 +23,8 @@ from stylesync_engine.request import (
     Stage,
 )
 
+Spans = tuple[tuple[Fraction, Fraction], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class FollowedShot:
@@ -35,7 +37,7 @@ class FollowedShot:
     cuts: tuple[int, ...]
     fit: ShotFit
     alignment: Alignment
-    spans: tuple[tuple[Fraction, Fraction], ...]
+    spans: Spans
 
     @property
     def start(self) -> Fraction:
@@ -88,6 +90,21 @@ def follow_shot(
     The speaker is the one at `point`, else the most important one of the frames `within`.
     Raises NoFaceError where nobody is seen there.
     """
+    faces, spans = watch(info, frames, stage, on_progress, landmarker)
+    within = within or frames
+    inner = slice(within.start - frames.start, within.end - frames.start)
+    local = replace(point, frame=point.frame - frames.start) if point else None
+    return fit_speaker(info, frames, faces, spans, face_model, local, inner)
+
+
+def watch(
+    info: VideoInfo,
+    frames: FrameRange,
+    stage: Stage,
+    on_progress: OnProgress,
+    landmarker: Landmarker | None = None,
+) -> tuple[ShotFaces, Spans]:
+    """Everybody in `frames` of a clip, and when each frame appears and how long it stays."""
     spans: list[tuple[Fraction, Fraction]] = []
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
@@ -95,14 +112,24 @@ def follow_shot(
             spans.append((frame.time, frame.duration))
             yield frame.to_rgb()
 
-    faces = find_faces(pictures(), len(frames), stage, on_progress, landmarker)
-    within = within or frames
-    inner = slice(within.start - frames.start, within.end - frames.start)
-    local = replace(point, frame=point.frame - frames.start) if point else None
-    speaker = choose_speaker(faces, local, inner)
+    return find_faces(pictures(), len(frames), stage, on_progress, landmarker), tuple(spans)
+
+
+def fit_speaker(
+    info: VideoInfo,
+    frames: FrameRange,
+    faces: ShotFaces,
+    spans: Spans,
+    face_model: FaceModel,
+    point: SpeakerPoint | None = None,
+    within: slice = slice(None),
+) -> FollowedShot:
+    """Choose a speaker of `watch`, frames counted from the range's first, and fit the face
+    model."""
+    speaker = choose_speaker(faces, point, within)
     fit = face_model.fit(speaker.landmarks, faces.cuts)
     alignment = Alignment.of(fit.pose)
-    return FollowedShot(info, frames, speaker, faces.cuts, fit, alignment, tuple(spans))
+    return FollowedShot(info, frames, speaker, faces.cuts, fit, alignment, spans)
 
 
 def find_faces(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from stylesync_engine.request import ModelError
+from stylesync_engine.speech.banded_whisper import WhisperBaseFrontEnd
 from stylesync_engine.speech.ctc import CtcFrontEnd
 from stylesync_engine.speech.features import (
     CPU,
@@ -29,9 +30,18 @@ from stylesync_engine.speech.features import (
 from stylesync_engine.speech.log_mel import LogMelFrontEnd
 from stylesync_engine.speech.whisper import WhisperFrontEnd
 
-STARTER_WHISPER: Final = (
-    Path(__file__).parents[1] / "weights" / "starter" / "whisper_tiny_en_encoder.safetensors"
-)
+_STARTER: Final = Path(__file__).parents[1] / "weights" / "starter"
+WHISPERS: Final = {kind.name: kind for kind in (WhisperFrontEnd, WhisperBaseFrontEnd)}
+
+
+def whisper_file(name: str) -> str:
+    """What the file of a Whisper's weights is called in a folder of models."""
+    return f"{name.replace('-', '_').replace('.', '_')}_encoder.safetensors"
+
+
+def shipped_weights(name: str) -> Path:
+    """The starter's weights of the Whisper called `name`."""
+    return _STARTER / whisper_file(name)
 
 
 def load_front_end(
@@ -39,28 +49,29 @@ def load_front_end(
     weights: Mapping[str, Tensor] | Path | None = None,
     device: torch.device = CPU,
 ) -> SpeechFrontEnd:
-    """The front end called `whisper-tiny.en`, `log-mel` or `ctc:FOLDER`.
+    """The front end called `whisper-base`, `whisper-tiny.en`, `log-mel` or `ctc:FOLDER`.
 
     `weights` are the Whisper encoder's tensors or their safetensors file (the starter's when
     None); the others take none. Raises ModelError for an unknown name or unusable weights.
     """
-    if name == WhisperFrontEnd.name:
-        tensors = weights if isinstance(weights, Mapping) else _read_tensors(weights)
-        return WhisperFrontEnd(tensors, device)
+    if name in WHISPERS:
+        if not isinstance(weights, Mapping):
+            weights = _read_tensors(weights or shipped_weights(name))
+        return WHISPERS[name](weights, device)
     if name == LogMelFrontEnd.name:
         return LogMelFrontEnd(device)
     if name.startswith("ctc:"):
         return CtcFrontEnd(Path(name.removeprefix("ctc:")), device)
     raise ModelError(
-        f"There is no speech front end '{name}'; choose whisper-tiny.en, log-mel or ctc:FOLDER."
+        f"There is no speech front end '{name}'; choose {', '.join(WHISPERS)}, log-mel or"
+        " ctc:FOLDER."
     )
 
 
-def _read_tensors(path: Path | None) -> dict[str, Tensor]:
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = path or STARTER_WHISPER
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

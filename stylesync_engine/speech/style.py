@@ -8,6 +8,7 @@ network predicts, and the softmax replaced by a regularised solve (kernel ridge 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,11 +20,17 @@ from scipy.spatial.distance import cdist, pdist
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.models.lip_motion import LipMotionNetwork
+from stylesync_engine.speech.features import FEATURE_RATE
 
 PAPER_REFERENCE = 256  # n of the paper: 10 s
 LEAST_REFERENCE = 8  # frames at 25 Hz below which nothing can be read
 _MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve grow with the square
 _ASKED_AT_ONCE = 256  # frames, so that a long shot takes no more memory than a short one
+LEAST_TO_CHOOSE = 100  # frames from which on the strength of the reading is chosen inside them
+_STRETCHES = 8  # of successive frames that are left out in turn
+# Bandwidth and ridge, times those of the settings, that a reference chooses from.
+_TRIED = [(b, r) for b in (0.5, 1.0) for r in (0.3, 1.0, 3.0, 10.0)]
+_LEAST_GAIN, _MOST_GAIN = 0.7, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +58,33 @@ class StyleReading(Protocol):
 
 
 class NetworkReading:
-    """The paper's network; with one that reads no reference, or without one, no style is read."""
+    """The paper's network; with one that reads no reference, or without one, no style is read.
 
-    def __init__(self, network: LipMotionNetwork, most: int = PAPER_REFERENCE) -> None:
+    `articulation` is as for the closed form: each quarter of the reference is predicted from the
+    others to see how much less wide the network's lips are than the person's.
+    """
+
+    def __init__(
+        self, network: LipMotionNetwork, most: int = PAPER_REFERENCE, articulation: float = 0.0
+    ) -> None:
         self._network = network.eval()
         self._most = most
+        self._articulation = articulation
+
+    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
+        motion = self._predict(speech, reference)
+        if not self._articulation or reference is None or len(reference) < LEAST_TO_CHOOSE:
+            return motion
+        quarters = np.array_split(reference.frames, 4)
+        left_out = np.concatenate(
+            [self._predict(reference.speech, _without(reference, part))[part] for part in quarters]
+        )
+        wider = 1 + self._articulation * (_gain(reference.motion[reference.frames], left_out) - 1)
+        centre = left_out.mean(axis=0)
+        return np.asarray(centre + wider * (motion - centre), np.float32)
 
     @torch.no_grad()
-    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
+    def _predict(self, speech: Array, reference: StyleReference | None) -> Array:
         memory = None
         if reference is not None and self._network.sizes.reference != "none":
             kept = choose_sounds(reference, self._most)
@@ -67,6 +93,12 @@ class NetworkReading:
             )
         motion: Array = self._network(_batch(speech), memory)[0].numpy()
         return motion
+
+
+def _without(reference: StyleReference, left_out: NDArray[np.int64]) -> StyleReference:
+    usable = np.zeros(len(reference.motion), bool)
+    usable[np.setdiff1d(reference.frames, left_out)] = True
+    return StyleReference(reference.speech, reference.motion, usable)
 
 
 def choose_sounds(reference: StyleReference, most: int) -> NDArray[np.int64]:
@@ -90,28 +122,59 @@ def choose_sounds(reference: StyleReference, most: int) -> NDArray[np.int64]:
 class ClosedFormSettings:
     """`bandwidth` of the Gaussian kernel over the median distance of reference frames, `ridge` on
     its diagonal, and `rest`: of n frames the share n / (n + rest) of what is missed on average is
-    believed, since a clip's rest is only known roughly. Chosen by leaving training speakers out."""
+    believed, since a clip's rest is only known roughly. Of a reference of `LEAST_TO_CHOOSE` frames
+    or more, bandwidth and ridge are chosen by cross-validation inside it, around these. `width` is
+    how many times as far as a network without a reference says people really move their lips.
+    Chosen by leaving training speakers out."""
 
-    bandwidth: float = 0.6
+    bandwidth: float = 1.2
     ridge: float = 1.0
     rest: float = 50.0
+    width: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a person differs from the network: what was missed at known sounds, `weights` `[n, 13]`
+    of the kernel around them, what is missed always, and how much wider the lips move around their
+    `centre` `[13]`."""
+
+    sounds: Array
+    scales: tuple[float, ...]
+    kernel_width: float
+    weights: NDArray[np.float64]
+    always: Array
+    centre: Array
+    gain: float
 
 
 class ClosedFormReading:
     """Kernel ridge regression from sounds to what the network misses of this person. Two frames
-    are alike where both the decoder's features and the speech itself are."""
+    are alike where both the decoder's features and the speech itself are.
+
+    The regression shrinks what it is not sure of, so lips come out less wide than the person's.
+    `articulation` 1 gives them the spread that they have in the reference, against predictions of
+    frames that were left out; 0 leaves the regression as it is.
+    """
 
     def __init__(
-        self, network: LipMotionNetwork, settings: ClosedFormSettings | None = None
+        self,
+        network: LipMotionNetwork,
+        settings: ClosedFormSettings | None = None,
+        articulation: float = 1.0,
     ) -> None:
         self._network = network.eval()
         self._settings = settings or ClosedFormSettings()
+        self._articulation = articulation
+
+    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
+        return self.speak(speech, self.read(reference))
 
     @torch.no_grad()
-    def predict(self, speech: Array, reference: StyleReference | None) -> Array:
-        asked, motion = self._run(speech)
+    def read(self, reference: StyleReference | None) -> Manner | None:
+        """What the reference says about the person; None where it is too short to say anything."""
         if reference is None or len(reference) < LEAST_REFERENCE:
-            return motion
+            return None
         known, predicted = self._run(reference.speech)
         kept = reference.frames
         if len(kept) > _MOST_REFERENCE:
@@ -119,17 +182,27 @@ class ClosedFormReading:
         missed = reference.motion[kept] - predicted[kept]
         always = missed.mean(axis=0)
         # Both kinds of features count alike: each is measured in its own median distance.
-        known = [part[kept] for part in known]
-        scales = [_median_distance(part) for part in known]
-        sounds, wanted = (
-            np.concatenate(
-                [part / scale for part, scale in zip(parts, scales, strict=True)], axis=1
-            )
-            for parts in (known, asked)
-        )
-        style = ridge_regression(sounds, missed - always, wanted, self._settings)
-        believed = always * (len(kept) / (len(kept) + self._settings.rest))
-        return np.asarray(motion + style + believed, np.float32)
+        scales = tuple(_median_distance(part[kept]) for part in known)
+        sounds = _side_by_side([part[kept] for part in known], scales)
+        fit = fit_ridge(sounds, missed - always, self._settings)
+        always = np.asarray(always * (len(kept) / (len(kept) + self._settings.rest)), np.float32)
+        left_out = predicted[kept] + always + (missed - missed.mean(axis=0) - fit.left_out_errors)
+        gain = _gain(reference.motion[kept], left_out)
+        return Manner(sounds, scales, fit.width, fit.weights, always, left_out.mean(axis=0), gain)
+
+    @torch.no_grad()
+    def speak(self, speech: Array, manner: Manner | None) -> Array:
+        """Lip motion `[T, 13]` of speech features `[T, D]` in a person's manner."""
+        asked, motion = self._run(speech)
+        if manner is None:
+            wider = 1 + self._articulation * (self._settings.width - 1)
+            return np.asarray(wider * motion, np.float32)
+        wanted = _side_by_side(asked, manner.scales)
+        parts = np.array_split(wanted, math.ceil(len(wanted) / _ASKED_AT_ONCE))
+        style = [_gaussian(p, manner.sounds, manner.kernel_width) @ manner.weights for p in parts]
+        motion = motion + np.concatenate(style) + manner.always
+        wider = 1 + self._articulation * (manner.gain - 1)
+        return np.asarray(manner.centre + wider * (motion - manner.centre), np.float32)
 
     def _run(self, speech: Array) -> tuple[list[Array], Array]:
         """What sounds are compared by, decoder features `[T, d]` and the clip's speech without its
@@ -137,6 +210,52 @@ class ClosedFormReading:
         features = self._network.features(_batch(speech))
         sounds = (speech - speech.mean(axis=0)) / self._network.speech_std.numpy()
         return [features[0].numpy(), sounds], self._network.head(features)[0].numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeFit:
+    """Kernel ridge regression: the kernel's `width`, `weights` `[n, 13]`, and `left_out_errors`
+    `[n, 13]`: by how much each value is missed when its stretch of frames is left out."""
+
+    width: float
+    weights: NDArray[np.float64]
+    left_out_errors: Array
+
+
+def fit_ridge(known: Array, values: Array, settings: ClosedFormSettings) -> RidgeFit:
+    """Fit values `[n, 13]` at features `[n, d]`, bandwidth and ridge chosen where there are frames
+    enough."""
+    tried = [(1.0, 1.0)] if len(known) < LEAST_TO_CHOOSE else _TRIED
+    median = _median_distance(known)
+    fits = []
+    for bandwidth in dict.fromkeys(times for times, _ in tried):
+        width = median * settings.bandwidth * bandwidth
+        gram = _gaussian(known, known, width)
+        for ridge in (ridge for times, ridge in tried if times == bandwidth):
+            fits.append(_fit_one(gram, values, width, settings.ridge * ridge))
+    return min(fits, key=lambda fit: float(np.abs(fit.left_out_errors).sum()))
+
+
+def _fit_one(gram: NDArray[np.float64], values: Array, width: float, ridge: float) -> RidgeFit:
+    """One fit, and its errors on left-out stretches without fitting again: of the inverse Q of the
+    ridged kernel and the weights w = Q y the stretch B is missed by inv(Q_BB) w_B."""
+    count = len(gram)
+    inverse = cho_solve(cho_factor(gram + ridge * np.eye(count), lower=True), np.eye(count))
+    weights = inverse @ values.astype(np.float64)
+    stretches = np.array_split(np.arange(count), max(2, min(_STRETCHES, count // FEATURE_RATE)))
+    errors = [np.linalg.solve(inverse[np.ix_(b, b)], weights[b]) for b in stretches]
+    return RidgeFit(width, weights, np.concatenate(errors).astype(np.float32))
+
+
+def _gain(true: Array, left_out: Array) -> float:
+    """How many times as far the lips move as predictions of left-out frames do, bounded."""
+    spread = float(left_out.std(axis=0).dot(left_out.std(axis=0))) + 1e-12
+    gain = math.sqrt(float(true.std(axis=0).dot(true.std(axis=0))) / spread)
+    return min(max(gain, _LEAST_GAIN), _MOST_GAIN)
+
+
+def _side_by_side(parts: Sequence[Array], scales: Sequence[float]) -> Array:
+    return np.concatenate([part / scale for part, scale in zip(parts, scales, strict=True)], axis=1)
 
 
 def _median_distance(known: Array) -> float:
@@ -148,12 +267,8 @@ def ridge_regression(
 ) -> Array:
     """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> `[T, 13]` at `[T, d]`."""
     width = settings.bandwidth * _median_distance(known)
-    gram = _gaussian(known, known, width)
-    gram[np.diag_indices_from(gram)] += settings.ridge
-    weights = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), values.astype(np.float64))
-    parts = np.array_split(asked, math.ceil(len(asked) / _ASKED_AT_ONCE))
-    answers = [_gaussian(part, known, width) @ weights for part in parts]
-    return np.concatenate(answers).astype(np.float32)
+    fit = _fit_one(_gaussian(known, known, width), values, width, settings.ridge)
+    return np.asarray(_gaussian(asked, known, width) @ fit.weights, np.float32)
 
 
 def _gaussian(some: Array, others: Array, width: float) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 import torch.nn.functional as F
@@ -56,17 +56,17 @@ class WhisperFrontEnd:
     0.11 s on two cores.
     """
 
-    name: Final = "whisper-tiny.en"
-    layers: Final = 3
-    heads: Final = 6
-    width: Final = 384
-    dim: Final = TOKENS_PER_STEP * width
-    context: Final = 40  # tokens (20 ms) to either side of the step
+    name: ClassVar[str] = "whisper-tiny.en"
+    layers: ClassVar[int] = 3
+    heads: ClassVar[int] = 6
+    width: ClassVar[int] = 384
+    dim: ClassVar[int] = TOKENS_PER_STEP * 384
+    context: ClassVar[int] = 40  # tokens (20 ms) to either side of the step
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device = CPU) -> None:
         if not self._fits(tensors):
             raise ModelError(
-                "The weights are not those of a Whisper tiny.en encoder; convert them with"
+                f"The weights are not those of the encoder of {self.name}; convert them with"
                 " packaging/convert_whisper.py."
             )
         self._device = device

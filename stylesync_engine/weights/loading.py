@@ -31,6 +31,7 @@ from stylesync_engine.request import ModelError, RequestError, StyleReading
 from stylesync_engine.speech.features import SpeechFrontEnd
 from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.sync import LipReader
 from stylesync_engine.weights import fetching
 from stylesync_engine.weights import networks as networks
 from stylesync_engine.weights import table as tables
@@ -41,6 +42,7 @@ __all__ = [
     "Models",
     "import_model",
     "list_models",
+    "load_lip_reader",
     "load_models",
     "missing_parts",
     "pull_models",
@@ -113,6 +115,16 @@ def load_models(name: str, device: str = "auto") -> Models:
     )
     _check_fit(models)
     return models
+
+
+def load_lip_reader(name: str = "starter") -> LipReader:
+    """The parts of `load_models` that tell late sound; raises as that does."""
+    located, _ = tables.effective(tables.read_manifest(tables.find_folder(name)))
+    return LipReader(
+        networks.read_face_model(located["face_model"].weights()),
+        _read_front_end(located["speech"], torch.device("cpu")),
+        networks.read_lip_motion(located["lip_motion"].weights()),
+    )
 
 
 def list_models() -> list[dict[str, Any]]:

@@ -18,9 +18,8 @@ from stylesync_engine.models.lip_motion import LipMotionNetwork
 from stylesync_engine.models.renderer import Renderer
 from stylesync_engine.request import ModelError, StyleReading
 from stylesync_engine.speech.features import SpeechFrontEnd
-from stylesync_engine.speech.front_ends import STARTER_WHISPER
+from stylesync_engine.speech.front_ends import WHISPERS, shipped_weights, whisper_file
 from stylesync_engine.speech.style import ClosedFormSettings
-from stylesync_engine.speech.whisper import WhisperFrontEnd
 from stylesync_engine.weights import networks as networks
 from stylesync_engine.weights import table as tables
 from stylesync_engine.weights.table import Manifest
@@ -51,13 +50,14 @@ def save_models(
     closed_form: ClosedFormSettings | None = None,
     samplings: Mapping[str, Sampling] | None = None,
     base: str | None = None,
-    speech_weights: Path = STARTER_WHISPER,
+    speech_weights: Path | None = None,
 ) -> Manifest:
     """Write parts and settings into a folder; what it held of other parts stays.
 
     So a folder may be filled step by step; `load_models` wants all five parts. With `base` (a name
     or a folder) only what differs from the base is given: parts and settings that are None come
-    from it. `speech_weights` is the file behind a Whisper `front_end`.
+    from it. `speech_weights` is the file behind a Whisper `front_end`, the
+    starter's where it is None.
     """
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _open_manifest(folder, name, base)
@@ -108,10 +108,13 @@ def _write_network(manifest: Manifest, part: str, network: nn.Module) -> Manifes
     return manifest.with_part(part, kind, [path])
 
 
-def _write_front_end(manifest: Manifest, front_end: SpeechFrontEnd, weights: Path) -> Manifest:
+def _write_front_end(
+    manifest: Manifest, front_end: SpeechFrontEnd, weights: Path | None
+) -> Manifest:
     """Whisper's weights and a CTC model are copied beside the rest, licences with them."""
-    if front_end.name == WhisperFrontEnd.name:
-        target = manifest.folder / "whisper_tiny_en_encoder.safetensors"
+    if front_end.name in WHISPERS:
+        weights = weights or shipped_weights(front_end.name)
+        target = manifest.folder / whisper_file(front_end.name)
         for source in (weights, weights.with_suffix(".LICENSE")):
             copy = target.with_suffix(source.suffix)
             if source.is_file() and not (copy.is_file() and copy.samefile(source)):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes, ReferenceUse
@@ -17,6 +18,7 @@ from stylesync_engine.speech.style import (
     NetworkReading,
     StyleReference,
     choose_sounds,
+    fit_ridge,
     ridge_regression,
 )
 
@@ -156,3 +158,71 @@ def test_of_a_long_reference_the_different_sounds_are_kept() -> None:
     assert np.isin([302, 309], kept).any()
     assert np.isin(np.arange(402, 422), kept).any()
     np.testing.assert_array_equal(choose_sounds(reference, 600), np.arange(600))
+
+
+def test_left_out_errors_are_those_of_fits_without_them() -> None:
+    known, values = noise(150, 5), noise(150, MOUTH, seed=1)
+    fit = fit_ridge(known, values, ClosedFormSettings(0.8, 0.5))
+    gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * fit.width**2))
+    best = np.inf
+    for ridge in (0.15, 0.5, 1.5, 5.0):  # the settings' times what is tried
+        errors = np.empty_like(values)
+        for part in np.array_split(np.arange(150), 6):
+            rest = np.setdiff1d(np.arange(150), part)
+            square = gram[np.ix_(rest, rest)] + ridge * np.eye(len(rest))
+            errors[part] = (
+                values[part] - gram[np.ix_(part, rest)] @ np.linalg.inv(square) @ values[rest]
+            )
+        if np.abs(errors).sum() < best:
+            best, kept = float(np.abs(errors).sum()), errors
+    np.testing.assert_allclose(fit.left_out_errors, kept, atol=1e-3)
+
+
+def test_a_reference_of_mere_noise_is_read_weakly() -> None:
+    known = noise(200, 6)
+    habit = np.repeat(np.sin(3 * known[:, :1]), MOUTH, axis=1)
+    settings = ClosedFormSettings(1.0, 1.0)
+    noisy, clear = (fit_ridge(known, v, settings) for v in (noise(200, MOUTH, seed=3), habit))
+
+    def strength(values: Array, width: float, weights: NDArray[np.float64]) -> float:
+        gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * width**2))
+        return float(np.std(gram @ weights) / np.std(values))
+
+    assert strength(noise(200, MOUTH, seed=3), noisy.width, noisy.weights) < 0.5
+    assert strength(habit, clear.width, clear.weights) > 0.6
+
+
+def test_lips_get_the_spread_of_the_reference() -> None:
+    """The regression shrinks; articulation 1 gives back what it took, 0 does not."""
+    network, known = make_network(), noise(300, SPEECH, seed=1)
+    reference = StyleReference(known, 3 * predict(network, known) + 0.3 * noise(300, MOUTH, seed=5))
+    speech = noise(300, SPEECH, seed=2)
+    true = 3 * predict(network, speech)
+
+    def spread(articulation: float) -> float:
+        reading = ClosedFormReading(network, ClosedFormSettings(), articulation)
+        made = reading.predict(speech, reference)
+        return float(np.sqrt(made.var(axis=0).sum() / (true.var(axis=0) + 0.09).sum()))
+
+    assert spread(0.0) < spread(0.5) < spread(1.0) < spread(1.5)
+    assert spread(1.0) == pytest.approx(1.0, abs=0.2)
+
+
+def test_without_a_reference_the_width_is_that_of_the_training_s_people() -> None:
+    network, speech = make_network(), noise(50, SPEECH)
+    plain = predict(network, speech)
+    settings = ClosedFormSettings(width=1.4)
+    for articulation, times in ((0.0, 1.0), (1.0, 1.4), (1.5, 1.6)):
+        reading = ClosedFormReading(network, settings, articulation)
+        np.testing.assert_allclose(reading.predict(speech, None), times * plain, rtol=1e-5)
+
+
+def test_the_network_s_lips_get_the_spread_too() -> None:
+    network, known = make_network("audio-aware"), noise(200, SPEECH, seed=1)
+    reference = StyleReference(known, 0.5 * noise(200, MOUTH, seed=5))
+    speech = noise(60, SPEECH, seed=2)
+    narrow = NetworkReading(network).predict(speech, reference)
+    wide = NetworkReading(network, articulation=1.0).predict(speech, reference)
+    gains = wide.std(axis=0) / narrow.std(axis=0)
+    np.testing.assert_allclose(gains, gains[0], rtol=1e-4)  # one for all parameters
+    assert 0.7 <= gains[0] <= 3.0

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylesync_engine.faces.face_model import LIPS, MOUTH, FaceModel
+from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.speech.style import StyleReference
 from stylesync_training.data.dataset import TrainingClip, clip_weights
@@ -92,9 +92,8 @@ def train_lip_motion(
 
 
 def lip_basis(face_model: FaceModel) -> Tensor:
-    """The rows of Eq. 1 for the lips, `[13, 40, 3]`, in face heights (about 1.9 eye distances)."""
-    height = float(np.ptp(face_model.mean[:, 1]))
-    return torch.from_numpy(face_model.expression[:MOUTH][:, list(LIPS)] / height)
+    """`FaceModel.lip_basis` for losses."""
+    return torch.from_numpy(face_model.lip_basis())
 
 
 def draw_lip_batches(
