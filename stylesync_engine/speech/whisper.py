@@ -66,7 +66,7 @@ class WhisperFrontEnd:
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device = CPU) -> None:
         if not self._fits(tensors):
             raise ModelError(
-                f"The weights are not those of the encoder of {self.name}; convert them with"
+                f"The weights are not those of a Whisper's encoder ({self.name}); convert them with"
                 " packaging/convert_whisper.py."
             )
         self._device = device

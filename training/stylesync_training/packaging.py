@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from stylesync_engine.models.autoencoder import parameter_count
-from stylesync_engine.speech.front_ends import STARTER_WHISPER, load_front_end
+from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.weights import networks as network_files
 from stylesync_engine.weights.loading import save_models
 from stylesync_engine.weights.table import Manifest, read_manifest
@@ -51,7 +51,6 @@ def package_models(
         style_reading=preset.style_reading,
         closed_form=preset.closed_form,
         samplings=preset.samplings,
-        speech_weights=STARTER_WHISPER,
         **networks,  # type: ignore[arg-type]
     )
     _write_report(space, preset, folder, name, networks)

@@ -22,8 +22,8 @@ from places import ROOT
 from safetensors.torch import load_file
 
 from stylesync_engine.request import ModelError
+from stylesync_engine.speech import banded_whisper, front_ends
 from stylesync_engine.speech import features as features_of
-from stylesync_engine.speech import front_ends
 from stylesync_engine.speech import log_mel as log_mel_module
 from stylesync_engine.speech import whisper as whisper_module
 
@@ -65,7 +65,7 @@ def reference() -> Any:
         d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536
     )
     encoder = WhisperEncoder(config).eval()
-    weights = load_file(front_ends.STARTER_WHISPER)
+    weights = load_file(front_ends.shipped_weights("whisper-tiny.en"))
     encoder.load_state_dict({name: value.float() for name, value in weights.items()})
     return encoder
 
@@ -96,7 +96,7 @@ def ctc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _save_ctc(tmp_path_factory.mktemp("ctc model"))
 
 
-@pytest.fixture(scope="module", params=["whisper-tiny.en", "log-mel", "ctc"])
+@pytest.fixture(scope="module", params=["whisper-tiny.en", "whisper-base", "log-mel", "ctc"])
 def front_end(
     request: pytest.FixtureRequest, whisper: whisper_module.WhisperFrontEnd, ctc_folder: Path
 ) -> features_of.SpeechFrontEnd:
@@ -153,6 +153,51 @@ def test_layers_equal_those_of_transformers(
             states = layer(states, None)
         kept = whisper.encode(tokens, slice(40, 42))
     torch.testing.assert_close(kept, states[:, 40:42], atol=TOLERANCE, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def base() -> banded_whisper.WhisperBaseFrontEnd:
+    front_end = front_ends.load_front_end("whisper-base")
+    assert isinstance(front_end, banded_whisper.WhisperBaseFrontEnd)
+    return front_end
+
+
+@pytest.fixture(scope="module")
+def base_reference(base: banded_whisper.WhisperBaseFrontEnd) -> Any:
+    """The first three layers of the same weights in `transformers`' own encoder."""
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    config = WhisperConfig(
+        d_model=512, encoder_layers=3, encoder_attention_heads=8, encoder_ffn_dim=2048
+    )
+    encoder = WhisperEncoder(config).eval()
+    weights = load_file(front_ends.shipped_weights("whisper-base"))
+    encoder.load_state_dict({n: v.float() for n, v in weights.items()}, strict=False)
+    return encoder
+
+
+def test_a_band_is_each_token_s_own_window(
+    base: banded_whisper.WhisperBaseFrontEnd, base_reference: Any
+) -> None:
+    """Layer for layer, against `transformers` on windows that are made one by one: a neighbour's
+    state is that of the layer below with the middle's position exchanged for its own."""
+    positions = base_reference.embed_positions.weight
+    tokens = 0.5 * torch.randn(120, 512, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        states = tokens + positions[base.middle]
+        for layer, reach in zip(base_reference.layers, base.reaches, strict=True):
+            band = positions[base.middle - reach : base.middle + reach + 1]
+            windows = states.unfold(0, 2 * reach + 1, 1).transpose(1, 2)
+            states = layer(windows - positions[base.middle] + band, None)[:, reach]
+        got = base.encode_stream(tokens)
+    assert got.shape == (120 - 2 * sum(base.reaches), 512)
+    torch.testing.assert_close(got, states, atol=TOLERANCE, rtol=0)
+
+
+def test_whisper_base_reads_no_farther_than_whisper_tiny() -> None:
+    reach = sum(banded_whisper.WhisperBaseFrontEnd.reaches)
+    assert reach <= whisper_module.WhisperFrontEnd.context + 5
 
 
 def test_stem_equals_that_of_transformers(

@@ -189,20 +189,22 @@ def test_a_reference_of_mere_noise_is_read_weakly() -> None:
         return float(np.std(gram @ weights) / np.std(values))
 
     assert strength(noise(200, MOUTH, seed=3), noisy.width, noisy.weights) < 0.5
-    assert strength(habit, clear.width, clear.weights) > 0.6
+    assert strength(habit, clear.width, clear.weights) > 0.5
 
 
 def test_lips_get_the_spread_of_the_reference() -> None:
     """The regression shrinks; articulation 1 gives back what it took, 0 does not."""
     network, known = make_network(), noise(300, SPEECH, seed=1)
-    reference = StyleReference(known, 3 * predict(network, known) + 0.3 * noise(300, MOUTH, seed=5))
+    plain = predict(network, known)
+    unheard = 0.5 * plain.std() * noise(300, MOUTH, seed=5)
+    reference = StyleReference(known, 3 * plain + unheard)
     speech = noise(300, SPEECH, seed=2)
-    true = 3 * predict(network, speech)
+    true = 3 * predict(network, speech) + unheard
 
     def spread(articulation: float) -> float:
         reading = ClosedFormReading(network, ClosedFormSettings(), articulation)
         made = reading.predict(speech, reference)
-        return float(np.sqrt(made.var(axis=0).sum() / (true.var(axis=0) + 0.09).sum()))
+        return float(np.sqrt(made.var(axis=0).sum() / true.var(axis=0).sum()))
 
     assert spread(0.0) < spread(0.5) < spread(1.0) < spread(1.5)
     assert spread(1.0) == pytest.approx(1.0, abs=0.2)

@@ -9,6 +9,7 @@ Each folder's `dropped.json` names the clips that were left out, and why.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +22,15 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from stylesync_engine.faces.face_model import FaceModel
+from stylesync_engine.faces.face_model import FaceModel, ShotFit
 from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces, stretches
 from stylesync_engine.media import probe_video, read_audio, read_frames
 from stylesync_engine.mouth.crop import Alignment, cut_crop
 from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, SpeechFrontEnd
 from stylesync_engine.speech.front_ends import load_front_end
+from stylesync_engine.speech.sync import LipReader
+from stylesync_engine.weights.loading import load_lip_reader
 from stylesync_training.data.corpora import SourceClip
 
 OnDone = Callable[[int, int], None]
@@ -161,7 +164,8 @@ def _cut(
 ) -> str | None:
     model = FaceModel.load(face_model)
     landmarks, shots = read_track(track)
-    features = _front_end(front_end, weights).features(_speech(clip))
+    speech = _speech(clip)
+    features = _front_end(front_end, weights).features(speech)
     parts = []
     for first, last in shots:
         last = min(last, len(features))
@@ -171,6 +175,9 @@ def _cut(
         parts.append((first, last, fit, Alignment.of(fit.pose)))
     if not parts:
         return "its sound is shorter than 2 s"
+    late = _lateness(speech, [(a, b, fit) for a, b, fit, _ in parts])
+    if late:
+        features = _front_end(front_end, weights).features(_earlier(speech, late))
     crops = _cut_crops(clip, [(a, b, alignment) for a, b, _, alignment in parts])
     # The first shot's file is the clip's own: with it the clip is done, so it is written last.
     for number in reversed(range(len(parts))):
@@ -189,6 +196,29 @@ def _cut(
         }
         _save(name, tensors)
     return None
+
+
+def _lateness(speech: NDArray[np.float32], shots: Sequence[tuple[int, int, ShotFit]]) -> float:
+    """How late the clip's sound is against its lips, s, by the starter's models; 0 where they are
+    not sure. Half a frame blurs what is to be learned."""
+    reader = _lip_reader()
+    expected = reader.expect(reader.front_end.features(speech))
+    first, last, fit = max(shots, key=lambda shot: shot[1] - shot[0])
+    usable = np.ones(last - first, bool)
+    return reader.measure(expected[first:last], fit.lip_motion, usable).believed
+
+
+def _earlier(speech: NDArray[np.float32], seconds: float) -> NDArray[np.float32]:
+    """Sound that was late by so much, moved into place; silence where there is none."""
+    samples = round(seconds * SAMPLE_RATE)
+    if samples < 0:
+        return np.pad(speech, (-samples, 0))[: len(speech)]
+    return np.pad(speech[samples:], (0, min(samples, len(speech))))
+
+
+@functools.cache
+def _lip_reader() -> LipReader:
+    return load_lip_reader()
 
 
 def _cut_crops(
