@@ -64,6 +64,7 @@ class VideoInfo:
     `frames` is counted, not believed; `missing_frames` are those that the container promises
     beyond. `rotation` is how far the stored picture is turned clockwise to stand upright.
     `interlaced` is how the frames come out of `reading`; `first_number` is an image sequence's.
+    `timecode` is the first frame's, counted at `rate` even where the file counts otherwise.
     """
 
     path: str

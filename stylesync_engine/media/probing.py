@@ -17,6 +17,8 @@ from stylesync_engine.media.containers import decode, open_file, packets_of, pic
 from stylesync_engine.media.frames import Turn, image_of, matrix_of
 from stylesync_engine.media.hearing import describe_sound, sounds_of
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
+from stylesync_engine.media.timecode import recount_timecode
+from stylesync_engine.media.timecode_tracks import frames_counted
 from stylesync_engine.request import FrameRange, MediaError
 
 _SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})
@@ -194,7 +196,7 @@ def _describe(
         interlaced=first.interlaced_frame,
         variable_rate=variable,
         colour=colour,
-        timecode=_tag(container, "timecode"),
+        timecode=_timecode_of(container, path, stream, 0 if variable else round(rate)),
         reel=_tag(container, "reel_name"),
         audio=tuple(map(describe_sound, sounds_of(container))),
         missing_frames=missing,
@@ -223,6 +225,15 @@ def snap_rate(rate: Fraction) -> Fraction:
         if exact and abs(rate / exact - 1) <= Fraction(1, 10_000):
             return exact
     return rate.limit_denominator(1_000_000)
+
+
+def _timecode_of(container: InputContainer, path: str, stream: Any, nominal: int) -> str | None:
+    """The first frame's time code, counted at the pictures' rate whatever its track counts."""
+    text = _tag(container, "timecode")
+    if text is None or not nominal:
+        return text
+    counted = frames_counted(path, container.format.name.split(",")[0], stream.id)
+    return recount_timecode(text, counted, nominal) if counted else text
 
 
 def _tag(container: InputContainer, name: str) -> str | None:

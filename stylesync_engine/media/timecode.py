@@ -10,15 +10,23 @@ _FORM = re.compile(r"^(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2,3})$")
 
 def advance_timecode(text: str, frames: int, rate: Fraction) -> str:
     """The time code `frames` later; a text that is no time code stays as it is."""
+    return recount_timecode(text, round(rate), round(rate), frames)
+
+
+def recount_timecode(text: str, counted: int, nominal: int, frames: int = 0) -> str:
+    """The same moment, and `frames` later, of a label that counts `counted` frames a second, as
+    one that counts `nominal`; a text that is no time code stays as it is."""
     match = _FORM.match(text)
     if match is None:
         return text
     hours, minutes, seconds, mark, frame = match.groups()
-    nominal = round(rate)
-    dropped = _dropped_a_minute(nominal) if mark == ";" else 0
+    dropped = _dropped_a_minute(counted) if mark == ";" else 0
     all_minutes = int(hours) * 60 + int(minutes)
-    number = (all_minutes * 60 + int(seconds)) * nominal + int(frame)
-    number -= dropped * (all_minutes - all_minutes // 10)
+    number = (all_minutes * 60 + int(seconds)) * counted + int(frame)
+    number = (number - dropped * (all_minutes - all_minutes // 10)) * nominal // counted
+    dropped = _dropped_a_minute(nominal) if mark == ";" else 0
+    if counted != nominal and not dropped:
+        mark = ":"
     return _format(number + frames, nominal, dropped, mark)
 
 
