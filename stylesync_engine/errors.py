@@ -6,16 +6,25 @@ from typing import ClassVar
 
 
 class DubError(Exception):
-    """Something that the person who asked can mend; the message is one sentence that says how."""
+    """Something that the person who asked can mend; the message is one sentence that says how.
+
+    `field` names what of the request is wrong, as the request calls it, where it is one thing:
+    a terminal shows its flag, the panel its form's field.
+    """
 
     kind: ClassVar[str] = "DubError"
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
     def __init_subclass__(cls) -> None:
         cls.kind = cls.__name__
 
     def to_dict(self) -> dict[str, str]:
-        return {"event": "error", "kind": self.kind, "message": str(self)}
+        field = {"field": self.field} if self.field else {}
+        return {"event": "error", "kind": self.kind, "message": str(self), **field}
 
 
 class RequestError(DubError):

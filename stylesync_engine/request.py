@@ -5,64 +5,23 @@ Standard library only: the plugin and the panel import this module in Pythons th
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from stylesync_engine.errors import (
-    Cancelled,
-    DiskError,
-    DubError,
-    MediaError,
-    ModelError,
-    NoFaceError,
-    RequestError,
-)
-from stylesync_engine.records import (
-    check_choice,
-    check_path,
-    check_types,
-    fields_of,
-    numbers_of,
-    whole_number,
-)
-
-__all__ = [
-    "SMALLEST_FACE",
-    "WITHOUT_ALPHA",
-    "Cancelled",
-    "Codec",
-    "Credentials",
-    "Delivery",
-    "DiskError",
-    "DubError",
-    "DubOptions",
-    "DubRequest",
-    "DubResult",
-    "FrameRange",
-    "Landmarks",
-    "Length",
-    "Mark",
-    "MediaError",
-    "ModelError",
-    "NoFaceError",
-    "OnProgress",
-    "Progress",
-    "Quality",
-    "RequestError",
-    "Sampler",
-    "SpeakerPoint",
-    "Stage",
-    "StyleReading",
-    "parse_rate",
-    "to_dict",
-]
+from stylesync_engine.errors import Cancelled as Cancelled
+from stylesync_engine.errors import DiskError as DiskError
+from stylesync_engine.errors import DubError as DubError
+from stylesync_engine.errors import MediaError as MediaError
+from stylesync_engine.errors import ModelError as ModelError
+from stylesync_engine.errors import NoFaceError as NoFaceError
+from stylesync_engine.errors import RequestError as RequestError
+from stylesync_engine.records import as_data, check_choices, check_path, parse_json, read, told
 
 Quality = Literal["draft", "good", "best"]
 Delivery = Literal["composite", "overlay", "vfx"]
@@ -80,6 +39,14 @@ WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
 
 _A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
 _RATE = re.compile(r"[1-9]\d{0,5}(\.\d{1,12}|/[1-9]\d{0,5})?", re.ASCII)
+SOURCES = ("video", "speech", "style", "style_speech", "consent")
+_PATHS = (*SOURCES, "output", "work")
+_FOR_REVIEW: tuple[Codec, ...] = ("h264", "h265")
+_BOUNDS = (
+    ("steps", 1, 1000), ("strength", 0.0, 1.0), ("seed", 0, 2**63 - 1),
+    ("style_offset", -2.0, 2.0),  # s: sound farther off belongs to other pictures
+    ("articulation", 0.0, 1.5),
+)  # fmt: skip
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
 
 
@@ -149,181 +116,183 @@ class SpeakerPoint:
         return f"{self.frame}:{self.x:g},{self.y:g}"
 
 
+def _seconds(value: Any) -> Any:
+    """`auto`, a number or its text."""
+    try:
+        return None if value == "auto" else float(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise RequestError(f"'{value}' is no time; give auto, or seconds such as 0.24.") from error
+
+
+def _samples(value: Any) -> Any:
+    """`"0:48000"`, `[0, 48000]` or `{"start": 0, "end": 48000}`."""
+    if isinstance(value, dict):
+        return [value.get("start"), value.get("end")]
+    if not isinstance(value, str):
+        return value
+    found = _A_TO_B.fullmatch(value)
+    if not found:
+        raise RequestError(f"'{value}' is not a range of samples; write A:B, for example 0:48000.")
+    return [int(found[1]), int(found[2])]
+
+
 @dataclass(frozen=True, slots=True)
 class DubOptions:
-    """How to dub; every field has the default that the command line shows.
+    """How to dub; the defaults are those that the command line shows.
 
-    `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default.
-    `style_offset` is how late the style's sound is against its lips, s (early: negative); None lets
-    the engine find it. `articulation` is how wide the mouth opens: 1 as wide as the person's own,
-    0 without what the reference and its calibration add.
-    `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
-    `credentials` `auto` signs where a certificate is configured. `rate` is that of image
-    sequences whose files do not say it, such as `24000/1001`; `colour_space` that of the shot.
-    `keep_sound` keeps the shot's other sound beside the speech, and `match_loudness` brings the
-    speech to the loudness of the shot's own. `burn_in` draws clip, time code and frame number into
-    an encode for review.
+    `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default,
+    `style_offset`, s (negative: early), for what the engine finds. `articulation` 0 leaves out
+    what the reference and its calibration add. `appearance` is `auto` (the shot and the style
+    clip), `shot`, `style`, or `FILE[:A:B]`. `credentials` `auto` signs where a certificate is
+    configured.
     """
 
-    models: str = "starter"
-    quality: Quality = "good"
-    device: str = "auto"
-    steps: int | None = None
-    sampler: Sampler | None = None
-    strength: float | None = None
-    seed: int = 0
-    style_reading: StyleReading | None = None
-    style_offset: float | None = None
-    articulation: float = 1.0
-    appearance: str = "auto"
-    delivery: Delivery = "composite"
-    codec: Codec = "prores4444"
-    length: Length = "trim"
-    landmarks: Landmarks = "mediapipe"
-    credentials: Credentials = "auto"
-    mark: Mark = "none"
-    rate: str | None = None
-    colour_space: str | None = None
-    deinterlace: bool = False
-    keep_sound: bool = False
-    match_loudness: bool = False
-    burn_in: bool = False
+    models: str = told("starter", "Which weights", "starter|paper|DIR")
+    quality: Quality = told("good", "draft: without diffusion; good: few steps; best: all steps")
+    device: str = told("auto", "Where to compute", "auto|cuda[:N]|mps|cpu")
+    steps: int | None = told(None, "Sampling steps (default: the models')", "N")
+    sampler: Sampler | None = told(None, "Sampler (default: the models')")
+    strength: float | None = told(None, "Share of noise, above 0 to 1 (default: the models')", "X")
+    seed: int = told(0, "Noise", "N")
+    style_reading: StyleReading | None = told(
+        None, "How the style clip is read (default: the models')"
+    )
+    style_offset: float | None = told(
+        None,
+        "How late the style's sound is, s (default: auto, measured)",
+        "auto|S",
+        _seconds,
+    )
+    articulation: float = told(1.0, "How wide the mouth opens, 0 to 1.5; 1: the person's own", "X")
+    appearance: str = told(
+        "auto",
+        "Whose frames show what the person looks like; auto: the shot's and style clip's",
+        "auto|shot|style|FILE[:A:B]",
+    )
+    delivery: Delivery = told(
+        "composite", "Full frames, the change alone, or layers for compositing"
+    )
+    codec: Codec = told("prores4444", "How OUT is encoded")
+    length: Length = told("trim", "What is done with speech longer or shorter than the shot")
+    landmarks: Landmarks = told("mediapipe", "What finds the face")
+    credentials: Credentials = told(
+        "auto", "Proof of origin; auto signs with the configured certificate"
+    )
+    mark: Mark = told("none", "Say in the file's metadata that a model took part")
+    images_rate: str | None = told(
+        None, "Rate of numbered images that do not say it, such as 24000/1001", "R", was="rate"
+    )
+    colour_space: str | None = told(
+        None,
+        "bt709, pq, hlg, linear, acescg, or a camera log (default: by tags)",
+        "NAME",
+    )
+    deinterlace: bool = told(False, "Make frames of an interlaced clip's fields")
+    keep_sound: bool = told(False, "Keep the shot's other sound beside the new speech")
+    match_loudness: bool = told(False, "Make the speech as loud as the shot's own sound")
+    burn_in: bool = told(False, "Show clip, time code and frame in a review encode")
 
     def __post_init__(self) -> None:
-        if not self.models:
-            raise RequestError("models is empty; give starter, paper or a folder of models.")
+        check_choices(self)
+        for name in ("models", "appearance"):
+            if not getattr(self, name):
+                raise RequestError(f"{name} is empty; name one or leave it out.", name)
+            check_path(name, getattr(self, name))
         if not _DEVICE.fullmatch(self.device):
-            raise RequestError(f"device is '{self.device}'; choose auto, cpu, mps, cuda or cuda:N.")
-        if not self.appearance:
-            raise RequestError("appearance is empty; give auto, shot, style or FILE[:A:B].")
-        check_path("models", self.models)
-        check_path("appearance", self.appearance)
+            said = f"device is '{self.device}'; choose auto, cpu, mps, cuda or cuda:N."
+            raise RequestError(said, "device")
+        self._check_delivery()
+        if self.images_rate is not None:
+            parse_rate(self.images_rate)
+        for name, low, high in _BOUNDS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                said = f"{name} is {value}; give a number from {low:g} to {high:g}."
+                raise RequestError(said, name)
+        if self.strength == 0:
+            raise RequestError("strength is 0; give a number above 0, up to 1.", "strength")
+
+    def _check_delivery(self) -> None:
         if self.delivery == "overlay" and self.codec in WITHOUT_ALPHA:
             raise RequestError(
                 f"The codec {self.codec} has no alpha for an overlay;"
-                " choose prores4444, ffv1, png or exr."
+                " choose prores4444, ffv1, png or exr.",
+                "codec",
             )
         if self.delivery == "vfx" and self.codec != "exr":
-            raise RequestError("The delivery vfx is written as layers of EXR; choose codec exr.")
+            said = "The delivery vfx is written as layers of EXR; choose codec exr."
+            raise RequestError(said, "codec")
         if self.burn_in and self.codec not in _FOR_REVIEW:
             raise RequestError(
                 f"{self.codec} is for finishing, which a burn-in would spoil;"
-                " choose h264 or h265, or leave burn_in off."
+                " choose h264 or h265, or leave burn_in off.",
+                "burn_in",
             )
-        if self.rate is not None:
-            parse_rate(self.rate)
-        check_choice("quality", self.quality, get_args(Quality))
-        check_choice("delivery", self.delivery, get_args(Delivery))
-        check_choice("codec", self.codec, get_args(Codec))
-        check_choice("length", self.length, get_args(Length))
-        check_choice("landmarks", self.landmarks, get_args(Landmarks))
-        check_choice("credentials", self.credentials, get_args(Credentials))
-        check_choice("mark", self.mark, get_args(Mark))
-        if self.sampler is not None:
-            check_choice("sampler", self.sampler, get_args(Sampler))
-        if self.style_reading is not None:
-            check_choice("style_reading", self.style_reading, get_args(StyleReading))
-        if self.style_offset is not None and not abs(self.style_offset) <= _MOST_OFFSET:
-            raise RequestError(
-                f"style_offset is {self.style_offset}; give auto, or seconds from"
-                f" {-_MOST_OFFSET:g} to {_MOST_OFFSET:g}."
-            )
-        if not 0.0 <= self.articulation <= _WIDEST:
-            raise RequestError(
-                f"articulation is {self.articulation}; give a number from 0 to {_WIDEST:g}."
-            )
-        if self.steps is not None and not 1 <= self.steps <= 1000:
-            raise RequestError(f"steps is {self.steps}; give a number from 1 to 1000.")
-        if self.strength is not None and not 0.0 < self.strength <= 1.0:
-            raise RequestError(f"strength is {self.strength}; give a number above 0, up to 1.")
-        if not 0 <= self.seed < 2**63:
-            raise RequestError(f"seed is {self.seed}; give a whole number from 0 to 2^63 - 1.")
 
 
 @dataclass(frozen=True, slots=True)
 class DubRequest:
     """One dub: a shot, new speech, a style reference and where the result goes.
 
-    Paths are strings as the caller wrote them. `frames` and `style_frames` count source frames.
-    `speech_samples` is a half-open range of the speech file's own samples. `style_speech` is the
-    style clip's sound where it lies in another file. `work` keeps finished windows, so that the
-    same request goes on where it stopped; without it a folder beside the output is used. `person`
-    is who is dubbed, and `consent` the file of their consent.
+    Paths are strings as the caller wrote them. `style_speech` is the style clip's sound where it
+    lies in another file. `work` keeps finished windows, so that the same request goes on where it
+    stopped; without it a folder beside the output is used.
     """
 
-    video: str
-    speech: str
-    output: str
-    frames: FrameRange | None = None
-    speech_samples: tuple[int, int] | None = None
-    style: str | None = None
-    style_frames: FrameRange | None = None
+    video: str = told(MISSING, "The shot to dub", "V")
+    speech: str = told(MISSING, "The new speech: sound, or a clip's own", "S")
+    output: str = told(MISSING, "The dub's file", "OUT")
+    frames: FrameRange | None = told(None, "Frames from 0, B excluded (default: all)", "A:B")
+    speech_samples: tuple[int, int] | None = told(
+        None, "Samples of the speech file, B excluded", "A:B", _samples
+    )
+    style: str | None = told(
+        None, "A clip of how this person speaks (default: the shot itself)", "R"
+    )
+    style_frames: FrameRange | None = told(None, "Frames of the style clip", "A:B")
     style_speech: str | None = None
-    speaker: SpeakerPoint | None = None
-    work: str | None = None
-    person: str | None = None
-    consent: str | None = None
+    speaker: SpeakerPoint | None = told(None, "A point on the speaker's face, px", "FRAME:X,Y")
+    work: str | None = told(None, "Keep finished windows here (default: beside OUT)", "DIR")
+    person: str | None = told(None, "Who is dubbed", "NAME")
+    consent: str | None = told(None, "The person's consent, on record", "FILE")
     options: DubOptions = field(default_factory=DubOptions)
 
     def __post_init__(self) -> None:
         for name in ("video", "speech", "output"):
             if not getattr(self, name):
-                raise RequestError(f"The request has no {name}; give its path.")
+                raise RequestError(f"The request has no {name}; give its path.", name)
         for name in _PATHS:
             check_path(name, getattr(self, name) or "")
         if self.style is None and (self.style_frames or self.style_speech):
             raise RequestError(
-                "style_frames and style_speech belong to a style clip; give the clip as style."
+                "style_frames and style_speech belong to a style clip; give the clip as style.",
+                "style",
             )
-        if self.speech_samples is not None:
-            first, last = self.speech_samples
-            if not 0 <= first < last:
-                raise RequestError(
-                    f"speech_samples {first}:{last} is empty or negative; give A:B with 0 <= A < B."
-                )
+        first, last = self.speech_samples or (0, 1)
+        if not 0 <= first < last:
+            raise RequestError(
+                f"speech_samples {first}:{last} is empty or negative; give A:B with 0 <= A < B.",
+                "speech_samples",
+            )
         output = os.path.realpath(self.output)
-        for name in ("video", "speech", "style", "style_speech", "consent"):
+        for name in SOURCES:
             source = getattr(self, name)
             if source is not None and os.path.realpath(source) == output:
-                raise RequestError(f"The output would overwrite the {name}; choose another name.")
+                said = f"The output would overwrite the {name}; choose another name."
+                raise RequestError(said, "output")
 
     def to_json(self) -> str:
-        return json.dumps(to_dict(self), indent=2, sort_keys=True)
+        return json.dumps(as_data(self), indent=2, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> DubRequest:
         """Read a request; raises RequestError naming the field that is wrong."""
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RequestError(
-                f"The request is not valid JSON ({error}); mend or export it again."
-            ) from error
-        return cls.from_dict(data)
+        return cls.from_dict(parse_json(text, "request"))
 
     @classmethod
     def from_dict(cls, data: Any) -> DubRequest:
         """Read a request that is already plain data; null stands for the default."""
-        fields = fields_of("request", cls, data)
-        check_types("request", fields, _REQUEST_TYPES)
-        options = fields_of("options", DubOptions, fields.pop("options", {}))
-        check_types("options", options, _OPTION_TYPES)
-        if "style_offset" in options:
-            options["style_offset"] = _seconds("style_offset", options["style_offset"])
-        for name in ("frames", "style_frames"):
-            if name in fields:
-                fields[name] = _frame_range(name, fields[name])
-        if "speech_samples" in fields:
-            first, last = numbers_of("speech_samples", fields["speech_samples"], ("start", "end"))
-            fields["speech_samples"] = (
-                whole_number("speech_samples", first),
-                whole_number("speech_samples", last),
-            )
-        if "speaker" in fields:
-            fields["speaker"] = _speaker_point(fields["speaker"])
-        for name in ("video", "speech", "output"):
-            fields.setdefault(name, "")
-        return cls(**fields, options=DubOptions(**options))
+        return read(cls, data, "request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +304,7 @@ class Progress:
     total: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"event": "progress", **dataclasses.asdict(self)}
+        return {"event": "progress", **as_data(self)}
 
 
 OnProgress = Callable[[Progress], None]
@@ -367,75 +336,15 @@ class DubResult:
     lips: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        data = to_dict(self)
-        data["rate"] = f"{self.rate.numerator}/{self.rate.denominator}"
-        return {"event": "result", **data}
+        return {"event": "result", **as_data(self)}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> DubResult:
-        fields = {key: value for key, value in data.items() if key != "event"}
-        fields["rate"] = Fraction(fields["rate"])
-        fields["passed_through"] = tuple((a, b) for a, b in fields["passed_through"])
-        fields["warnings"] = tuple(fields["warnings"])
-        return cls(**fields)
+    def from_dict(cls, data: Any) -> DubResult:
+        return read(cls, data, "result", drop="event")
 
 
 def parse_rate(text: str) -> Fraction:
     """`24`, `29.97` or `24000/1001` -> frames/s; raises RequestError for anything else."""
     if not _RATE.fullmatch(text):
-        raise RequestError(f"rate is '{text}'; write 24, 29.97 or 24000/1001.")
+        raise RequestError(f"rate is '{text}'; write 24, 29.97 or 24000/1001.", "images_rate")
     return Fraction(text)
-
-
-def to_dict(record: Any) -> dict[str, Any]:
-    """A frozen record as plain JSON data; None fields are left out."""
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in dataclasses.asdict(record).items()
-        if value is not None
-    }
-
-
-_PATHS = ("video", "speech", "output", "style", "style_speech", "work", "consent")
-_REQUEST_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys((*_PATHS, "person"), (str,)),
-    **dict.fromkeys(("frames", "style_frames", "speaker"), (dict, list, str)),
-    "speech_samples": (dict, list),
-    "options": (dict,),
-}
-_MOST_OFFSET = 2.0  # s: sound farther off belongs to other pictures
-_WIDEST = 1.5
-_FOR_REVIEW: tuple[Codec, ...] = ("h264", "h265")
-_OPTION_TYPES: dict[str, tuple[type, ...]] = {
-    **{entry.name: (str,) for entry in dataclasses.fields(DubOptions)},
-    "steps": (int,),
-    "seed": (int,),
-    "strength": (int, float),
-    "articulation": (int, float),
-    "style_offset": (int, float, str),
-    **dict.fromkeys(("deinterlace", "keep_sound", "match_loudness", "burn_in"), (bool,)),
-}
-
-
-def _seconds(name: str, value: Any) -> float | None:
-    """`auto`, a number or its text."""
-    if value == "auto":
-        return None
-    try:
-        return float(value)
-    except ValueError as error:
-        raise RequestError(f"{name} is '{value}'; give auto, or seconds such as 0.24.") from error
-
-
-def _frame_range(name: str, value: Any) -> FrameRange:
-    if isinstance(value, str):
-        return FrameRange.parse(value)
-    start, end = numbers_of(name, value, ("start", "end"))
-    return FrameRange(whole_number(name, start), whole_number(name, end))
-
-
-def _speaker_point(value: Any) -> SpeakerPoint:
-    if isinstance(value, str):
-        return SpeakerPoint.parse(value)
-    frame, x, y = numbers_of("speaker", value, ("frame", "x", "y"))
-    return SpeakerPoint(whole_number("speaker", frame), float(x), float(y))

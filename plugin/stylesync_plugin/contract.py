@@ -2,6 +2,7 @@
 
 from stylesync_engine import __version__
 from stylesync_engine.origin.studio import Studio, read_studio
+from stylesync_engine.records import as_data
 from stylesync_engine.request import (
     SMALLEST_FACE,
     Cancelled,
@@ -19,7 +20,6 @@ from stylesync_engine.request import (
     Quality,
     RequestError,
     SpeakerPoint,
-    to_dict,
 )
 
 __all__ = [
@@ -41,6 +41,6 @@ __all__ = [
     "SpeakerPoint",
     "Studio",
     "__version__",
+    "as_data",
     "read_studio",
-    "to_dict",
 ]

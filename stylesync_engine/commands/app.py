@@ -14,44 +14,7 @@ import typer
 
 from stylesync_engine.commands.compare import compare
 from stylesync_engine.commands.doctor import doctor
-from stylesync_engine.commands.flags import (
-    Appearance,
-    Articulation,
-    BurnIn,
-    Codec,
-    ColourSpace,
-    Consent,
-    Credentials,
-    Deinterlace,
-    Delivery,
-    Device,
-    Frames,
-    KeepSound,
-    Landmarks,
-    Length,
-    Mark,
-    MatchLoudness,
-    Models,
-    OptionalWork,
-    Output,
-    Person,
-    Quality,
-    Rate,
-    RequestFile,
-    Sampler,
-    Seed,
-    Speaker,
-    Speech,
-    SpeechSamples,
-    Steps,
-    Strength,
-    Style,
-    StyleFrames,
-    StyleOffset,
-    StyleReading,
-    Video,
-    Work,
-)
+from stylesync_engine.commands.flags import RequestFile, Work, takes_flags
 from stylesync_engine.commands.models import models_app
 from stylesync_engine.commands.reporting import (
     Json,
@@ -96,51 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     epilog=f"Example: {PROGRAM} dub --video shot.mov --frames 120:360 --speech line.wav"
     " --style interview.mov --output dub.mov"
 )
+@takes_flags()
 def dub(
     request: Annotated[
         str | None,
         typer.Argument(metavar="[REQUEST.json]", help="The same as the flags, as data."),
     ] = None,
-    video: Video = None,
-    frames: Frames = None,
-    speech: Speech = None,
-    speech_samples: SpeechSamples = None,
-    style: Style = None,
-    style_frames: StyleFrames = None,
-    output: Output = None,
-    models: Models = None,
-    quality: Quality = None,
-    device: Device = None,
-    steps: Steps = None,
-    sampler: Sampler = None,
-    strength: Strength = None,
-    style_reading: StyleReading = None,
-    style_offset: StyleOffset = None,
-    articulation: Articulation = None,
-    seed: Seed = None,
-    speaker: Speaker = None,
-    appearance: Appearance = None,
-    delivery: Delivery = None,
-    codec: Codec = None,
-    length: Length = None,
-    landmarks: Landmarks = None,
-    work: OptionalWork = None,
-    person: Person = None,
-    consent: Consent = None,
-    credentials: Credentials = None,
-    mark: Mark = None,
-    rate: Rate = None,
-    colour_space: ColourSpace = None,
-    deinterlace: Deinterlace = None,
-    keep_sound: KeepSound = None,
-    match_loudness: MatchLoudness = None,
-    burn_in: BurnIn = None,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""
-    asked = given(**locals())
-    del asked["as_json"]
-    run_dub(choose_request(asked.pop("request", None), asked), as_json)
+    run_dub(choose_request(request, flags), as_json)
 
 
 def run_dub(request: DubRequest, as_json: bool) -> None:
@@ -165,7 +94,8 @@ def prepare(request: RequestFile, work: Work, as_json: Json = False) -> None:
 
 
 @app.command(epilog=f"Example: {PROGRAM} render --work plan --frames 0:100")
-def render(work: Work, frames: Frames = None, as_json: Json = False) -> None:
+@takes_flags("frames")
+def render(work: Work, as_json: Json = False, frames: str | None = None) -> None:
     """Render a range of a plan's frames.
 
     Finished windows are kept, and skipped the next time.
@@ -249,10 +179,11 @@ def probe(
 
 
 @app.command(epilog=f"Example: {PROGRAM} sync interview.mov --json")
+@takes_flags("models")
 def sync(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A clip of somebody speaking.")],
-    models: Models = None,
     as_json: Json = False,
+    models: str | None = None,
 ) -> None:
     """Tell how late a clip's sound is against the speaker's lips.
 
@@ -266,22 +197,15 @@ def sync(
 
 
 @app.command(epilog=f"Example: {PROGRAM} bench --quality draft --json")
+@takes_flags("video", "speech", "models", "quality", "device", "steps", "sampler")
 def bench(
-    video: Video = None,
-    speech: Speech = None,
-    models: Models = None,
-    quality: Quality = None,
-    device: Device = None,
-    steps: Steps = None,
-    sampler: Sampler = None,
-    as_json: Json = False,
+    as_json: Json = False, video: str | None = None, speech: str | None = None, **flags: Any
 ) -> None:
     """Measure the speed, stage by stage.
 
     Frames/s, share of the time, and peak memory.
     """
-    chosen = given(models=models, quality=quality, device=device, steps=steps, sampler=sampler)
-    options = DubOptions(**chosen)
+    options = DubOptions(**flags)
     with reporting(as_json) as report:
         from stylesync_engine.review import benchmark
 
@@ -316,8 +240,6 @@ def choose_request(path: str | None, flags: dict[str, Any]) -> DubRequest:
 def parse_flags(flags: dict[str, Any]) -> DubRequest:
     """The request that the flags spell, checked as if it had come from a file."""
     fields = dict(flags)
-    if "speech_samples" in fields:
-        fields["speech_samples"] = parse_samples(fields["speech_samples"])
     names = {option.name for option in dataclasses.fields(DubOptions)}
     fields["options"] = {name: fields.pop(name) for name in names & fields.keys()}
     return DubRequest.from_dict(fields)
@@ -336,19 +258,6 @@ def read_request(path: str) -> DubRequest:
     if len(text) > REQUEST_BYTES:
         raise RequestError(f"The request {path} is far too large; give a JSON file.")
     return DubRequest.from_json(text)
-
-
-def parse_samples(text: str) -> list[int]:
-    """`"0:48000"` -> [0, 48000]; the half-open range counts samples of the speech file."""
-    first, colon, last = text.partition(":")
-    if not (colon and first.isdecimal() and last.isdecimal() and len(text) < 40):
-        raise RequestError(f"'{text}' is not a range of samples; write A:B, for example 0:48000.")
-    return [int(first), int(last)]
-
-
-def given(**fields: Any) -> dict[str, Any]:
-    """The fields that the caller gave."""
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def describe_result(result: DubResult) -> str:

@@ -1,191 +1,84 @@
-"""The flags of `stylesync-engine`: a `DubRequest` field by field, and where a plan lies."""
+"""The flags of a command: a request's fields by name, with what these say of themselves.
+
+@takes_flags("video", "speech", "quality")
+def bench(as_json: Json = False, **flags: Any) -> None: ...
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import typer
 
+from stylesync_engine.records import choices_of, hints_of
+from stylesync_engine.request import DubOptions, DubRequest
+
 RequestFile = Annotated[str, typer.Argument(metavar="REQUEST.json", help="A request, as data.")]
 Work = Annotated[str, typer.Option("--work", metavar="DIR", help="The plan's folder.")]
-Models = Annotated[
-    str | None,
-    typer.Option("--models", metavar="starter|paper|DIR", help="Which weights (default: starter)."),
-]
-Quality = Annotated[
-    str | None,
-    typer.Option(
-        "--quality",
-        metavar="draft|good|best",
-        help="draft: aligned reference alone; good: few steps (default); best: all steps.",
-    ),
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device", metavar="auto|cuda[:N]|mps|cpu", help="Where to compute (default: auto)."
-    ),
-]
-Steps = Annotated[
-    int | None, typer.Option("--steps", metavar="N", help="Sampling steps (default: the models').")
-]
-Sampler = Annotated[
-    str | None,
-    typer.Option("--sampler", metavar="dpmpp|ddim", help="Sampler (default: the models')."),
-]
-OptionalWork = Annotated[
-    str | None,
-    typer.Option("--work", metavar="DIR", help="Keep finished windows here (default: beside OUT)."),
-]
-Video = Annotated[str | None, typer.Option("--video", metavar="V", help="The shot to dub.")]
-Frames = Annotated[
-    str | None,
-    typer.Option(
-        "--frames", metavar="A:B", help="Source frames from 0, B excluded (default: all)."
-    ),
-]
-Speech = Annotated[
-    str | None,
-    typer.Option("--speech", metavar="S", help="The new speech: sound, or a clip's own."),
-]
-SpeechSamples = Annotated[
-    str | None,
-    typer.Option("--speech-samples", metavar="A:B", help="Samples of the speech file, B excluded."),
-]
-Style = Annotated[
-    str | None,
-    typer.Option(
-        "--style", metavar="R", help="A clip of how this person speaks (default: the shot itself)."
-    ),
-]
-StyleFrames = Annotated[
-    str | None, typer.Option("--style-frames", metavar="A:B", help="Frames of the style clip.")
-]
-Output = Annotated[str | None, typer.Option("--output", metavar="OUT", help="The dub's file.")]
-Strength = Annotated[
-    float | None,
-    typer.Option(
-        "--strength",
-        metavar="X",
-        help="How much of the noise sampling starts from, above 0 to 1 (default: the models').",
-    ),
-]
-StyleReading = Annotated[
-    str | None,
-    typer.Option(
-        "--style-reading",
-        metavar="network|closed-form|none",
-        help="How the style clip is read (default: the models').",
-    ),
-]
-StyleOffset = Annotated[
-    str | None,
-    typer.Option(
-        "--style-offset",
-        metavar="auto|S",
-        help="How late the style's sound is against its lips, s (default: auto, measured).",
-    ),
-]
-Articulation = Annotated[
-    float | None,
-    typer.Option(
-        "--articulation",
-        metavar="X",
-        help="How wide the mouth opens, 0 to 1.5 (default: 1, as wide as the person's own).",
-    ),
-]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Noise (default: 0).")]
-Speaker = Annotated[
-    str | None,
-    typer.Option("--speaker", metavar="FRAME:X,Y", help="A point on the speaker's face, px."),
-]
-Appearance = Annotated[
-    str | None,
-    typer.Option(
-        "--appearance",
-        metavar="shot|style|FILE[:A:B]",
-        help="Whose frames show what the person looks like (default: the shot's and style clip's).",
-    ),
-]
-Delivery = Annotated[
-    str | None,
-    typer.Option(
-        "--delivery",
-        metavar="composite|overlay|vfx",
-        help="Full frames (default), the change alone, or layers for compositing.",
-    ),
-]
-Codec = Annotated[
-    str | None,
-    typer.Option(
-        "--codec",
-        metavar="prores4444|prores422hq|dnxhr|ffv1|h264|h265|exr|png",
-        help="How OUT is encoded (default: prores4444).",
-    ),
-]
-Length = Annotated[
-    str | None,
-    typer.Option(
-        "--length",
-        metavar="trim|hold|silence",
-        help="Speech longer or shorter than the shot: trim (default), hold, silence.",
-    ),
-]
-Landmarks = Annotated[
-    str | None,
-    typer.Option(
-        "--landmarks",
-        metavar="mediapipe|face-alignment",
-        help="What finds the face (default: mediapipe; the other fetches its own weights).",
-    ),
-]
-Person = Annotated[str | None, typer.Option("--person", metavar="NAME", help="Who is dubbed.")]
-Consent = Annotated[
-    str | None, typer.Option("--consent", metavar="FILE", help="The person's consent, on record.")
-]
-Credentials = Annotated[
-    str | None,
-    typer.Option(
-        "--credentials",
-        metavar="auto|off|test",
-        help="Proof of origin: auto signs with the configured certificate (default: auto).",
-    ),
-]
-Mark = Annotated[
-    str | None,
-    typer.Option(
-        "--mark",
-        metavar="none|metadata",
-        help="Say in the file's metadata that a model took part (default: none).",
-    ),
-]
 
-Rate = Annotated[
-    str | None,
-    typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
-]
-ColourSpace = Annotated[
-    str | None,
-    typer.Option(
-        "--colour-space",
-        metavar="NAME",
-        help="The shot's: bt709, pq, hlg, linear, acescg, or a camera log (default: by its tags).",
-    ),
-]
-Deinterlace = Annotated[
-    bool | None,
-    typer.Option("--deinterlace", help="Make frames of an interlaced clip's fields."),
-]
 
-KeepSound = Annotated[
-    bool | None,
-    typer.Option("--keep-sound", help="Keep the shot's other sound beside the new speech."),
-]
-MatchLoudness = Annotated[
-    bool | None,
-    typer.Option("--match-loudness", help="Make the speech as loud as the shot's own sound."),
-]
-BurnIn = Annotated[
-    bool | None,
-    typer.Option("--burn-in", help="Show clip, time code and frame in a review encode."),
-]
+def takes_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these fields of a request, or of all."""
+    flags = request_flags(DubRequest) | request_flags(DubOptions)
+    return takes({name: flag for name, flag in flags.items() if not names or name in names})
+
+
+def takes(flags: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command flags by name, each of a type as typer reads it; those that the caller gave
+    arrive as its `**flags`, or where it names them."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        keyword, theirs = inspect.Parameter.KEYWORD_ONLY, signature.parameters.values()
+        own = [p for p in theirs if p.kind is not p.VAR_KEYWORD and p.name not in flags]
+        own.sort(key=lambda p: p.name == "as_json")
+        asked = [
+            inspect.Parameter(name, keyword, default=None, annotation=flag)
+            for name, flag in flags.items()
+        ]
+        at = len(own) - (own[-1].name == "as_json")
+        parameters = [p.replace(kind=keyword) for p in (*own[:at], *asked, *own[at:])]
+
+        @functools.wraps(command)
+        def called(**words: Any) -> None:
+            given = {name: words.pop(name) for name in flags}
+            command(**words, **{n: value for n, value in given.items() if value is not None})
+
+        called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in parameters}
+        return called
+
+    return decorate
+
+
+def request_flags(kind: type, earlier: bool = True) -> dict[str, Any]:
+    """The type of each field's flag, as typer reads it, by the field's name; flags that had
+    another name are known by that, too, where the `earlier` are wanted."""
+    return {
+        entry.name: _flag(entry, hints_of(kind)[entry.name], earlier)
+        for entry in dataclasses.fields(kind)
+        if "what" in entry.metadata
+    }
+
+
+def flag_name(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _flag(entry: dataclasses.Field[Any], hint: Any, earlier: bool) -> Any:
+    what, default = entry.metadata["what"], entry.default
+    if hint is bool:
+        return Annotated[bool | None, typer.Option(flag_name(entry.name), help=f"{what}.")]
+    if default is not None and default is not dataclasses.MISSING:
+        what += (
+            f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
+        )
+    numbers = [k for k in (int, float) if hint in (k, k | None) and not entry.metadata["read"]]
+    written = entry.metadata["written"] or "|".join(choices_of(hint))
+    former = [flag_name(was)] if earlier and (was := entry.metadata["was"]) else []
+    option = typer.Option(flag_name(entry.name), *former, metavar=written, help=f"{what}.")
+    return Annotated[(numbers[0] if numbers else str) | None, option]

@@ -85,7 +85,7 @@ def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> 
     first = sequence.read(0)
     rate = reading.rate or first.rate
     if rate is None:
-        raise MediaError(f"'{sequence.path}' does not say its rate; give it with --rate.")
+        raise MediaError(f"'{sequence.path}' does not say its rate; give it.", "images_rate")
     info = VideoInfo(
         path=str(sequence.path),
         rate=snap_rate(rate),

@@ -34,7 +34,7 @@ def reading_of(request: DubRequest, path: str) -> Reading:
     """How a clip of the request is to be read; the colour space is that of the shot alone."""
     options = request.options
     return Reading(
-        rate=parse_rate(options.rate) if options.rate else None,
+        rate=parse_rate(options.images_rate) if options.images_rate else None,
         colour_space=options.colour_space if path == request.video else None,
         deinterlace=options.deinterlace,
     )

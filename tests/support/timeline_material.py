@@ -172,7 +172,7 @@ class MarkingEngine:
     def __call__(self, request: DubRequest, on_progress: Callable[[Progress], None]) -> DubResult:
         self.calls.append(request)
         self.fails(request)
-        rate = request.options.rate
+        rate = request.options.images_rate
         reading = Reading(Fraction(rate) if rate else None)
         info = probe_video(request.video, reading)
         first = request.frames.start if request.frames else 0

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -106,7 +105,7 @@ def _plain(data: Any, folder: Path) -> Any:
     if isinstance(data, list):
         return [_plain(v, folder) for v in data]
     if isinstance(data, str):
-        return re.sub(re.escape(str(folder)), "FOLDER", data)
+        return data.replace(str(folder), "FOLDER").replace(str(ROOT), "PROJECT")
     return data
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from stylesync_engine.failures import error_from
+from stylesync_engine.records import as_data
 from stylesync_engine.request import (
     Cancelled,
     DubError,
@@ -22,7 +23,6 @@ from stylesync_engine.request import (
     DubResult,
     ModelError,
     Progress,
-    to_dict,
 )
 
 OnProgress = Callable[[Progress], None]
@@ -69,7 +69,7 @@ class EngineProcess:
     def __call__(self, request: DubRequest, on_progress: OnProgress = lambda _: None) -> DubResult:
         """Dub; raises the engine's own errors, and EngineStopped where it dies twice."""
         for _ in range(2):
-            answer = self._ask("dub", to_dict(request), on_progress)
+            answer = self._ask("dub", as_data(request), on_progress)
             if answer is not None:
                 return DubResult.from_dict(answer)
         raise EngineStopped(

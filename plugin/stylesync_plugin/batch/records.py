@@ -11,7 +11,8 @@ from typing import Any
 
 from stylesync_engine import __version__
 from stylesync_engine.files import file_hash, replacing
-from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError, to_dict
+from stylesync_engine.records import as_data
+from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ def write_result(
 
 def content_key(request: DubRequest, inputs: dict[str, str]) -> str:
     """The same key means the same frames: contents, options, models and engine, not names."""
-    data = to_dict(request)
+    data = as_data(request)
     for name in ("output", "work", "video", "speech", "style", "style_speech", "consent"):
         data.pop(name, None)
     text = json.dumps([data, inputs, __version__], sort_keys=True, default=str)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stylesync_engine.commands.flags import Consent, Person
+from stylesync_engine.commands.flags import takes, takes_flags
 from stylesync_engine.commands.reporting import (
     Json,
     add_version,
@@ -20,34 +20,13 @@ from stylesync_engine.commands.reporting import (
 )
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin.commands.flags import (
-    Clip,
-    Codec,
-    Delivery,
-    Device,
+    ONE_DUB,
+    WHOLE_TIMELINE,
     Editor,
     Folder,
-    Handles,
-    Index,
-    Jobs,
-    Length,
     Loader,
-    Marker,
-    Markers,
-    Media,
-    Models,
-    Name,
-    Output,
-    Quality,
-    Range,
-    Rate,
-    Search,
-    Second,
-    Seed,
-    Speaker,
-    Speech,
-    Style,
+    OutputPath,
     TimelineFile,
-    Track,
     TrackName,
 )
 from stylesync_plugin.times import parse_rate
@@ -68,46 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @app.command(epilog=f"Example: {PROGRAM} dub cut.otio --jobs lines.json -o dubbed.otio")
+@takes(ONE_DUB)
 def dub(
     timeline: TimelineFile,
-    jobs: Jobs = None,
-    markers: Markers = False,
-    clip: Clip = None,
-    track: Track = None,
-    index: Index = None,
-    range_: Range = None,
-    marker: Marker = None,
-    speech: Speech = None,
-    style: Style = None,
-    speaker: Speaker = None,
-    person: Person = None,
-    consent: Consent = None,
-    output: Output = None,
-    media: Media = None,
-    search: Search = None,
-    rate: Rate = None,
-    name: Name = None,
-    handles: Handles = 0,
     track_name: TrackName = "StyleSync",
     audio_track_name: Annotated[str, typer.Option(help="The new speech's.")] = "StyleSync speech",
     bare_paths: Annotated[bool, typer.Option(help="Paths instead of file URLs.")] = False,
-    models: Models = None,
-    quality: Quality = None,
-    device: Device = None,
-    codec: Codec = None,
-    delivery: Delivery = None,
-    second: Second = None,
-    length: Length = None,
-    seed: Seed = None,
     report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
     """Dub clips and put them on a new track of a copy of the timeline.
 
     One dub by --clip, --track and --index, --range or --marker; a whole list by --jobs or
     --markers. The same command goes on where an earlier one stopped.
     """
-    asked = _asked(locals())
+    asked = _asked(timeline, flags)
     from stylesync_plugin.commands.batch import run_batch
     from stylesync_plugin.writing.write_back import TrackNames
 
@@ -116,41 +71,13 @@ def dub(
 
 
 @app.command(epilog=f"Example: {PROGRAM} plan cut.otio --jobs lines.json")
-def plan(
-    timeline: TimelineFile,
-    jobs: Jobs = None,
-    markers: Markers = False,
-    clip: Clip = None,
-    track: Track = None,
-    index: Index = None,
-    range_: Range = None,
-    marker: Marker = None,
-    speech: Speech = None,
-    style: Style = None,
-    speaker: Speaker = None,
-    person: Person = None,
-    consent: Consent = None,
-    output: Output = None,
-    media: Media = None,
-    search: Search = None,
-    rate: Rate = None,
-    name: Name = None,
-    handles: Handles = 0,
-    models: Models = None,
-    quality: Quality = None,
-    device: Device = None,
-    codec: Codec = None,
-    delivery: Delivery = None,
-    second: Second = None,
-    length: Length = None,
-    seed: Seed = None,
-    as_json: Json = False,
-) -> None:
+@takes(ONE_DUB)
+def plan(timeline: TimelineFile, as_json: Json = False, **flags: Any) -> None:
     """Show what would be dubbed, frame by frame range; nothing is rendered.
 
     Without a selection, the clips of the timeline are listed.
     """
-    asked = _asked(locals())
+    asked = _asked(timeline, flags)
     from stylesync_plugin.commands.batch import run_plan
 
     raise typer.Exit(run_plan(asked, as_json))
@@ -199,25 +126,11 @@ def panel(
 
 
 @app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to job -o dubbed.otio")
+@takes(WHOLE_TIMELINE)
 def submit(
     timeline: TimelineFile,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The job bundle.")],
-    jobs: Jobs = None,
-    markers: Markers = False,
-    output: Output = None,
-    media: Media = None,
-    search: Search = None,
-    rate: Rate = None,
-    name: Name = None,
-    handles: Handles = 0,
     track_name: TrackName = "StyleSync",
-    models: Models = None,
-    quality: Quality = None,
-    device: Device = None,
-    codec: Codec = None,
-    delivery: Delivery = None,
-    length: Length = None,
-    seed: Seed = None,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs that a worker must have.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="How many workers there may be.")] = 16,
     bench: Annotated[
@@ -225,9 +138,10 @@ def submit(
         typer.Option(metavar="FILE", help="What stylesync-engine bench --json printed on one."),
     ] = None,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
     """Write a job bundle for a render farm (Open Job Description)."""
-    asked = _asked(locals())
+    asked = _asked(timeline, flags)
     from stylesync_plugin.commands.farm import run_submit
     from stylesync_plugin.writing.write_back import TrackNames
 
@@ -238,7 +152,7 @@ def submit(
 @app.command(epilog=f"Example: {PROGRAM} collect job -o dubbed.otio")
 def collect(
     bundle: Annotated[Path, typer.Argument(metavar="DIR", help="The job bundle.")],
-    output: Output = None,
+    output: OutputPath = None,
     path_rules: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where files lie on a farm's worker.")
     ] = None,
@@ -265,6 +179,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command(epilog=f"Example: {PROGRAM} host resolve")
+@takes_flags("quality", "models", "device")
 def host(
     editor: Editor,
     source: Annotated[
@@ -282,18 +197,13 @@ def host(
         typer.Option("--speech", metavar="S", help="The new speech (default: marked)."),
     ] = None,
     media: Annotated[Path | None, typer.Option("--media", metavar="DIR", help="For dubs.")] = None,
-    quality: Quality = None,
-    models: Models = None,
-    device: Device = None,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Dub what is selected in an editor; its loader starts this."""
     from stylesync_plugin.commands.host import run_host
 
-    given = {
-        "panel": panel, "speech": speech, "media": media, "quality": quality, "models": models,
-        "device": device,
-    }  # fmt: skip
+    given = {"panel": panel, "speech": speech, "media": media, **options}
     run_host(editor, (source, output), given, as_json)
 
 
@@ -319,13 +229,7 @@ def uninstall(editor: Loader, to: Folder = None, as_json: Json = False) -> None:
         report.result({"removed": [str(path) for path in removed]}, format_rows(rows))
 
 
-def _asked(given: dict[str, Any]) -> dict[str, Any]:
-    """The flags of a command, without the unset ones and those of the output."""
-    own = (
-        "names", "track_name", "audio_track_name", "bare_paths", "report", "as_json", "to", "gpus",
-        "workers", "bench",
-    )  # fmt: skip
-    asked = {key: value for key, value in given.items() if value is not None and key not in own}
-    asked["range"] = asked.pop("range_", None)
-    asked["rate"] = parse_rate(asked["rate"]) if "rate" in asked else None
-    return {key: value for key, value in asked.items() if value is not None}
+def _asked(timeline: Path, flags: dict[str, Any]) -> dict[str, Any]:
+    """The timeline and what is asked of it, its rate as a number."""
+    rate = {"rate": parse_rate(flags["rate"])} if "rate" in flags else {}
+    return {"timeline": timeline, **flags, **rate}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from stylesync_engine.request import DubError, DubRequest, to_dict
+from stylesync_engine.records import as_data
+from stylesync_engine.request import DubError, DubRequest
 from stylesync_plugin.planning.recordings import Recording, SoundPart
 from stylesync_plugin.times import Span, time_code
 
@@ -67,14 +68,14 @@ class PlannedDub:
         data: dict[str, Any] = {
             "id": self.id, "job": self.job, "clip": self.place.clip, "track": self.place.label,
             "range": [str(self.place.seen.start), str(self.place.seen.end)],
-            "rate": str(self.place.rate), "request": to_dict(self.request),
+            "rate": str(self.place.rate), "request": as_data(self.request),
             "recordings": [recording.to_dict() for recording in self.recordings],
             "warnings": list(self.warnings),
         }  # fmt: skip
         if self.conform is not None:
             data["conform"] = self.conform.to_dict()
         if self.second is not None:
-            data["second"] = to_dict(self.second)
+            data["second"] = as_data(self.second)
         if self.consent is not None:
             data["consent"] = self.consent
         return data

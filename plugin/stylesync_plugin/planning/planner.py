@@ -195,7 +195,7 @@ class _Planner:
         if delivery is not None:
             options = dataclasses.replace(options, delivery=cast(Delivery, delivery))
         if source.is_sequence and not frames.conform:
-            options = dataclasses.replace(options, rate=str(source.facts.rate))
+            options = dataclasses.replace(options, images_rate=str(source.facts.rate))
         whole = (speech.first, speech.last) == (0, speech.total)
         asked: dict[str, Any] = {
             "video": self._conformed(source, frames).output if frames.conform else source.path,

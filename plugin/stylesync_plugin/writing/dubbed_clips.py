@@ -11,7 +11,8 @@ from typing import Any
 
 import opentimelineio as otio
 
-from stylesync_engine.request import DubRequest, DubResult, to_dict
+from stylesync_engine.records import as_data
+from stylesync_engine.request import DubRequest, DubResult
 from stylesync_plugin.planning.plan import Place, PlannedDub
 from stylesync_plugin.planning.recordings import SoundPart
 from stylesync_plugin.timeline.items import METADATA
@@ -113,7 +114,7 @@ def _record(dub: Dubbed) -> dict[str, Any]:
 
 
 def _described(request: DubRequest) -> dict[str, Any]:
-    data: dict[str, Any] = plain(to_dict(request))
+    data: dict[str, Any] = plain(as_data(request))
     data.pop("work", None)
     return data
 

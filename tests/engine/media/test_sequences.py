@@ -104,7 +104,7 @@ def test_png_comes_back_and_needs_a_rate(name: str, tmp_path: Path) -> None:
     info, frames = clip_of(name)
     info = replace(info, colour=ColourTags(2, 9, 16, 0))
     path = write(tmp_path / "s" / "a.%04d.png", "png", info, frames)
-    with pytest.raises(MediaError, match="--rate"):
+    with pytest.raises(MediaError, match="its rate"):
         probe_video(path)
     reading = Reading(rate=Fraction("23.976"))
     found = probe_video(path, reading)

@@ -419,7 +419,7 @@ def test_numbered_images_are_planned_by_their_numbers(folder: Path, tmp_path: Pa
     item = images(tmp_path / "100% #1", 5, 20)
     request = only(planned(folder, timeline(track(item)), job(clip="S"))).request
     assert request.frames == FrameRange(15, 35)
-    assert request.options.rate == "24000/1001"
+    assert request.options.images_rate == "24000/1001"
     reading = Reading(NTSC_FILM)
     shown = [
         int(f.image.planes[0].max()) for f in read_frames(request.video, request.frames, reading)
@@ -437,7 +437,7 @@ def test_retimed_numbered_images_are_conformed(folder: Path, tmp_path: Path) -> 
     conform(dub.conform)
     made = [int(f.image.planes[0].max()) for f in read_frames(dub.conform.output)]
     assert made == [number - 900 for number in range(1005, 1025, 2)]
-    assert dub.request.options.rate is None
+    assert dub.request.options.images_rate is None
 
 
 def test_images_that_are_not_there_are_named(folder: Path, tmp_path: Path) -> None:

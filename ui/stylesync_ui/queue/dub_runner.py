@@ -16,7 +16,7 @@ from stylesync_plugin.contract import (
     DubResult,
     Progress,
     RequestError,
-    to_dict,
+    as_data,
 )
 from stylesync_plugin.formats.files import read_timeline
 from stylesync_plugin.jobs import job_from
@@ -97,7 +97,7 @@ class DubRunner(QObject):
             if event["event"] == "progress":
                 say(Progress(event["stage"], event["done"], event["total"]))
 
-        event = self.bridge.ask("dub", to_dict(request), hear, job_id)
+        event = self.bridge.ask("dub", as_data(request), hear, job_id)
         if event["event"] == "result":
             return DubResult.from_dict({k: v for k, v in event.items() if k != "id"})
         raise error_of(event)
