@@ -2,8 +2,9 @@
 
     python packaging/convert_whisper.py MODEL.BIN OUT.safetensors
 
-The starter's file was made from Whisper tiny.en (OpenAI, MIT), whose weights are distributed in
-float16 in CTranslate2's format. Only the encoder is kept (16 of 75 MB): a front end writes no text.
+The encoder of a Whisper (OpenAI, MIT) whose weights are distributed in CTranslate2's format, in
+float16. The decoder is left out: a front end writes no text. The starter's file holds the first
+three layers of base.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="safetensors file to write")
     arguments = parser.parse_args()
     tensors = encoder_tensors(read_variables(arguments.model))
-    metadata = {"format": "pt", "model": "whisper-tiny.en encoder", "licence": "MIT, OpenAI"}
+    metadata = {"format": "pt", "model": "whisper encoder", "licence": "MIT, OpenAI"}
     save_file(tensors, arguments.output, metadata=metadata)
     print(f"{arguments.output}: {len(tensors)} tensors, {arguments.output.stat().st_size} bytes")
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.ndimage import gaussian_filter1d
 
 from stylesync_engine.arrays import Array
-from stylesync_engine.faces.tracking import lip_gap, stretches
+from stylesync_engine.faces.tracking import LIP_BOTTOM, LIP_TOP, lip_gap, stretches
 from stylesync_engine.request import ModelError, NoFaceError
 
 MOUTH = 13
@@ -133,6 +133,11 @@ class FaceModel:
         distances)."""
         height = float(np.ptp(self.mean[:, 1]))
         return np.asarray(self.expression[:MOUTH][:, list(LIPS)] / height, np.float32)
+
+    def opening(self) -> Array:
+        """How far each mouth parameter opens the inner lips, `[13]`, in face heights."""
+        rows = self.lip_basis()[:, [LIPS.index(LIP_BOTTOM), LIPS.index(LIP_TOP)], 1]
+        return np.asarray(rows[:, 0] - rows[:, 1], np.float32)
 
     def fit(self, landmarks: Array, cuts: Sequence[int] = ()) -> ShotFit:
         """Fit a shot's landmarks `[T, N, 3]` px (NaN where the face is not seen). The camera is

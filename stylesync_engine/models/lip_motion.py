@@ -28,6 +28,10 @@ class LipMotionSizes:
     `reference` is the paper's scheme (`audio-aware`), or one of Table III's variants: lip features
     as keys and values (`lips-only`), one pooled style code as in StyleTalk (`static`), or no
     reference, cross-attention becoming self-attention (`none`).
+
+    With `members`, that many small networks of two convolutions stand in the decoder's place, whose
+    mean is the answer: on few speakers they know more about unseen people than one large one.
+    `components` is how many directions of the speech features they look at.
     """
 
     speech: int = 768
@@ -39,6 +43,8 @@ class LipMotionSizes:
     window: int = 5
     dropout: float = 0.1
     reference: ReferenceUse = "audio-aware"
+    members: int = 0
+    components: int = 192
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,10 @@ class LipMotionNetwork(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.register_buffer("speech_std", torch.ones(sizes.speech))
+        if sizes.members:
+            self.committee = Committee(sizes)
+            self.head = nn.Linear(sizes.members * sizes.width, MOUTH)
+            return
         self.speech_tokens = SpeechTokens(sizes.speech, sizes.width)
         self.decoder = nn.ModuleList(DecoderBlock(sizes) for _ in range(sizes.decoder_layers))
         self.head = nn.Sequential(
@@ -114,8 +124,20 @@ class LipMotionNetwork(nn.Module):
     def features(
         self, speech: Tensor, memory: StyleMemory | None = None, frames: slice = slice(None)
     ) -> Tensor:
-        """The decoder's middle vector of each frame's window, `[B, T, d]`."""
+        """The decoder's middle vector of each frame's window, `[B, T, d]`; of a committee what all
+        members make of it, `[B, T, members d]`."""
+        if self.sizes.members:
+            found: Tensor = self.committee(self._normalise(speech))[:, frames]
+            return found
         return self._decode(speech, memory, frames)[0]
+
+    def answers(self, speech: Tensor, frames: slice = slice(None)) -> Tensor:
+        """What each member of a committee says, `[members, B, T, 13]`; their mean is `forward`."""
+        sizes = self.sizes
+        found = self.features(speech, None, frames).unflatten(-1, (sizes.members, sizes.width))
+        weights = self.head.weight.unflatten(1, (sizes.members, sizes.width))  # [13, members, d]
+        said = torch.einsum("btkd,mkd->kbtm", found, weights * sizes.members)
+        return said + self.head.bias
 
     def attention(self, speech: Tensor, memory: StyleMemory) -> Tensor:
         """Fig. 4: the mean attention of all cross-attention layers of middle queries,
@@ -157,6 +179,31 @@ class LipMotionNetwork(nn.Module):
     def _normalise(self, speech: Tensor) -> Tensor:
         """Without the clip's mean, which tells voices and microphones, not sounds."""
         return (speech - speech.mean(dim=1, keepdim=True)) / self.speech_std
+
+
+class Committee(nn.Module):
+    """Small networks side by side: each looks at the leading components of the speech through two
+    convolutions over 5 frames."""
+
+    directions: Tensor
+
+    def __init__(self, sizes: LipMotionSizes) -> None:
+        super().__init__()
+        width, members = sizes.members * sizes.width, sizes.members
+        self.register_buffer("directions", torch.eye(sizes.speech, sizes.components))
+        self.layers = nn.Sequential(
+            nn.Conv1d(sizes.components, width, 5, padding=2),
+            nn.GELU(),
+            nn.Dropout(sizes.dropout),
+            nn.Conv1d(width, width, 5, padding=2, groups=members),
+            nn.GELU(),
+            nn.Dropout(sizes.dropout),
+        )
+
+    def forward(self, speech: Tensor) -> Tensor:
+        """Normalised speech features `[B, T, D]` -> `[B, T, members d]`."""
+        found: Tensor = self.layers((speech @ self.directions).transpose(1, 2)).transpose(1, 2)
+        return found
 
 
 class SpeechTokens(nn.Module):

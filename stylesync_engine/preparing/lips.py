@@ -58,12 +58,15 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
 def _read_style(job: Job, reference: StyleReference | None) -> Speak:
     """Speech features `[T, D]` -> lip motion `[T, 13]` in the person's way."""
     models, options = job.models, job.request.options
+    opening = models.face_model.opening()
     reading = options.style_reading or models.style_reading
     if reading == "closed-form":
-        closed = ClosedFormReading(models.lip_motion, models.closed_form, options.articulation)
+        closed = ClosedFormReading(
+            models.lip_motion, models.closed_form, options.articulation, opening
+        )
         manner = closed.read(reference)
         return lambda features: closed.speak(features, manner)
-    network = NetworkReading(models.lip_motion, articulation=options.articulation)
+    network = NetworkReading(models.lip_motion, articulation=options.articulation, opening=opening)
     known = None if reading == "none" else reference
     return lambda features: network.predict(features, known)
 

@@ -65,8 +65,13 @@ class NetworkReading:
     """
 
     def __init__(
-        self, network: LipMotionNetwork, most: int = PAPER_REFERENCE, articulation: float = 0.0
+        self,
+        network: LipMotionNetwork,
+        most: int = PAPER_REFERENCE,
+        articulation: float = 0.0,
+        opening: Array | None = None,
     ) -> None:
+        self._opening = opening
         self._network = network.eval()
         self._most = most
         self._articulation = articulation
@@ -79,7 +84,8 @@ class NetworkReading:
         left_out = np.concatenate(
             [self._predict(reference.speech, _without(reference, part))[part] for part in quarters]
         )
-        wider = 1 + self._articulation * (_gain(reference.motion[reference.frames], left_out) - 1)
+        gain = _gain(reference.motion[reference.frames], left_out, self._opening)
+        wider = 1 + self._articulation * (gain - 1)
         centre = left_out.mean(axis=0)
         return np.asarray(centre + wider * (motion - centre), np.float32)
 
@@ -153,8 +159,9 @@ class ClosedFormReading:
     are alike where both the decoder's features and the speech itself are.
 
     The regression shrinks what it is not sure of, so lips come out less wide than the person's.
-    `articulation` 1 gives them the spread that they have in the reference, against predictions of
-    frames that were left out; 0 leaves the regression as it is.
+    `articulation` 1 lets them open as far as they do in the reference, against predictions of
+    frames that were left out; 0 leaves the regression as it is. `opening` `[13]` is how far each
+    parameter opens the mouth; without it all movement counts.
     """
 
     def __init__(
@@ -162,7 +169,9 @@ class ClosedFormReading:
         network: LipMotionNetwork,
         settings: ClosedFormSettings | None = None,
         articulation: float = 1.0,
+        opening: Array | None = None,
     ) -> None:
+        self._opening = opening
         self._network = network.eval()
         self._settings = settings or ClosedFormSettings()
         self._articulation = articulation
@@ -187,7 +196,7 @@ class ClosedFormReading:
         fit = fit_ridge(sounds, missed - always, self._settings)
         always = np.asarray(always * (len(kept) / (len(kept) + self._settings.rest)), np.float32)
         left_out = predicted[kept] + always + (missed - missed.mean(axis=0) - fit.left_out_errors)
-        gain = _gain(reference.motion[kept], left_out)
+        gain = _gain(reference.motion[kept], left_out, self._opening)
         return Manner(sounds, scales, fit.width, fit.weights, always, left_out.mean(axis=0), gain)
 
     @torch.no_grad()
@@ -247,11 +256,16 @@ def _fit_one(gram: NDArray[np.float64], values: Array, width: float, ridge: floa
     return RidgeFit(width, weights, np.concatenate(errors).astype(np.float32))
 
 
-def _gain(true: Array, left_out: Array) -> float:
-    """How many times as far the lips move as predictions of left-out frames do, bounded."""
-    spread = float(left_out.std(axis=0).dot(left_out.std(axis=0))) + 1e-12
-    gain = math.sqrt(float(true.std(axis=0).dot(true.std(axis=0))) / spread)
-    return min(max(gain, _LEAST_GAIN), _MOST_GAIN)
+def _gain(true: Array, left_out: Array, opening: Array | None) -> float:
+    """How many times as far the lips open, or move, as predictions of left-out frames let them,
+    bounded."""
+    far, near = (float(_spread(motion, opening)) for motion in (true, left_out))
+    return min(max(far / (near + 1e-9), _LEAST_GAIN), _MOST_GAIN)
+
+
+def _spread(motion: Array, opening: Array | None) -> np.floating:
+    values = motion if opening is None else (motion @ opening)[:, None]
+    return np.sqrt(values.var(axis=0).sum())
 
 
 def _side_by_side(parts: Sequence[Array], scales: Sequence[float]) -> Array:

@@ -49,25 +49,45 @@ def _voice(seconds: float, seed: int = 0) -> features_of.Samples:
 
 
 @pytest.fixture(scope="module")
-def whisper() -> whisper_module.WhisperFrontEnd:
-    front_end = front_ends.load_front_end("whisper-tiny.en")
-    assert isinstance(front_end, whisper_module.WhisperFrontEnd)
+def whisper() -> banded_whisper.WhisperBaseFrontEnd:
+    front_end = front_ends.load_front_end("whisper-base")
+    assert isinstance(front_end, banded_whisper.WhisperBaseFrontEnd)
     return front_end
 
 
 @pytest.fixture(scope="module")
 def reference() -> Any:
-    """The same weights in `transformers`' own encoder."""
+    """The first three layers of the same weights in `transformers`' own encoder."""
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     config = WhisperConfig(
-        d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536
+        d_model=512, encoder_layers=3, encoder_attention_heads=8, encoder_ffn_dim=2048
     )
     encoder = WhisperEncoder(config).eval()
-    weights = load_file(front_ends.shipped_weights("whisper-tiny.en"))
-    encoder.load_state_dict({name: value.float() for name, value in weights.items()})
+    weights = load_file(front_ends.shipped_weights("whisper-base"))
+    encoder.load_state_dict({n: v.float() for n, v in weights.items()}, strict=False)
     return encoder
+
+
+@pytest.fixture(scope="module")
+def tiny() -> whisper_module.WhisperFrontEnd:
+    """The front end that reads windows, of random weights; no folder of ours has it any more."""
+    random = torch.Generator().manual_seed(0)
+    layer = {"fc1.weight": (1536, 384), "fc1.bias": (1536,), "fc2.weight": (384, 1536)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "conv1.weight": (384, 80, 3),
+        "conv1.bias": (384,),
+        "conv2.weight": (384, 384, 3),
+        "conv2.bias": (384,),
+        "embed_positions.weight": (1500, 384),
+    }
+    for number in range(3):
+        for name in whisper_module.LAYER_TENSORS:
+            square = (384, 384) if name.endswith("proj.weight") else (384,)
+            shapes[f"layers.{number}.{name}"] = layer.get(name, square)
+    tensors = {n: 0.03 * torch.randn(size, generator=random) for n, size in shapes.items()}
+    return whisper_module.WhisperFrontEnd(tensors)
 
 
 def _save_ctc(folder: Path) -> Path:
@@ -96,12 +116,12 @@ def ctc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _save_ctc(tmp_path_factory.mktemp("ctc model"))
 
 
-@pytest.fixture(scope="module", params=["whisper-tiny.en", "whisper-base", "log-mel", "ctc"])
+@pytest.fixture(scope="module", params=["windows", "whisper-base", "log-mel", "ctc"])
 def front_end(
-    request: pytest.FixtureRequest, whisper: whisper_module.WhisperFrontEnd, ctc_folder: Path
+    request: pytest.FixtureRequest, tiny: whisper_module.WhisperFrontEnd, ctc_folder: Path
 ) -> features_of.SpeechFrontEnd:
-    if request.param == "whisper-tiny.en":
-        return whisper
+    if request.param == "windows":
+        return tiny
     name = f"ctc:{ctc_folder}" if request.param == "ctc" else request.param
     return front_ends.load_front_end(name)
 
@@ -118,17 +138,6 @@ def features(
     return front_end.features(sound)
 
 
-# What ctranslate2 4.8 (float32) answers to `_waves` with the model that the weights came from.
-CTRANSLATE2_COLUMNS = [0, 97, 191, 288, 383]
-CTRANSLATE2_ROWS = {
-    0: [-0.8940, -1.4027, 0.7372, -0.5535, -1.2254],
-    1: [-0.8855, -1.2520, 0.2594, -0.6540, -0.6097],
-    333: [0.5411, -0.1370, -0.5367, -1.1984, 0.2029],
-    900: [-0.6793, 0.2664, -0.1123, -0.2115, 0.2776],
-    1499: [-0.0043, 0.3916, -0.0915, -0.8431, 0.3359],
-}
-
-
 def _waves() -> torch.Tensor:
     """A window of 30 s for Whisper that anybody can compute: [1, 80, 3000]."""
     band, row = np.arange(80)[:, None], np.arange(3000)[None]
@@ -136,17 +145,10 @@ def _waves() -> torch.Tensor:
     return torch.from_numpy(mel.astype(np.float32))[None]
 
 
-def test_weights_give_what_ctranslate2_gives(reference: Any) -> None:
-    with torch.inference_mode():
-        states = reference(_waves()).last_hidden_state[0].numpy()
-    for row, expected in CTRANSLATE2_ROWS.items():
-        np.testing.assert_allclose(states[row, CTRANSLATE2_COLUMNS], expected, atol=5e-4)
-
-
 def test_layers_equal_those_of_transformers(
     whisper: whisper_module.WhisperFrontEnd, reference: Any
 ) -> None:
-    tokens = 0.5 * torch.randn(2, 1500, 384, generator=torch.Generator().manual_seed(1))
+    tokens = 0.5 * torch.randn(2, 1500, 512, generator=torch.Generator().manual_seed(1))
     states = tokens + reference.embed_positions.weight
     with torch.inference_mode():
         for layer in reference.layers[:3]:
@@ -155,43 +157,21 @@ def test_layers_equal_those_of_transformers(
     torch.testing.assert_close(kept, states[:, 40:42], atol=TOLERANCE, rtol=0)
 
 
-@pytest.fixture(scope="module")
-def base() -> banded_whisper.WhisperBaseFrontEnd:
-    front_end = front_ends.load_front_end("whisper-base")
-    assert isinstance(front_end, banded_whisper.WhisperBaseFrontEnd)
-    return front_end
-
-
-@pytest.fixture(scope="module")
-def base_reference(base: banded_whisper.WhisperBaseFrontEnd) -> Any:
-    """The first three layers of the same weights in `transformers`' own encoder."""
-    from transformers import WhisperConfig
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-    config = WhisperConfig(
-        d_model=512, encoder_layers=3, encoder_attention_heads=8, encoder_ffn_dim=2048
-    )
-    encoder = WhisperEncoder(config).eval()
-    weights = load_file(front_ends.shipped_weights("whisper-base"))
-    encoder.load_state_dict({n: v.float() for n, v in weights.items()}, strict=False)
-    return encoder
-
-
 def test_a_band_is_each_token_s_own_window(
-    base: banded_whisper.WhisperBaseFrontEnd, base_reference: Any
+    whisper: banded_whisper.WhisperBaseFrontEnd, reference: Any
 ) -> None:
     """Layer for layer, against `transformers` on windows that are made one by one: a neighbour's
     state is that of the layer below with the middle's position exchanged for its own."""
-    positions = base_reference.embed_positions.weight
+    positions = reference.embed_positions.weight
     tokens = 0.5 * torch.randn(120, 512, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        states = tokens + positions[base.middle]
-        for layer, reach in zip(base_reference.layers, base.reaches, strict=True):
-            band = positions[base.middle - reach : base.middle + reach + 1]
+        states = tokens + positions[whisper.middle]
+        for layer, reach in zip(reference.layers, whisper.reaches, strict=True):
+            band = positions[whisper.middle - reach : whisper.middle + reach + 1]
             windows = states.unfold(0, 2 * reach + 1, 1).transpose(1, 2)
-            states = layer(windows - positions[base.middle] + band, None)[:, reach]
-        got = base.encode_stream(tokens)
-    assert got.shape == (120 - 2 * sum(base.reaches), 512)
+            states = layer(windows - positions[whisper.middle] + band, None)[:, reach]
+        got = whisper.encode_stream(tokens)
+    assert got.shape == (120 - 2 * sum(whisper.reaches), 512)
     torch.testing.assert_close(got, states, atol=TOLERANCE, rtol=0)
 
 
@@ -288,7 +268,7 @@ def test_minute_three_of_four_equals_its_own_excerpt(
 ) -> None:
     sound = _voice(240.0)
     whole = whisper.features(sound)
-    assert whole.shape == (6000, 768)
+    assert whole.shape == (6000, 1024)
     for first in (4211, 4500, 4503):
         excerpt = whisper.features(sound[(first - REACH) * 640 : (first + 100 + REACH) * 640])
         inside = excerpt[REACH:-REACH]
@@ -413,7 +393,7 @@ def test_whisper_reads_the_sound_by_blocks(
     monkeypatch.setattr(log_mel_module, "_log_mel", watch)
     whisper.features(np.zeros(10 * features_of.SAMPLE_RATE, np.float32))
     assert len(widths) == 2
-    assert max(widths) == 800 + 2 * 80 + 2 * 250 + 3
+    assert max(widths) == 800 + 2 * 90 + 2 * 250 + 3
 
 
 def test_ctc_rows_are_log_probabilities_of_the_step(ctc_folder: Path) -> None:
@@ -482,16 +462,16 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no folder"):
         front_ends.load_front_end(f"ctc:{tmp_path / 'nowhere'}")
     with pytest.raises(ModelError, match="cannot be read as safetensors"):
-        front_ends.load_front_end("whisper-tiny.en", tmp_path / "nowhere.safetensors")
+        front_ends.load_front_end("whisper-base", tmp_path / "nowhere.safetensors")
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x80\x04damaged")
     with pytest.raises(ModelError, match="cannot be read as safetensors"):
-        front_ends.load_front_end("whisper-tiny.en", damaged)
+        front_ends.load_front_end("whisper-base", damaged)
 
 
 def test_weights_of_another_kind_are_refused() -> None:
     with pytest.raises(ModelError, match="not those of a Whisper"):
-        front_ends.load_front_end("whisper-tiny.en", {"conv1.weight": torch.zeros(384, 80, 3)})
+        front_ends.load_front_end("whisper-base", {"conv1.weight": torch.zeros(384, 80, 3)})
 
 
 def test_unknown_front_end_is_refused() -> None:

@@ -74,7 +74,7 @@ FrontEnd = Annotated[
     str | None,
     typer.Option(
         "--front-end",
-        metavar="whisper-tiny.en|log-mel|ctc:DIR",
+        metavar="whisper-base|whisper-tiny.en|log-mel|ctc:DIR",
         help="Speech features (default: the preset's).",
     ),
 ]

@@ -34,7 +34,7 @@ class Choices:
     """
 
     preset: str = "starter"
-    front_end: str = "whisper-tiny.en"
+    front_end: str = "whisper-base"
     holdout: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ class Preset:
     """
 
     name: str
-    front_end: str = "whisper-tiny.en"
+    front_end: str = "whisper-base"
     expressions: int = 64
     identities: int = 80
     autoencoder: AutoencoderTraining | None = field(default_factory=AutoencoderTraining)

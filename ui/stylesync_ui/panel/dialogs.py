@@ -273,7 +273,7 @@ def about_page(parent: QWidget) -> TextDialog:
         ("PyAV, FFmpeg", "BSD-3-Clause, LGPL-2.1"),
         ("OpenCV", "Apache-2.0"),
         ("MediaPipe face models", "Apache-2.0"),
-        ("Whisper tiny.en encoder", "MIT"),
+        ("Whisper base encoder", "MIT"),
         ("miniaudio", "MIT"),
     )
     table = "".join(f"<tr><td>{n}</td><td class='m'>{licence}</td></tr>" for n, licence in parts)
