@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.assembling.delivered_lips import measure_lips
 from stylesync_engine.assembling.frames import delivered_frames, excerpt_info
 from stylesync_engine.assembling.overlay import overlay_layout
 from stylesync_engine.assembling.proof import delivering
@@ -179,6 +180,7 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
     return replace(
         result,
         signed_by=delivery.signed_by,
+        lips=measure_lips(plan),
         loudness=sound.loudness,
         warnings=(*result.warnings, *sound.warnings),
     )

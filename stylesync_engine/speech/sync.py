@@ -84,7 +84,7 @@ def find_offset(
     sure = _sureness(float(likeness[best]), float(others.max()), int(usable[:count].sum()))
     if best in (0, len(likeness) - 1):  # the true place may lie outside
         sure = 0.0
-    place = best + _top_of_parabola(likeness, best) - reach
+    place = best + top_of_parabola(likeness, best) - reach
     return SoundOffset(place / FEATURE_RATE, sure, int(usable[:count].sum()))
 
 
@@ -119,7 +119,7 @@ def _sureness(best: float, next_best: float, frames: int) -> float:
     return float(1 / (1 + np.exp(-(_LIKENESS * best + _MARGIN * margin + _BIAS))))
 
 
-def _top_of_parabola(values: Array, best: int) -> float:
+def top_of_parabola(values: Array, best: int) -> float:
     """Where the parabola through `best` and its neighbours has its top, from `best` on, places."""
     if not 0 < best < len(values) - 1:
         return 0.0
