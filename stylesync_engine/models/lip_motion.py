@@ -66,6 +66,7 @@ class LipMotionNetwork(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.register_buffer("speech_std", torch.ones(sizes.speech))
+        self.head: nn.Sequential | nn.Linear
         if sizes.members:
             self.committee = Committee(sizes)
             self.head = nn.Linear(sizes.members * sizes.width, MOUTH)
@@ -135,6 +136,7 @@ class LipMotionNetwork(nn.Module):
         """What each member of a committee says, `[members, B, T, 13]`; their mean is `forward`."""
         sizes = self.sizes
         found = self.features(speech, None, frames).unflatten(-1, (sizes.members, sizes.width))
+        assert isinstance(self.head, nn.Linear)
         weights = self.head.weight.unflatten(1, (sizes.members, sizes.width))  # [13, members, d]
         said = torch.einsum("btkd,mkd->kbtm", found, weights * sizes.members)
         return said + self.head.bias

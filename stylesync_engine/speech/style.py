@@ -259,13 +259,13 @@ def _fit_one(gram: NDArray[np.float64], values: Array, width: float, ridge: floa
 def _gain(true: Array, left_out: Array, opening: Array | None) -> float:
     """How many times as far the lips open, or move, as predictions of left-out frames let them,
     bounded."""
-    far, near = (float(_spread(motion, opening)) for motion in (true, left_out))
+    far, near = (_spread(motion, opening) for motion in (true, left_out))
     return min(max(far / (near + 1e-9), _LEAST_GAIN), _MOST_GAIN)
 
 
-def _spread(motion: Array, opening: Array | None) -> np.floating:
+def _spread(motion: Array, opening: Array | None) -> float:
     values = motion if opening is None else (motion @ opening)[:, None]
-    return np.sqrt(values.var(axis=0).sum())
+    return math.sqrt(float(values.var(axis=0).sum()))
 
 
 def _side_by_side(parts: Sequence[Array], scales: Sequence[float]) -> Array:
