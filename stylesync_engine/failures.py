@@ -23,7 +23,8 @@ from typing import Any
 import platformdirs
 
 from stylesync_engine import __version__, request
-from stylesync_engine.files import replacing
+from stylesync_engine.files import read_bounded, replacing
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import Cancelled, DiskError, DubError, MediaError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -138,9 +139,9 @@ def terminate_as_interrupt() -> Iterator[None]:
 
 
 KEPT = 20
-
-
-_TRACE = 6000
+_LOG_BYTES = 2**20
+_ENTRY_PLACES = 40
+_PACKAGES = ("stylesync_engine", "stylesync_plugin", "stylesync_training", "stylesync_ui")
 
 
 def log_path() -> Path:
@@ -148,15 +149,17 @@ def log_path() -> Path:
 
 
 def keep_error(error: BaseException) -> None:
-    """Add an error to the log and let the oldest go; where that fails, the log stays as it was."""
+    """Add an error to the log and let the oldest go; where that fails, the log stays as it was.
+
+    Only what holds nothing of the person's own is kept: kinds of errors, and places in code.
+    """
     if isinstance(error, (Cancelled, KeyboardInterrupt, BrokenPipeError)):
         return
     entry = {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "version": __version__,
         "kind": type(error).__name__,
-        "message": str(error)[:2000],
-        "trace": "".join(traceback.format_exception(error))[-_TRACE:],
+        "places": _places_of(error)[-_ENTRY_PLACES:],
     }
     path = log_path()
     with contextlib.suppress(OSError):
@@ -166,14 +169,39 @@ def keep_error(error: BaseException) -> None:
             draft.write_text("\n".join(lines[-KEPT:]) + "\n", encoding="utf-8")
 
 
+def _places_of(error: BaseException | None) -> list[str]:
+    """Where it was raised and passed through, its causes first: `package/module.py:12 function`,
+    and each one's kind."""
+    if error is None:
+        return []
+    places = [
+        f"{_within_package(frame.filename)}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return [*_places_of(cause), *places, type(error).__name__]
+
+
+def _within_package(file: str) -> str:
+    """A module's path from its package on; what is in none may bear a name of the person's own."""
+    parts = Path(file).parts
+    installed = [i + 1 for i, part in enumerate(parts) if part == "site-packages"]
+    starts = installed or [i for i, part in enumerate(parts) if part in _PACKAGES]
+    return "/".join(parts[starts[-1] :]) if starts else "elsewhere"
+
+
 def last_errors() -> list[dict[str, Any]]:
     """The errors that are kept, the latest last; damaged entries are left out."""
     entries = []
     try:
-        lines = log_path().read_text(encoding="utf-8").splitlines()
+        lines = read_bounded(log_path(), _LOG_BYTES).decode().splitlines()
     except (OSError, ValueError):
         return []
     for line in lines:
         with contextlib.suppress(ValueError):
-            entries.append(json.loads(line))
-    return [entry for entry in entries if isinstance(entry, dict)]
+            entries.append(strict_json(line))
+    return [
+        {name: entry[name] for name in ("time", "version", "kind", "places") if name in entry}
+        for entry in entries
+        if isinstance(entry, dict)
+    ]

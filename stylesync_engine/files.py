@@ -16,11 +16,13 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from stylesync_engine.request import (
@@ -103,10 +105,55 @@ def _runs(process: int) -> bool:
     return True
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file to read. Raises OSError for whatever else has a name: a device never ends, and
+    a pipe waits for somebody to write."""
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The whole of a small file. Raises OSError where it cannot be read, is no regular file, or
+    has more than `limit` bytes."""
+    with open_regular(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EINVAL, f"it has more than {limit} bytes", str(path))
+    return data
+
+
+def name_file(path: str | Path) -> str:
+    """How a sentence names a file where a secret's own text may stand for its path by mistake: what
+    names no file is not quoted."""
+    try:
+        return f"'{path}'" if Path(path).exists() else "that is named"
+    except (OSError, ValueError):
+        return "that is named"
+
+
 def file_hash(path: Path) -> str:
     """The file's sha256 as 64 hexadecimal digits. Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_once(path: Path) -> str:
+    """`file_hash`, counted again only once the file has changed."""
+    status = path.stat()
+    mark = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return _hash_marked(path, mark)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _hash_marked(path: Path, mark: tuple[int, ...]) -> str:
+    return file_hash(path)
 
 
 @contextmanager

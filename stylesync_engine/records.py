@@ -74,9 +74,29 @@ def as_data(value: Any) -> Any:
 def parse_json(text: str | bytes, where: str, error: type[DubError] = RequestError) -> Any:
     """Data of JSON; raises `error` where it is none, or nested too deep."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as fault:
+        return strict_json(text)
+    except ValueError as fault:
         raise error(f"The {where} is not valid JSON ({fault}); mend or export it again.") from fault
+
+
+def strict_json(text: str | bytes) -> Any:
+    """JSON as the standard has it. Raises ValueError for anything else: doubled keys, NaN and
+    infinities, which readers take differently, and nesting that no reader of ours needs."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it names a key twice")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def check_path(name: str, path: str) -> None:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.files import hash_once, read_bounded
 from stylesync_engine.origin.studio import read_studio
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import DubRequest, RequestError
 
 FORMAT = 1
 _REQUIRED = ("format", "person", "purpose", "until")
-_OPTIONAL = ("since", "media", "document")
+_OPTIONAL = ("since", "media", "sha256", "document")
 _BYTES = 2**20
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -32,7 +33,8 @@ class Consent:
     """`person` agrees to be dubbed for `purpose`, from `since` until `until`, both days included.
 
     `media` are patterns of the clips' file names that the consent is for, with or without their
-    suffix; none means all. `document` says where the signed paper is.
+    suffix; none means all. `sha256` are those of the clips' files; without any, names are enough.
+    `document` says where the signed paper is.
     """
 
     person: str
@@ -40,6 +42,7 @@ class Consent:
     until: datetime.date
     since: datetime.date | None = None
     media: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
     document: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,6 +56,8 @@ class Consent:
             data["since"] = self.since.isoformat()
         if self.media:
             data["media"] = list(self.media)
+        if self.sha256:
+            data["sha256"] = list(self.sha256)
         if self.document is not None:
             data["document"] = self.document
         return data
@@ -71,10 +76,16 @@ class Consent:
                 f"{self.person}'s consent begins on {self.since}; dub then, or ask for an earlier"
                 " one."
             )
-        if self.media and not any(_covers(pattern, video) for pattern in self.media):
+        for name in _real_names(video) if self.media else ():
+            if not any(_covers(pattern, name) for pattern in self.media):
+                raise RequestError(
+                    f"{self.person}'s consent is for {', '.join(self.media)}, not for"
+                    f" '{name}'; ask for one that names it."
+                )
+        if self.sha256 and not {hash_once(path) for path in _files(video)} <= {*self.sha256}:
             raise RequestError(
-                f"{self.person}'s consent is for {', '.join(self.media)}, not for"
-                f" '{Path(video).name}'; ask for one that names it."
+                f"{self.person}'s consent is for other files than '{Path(video).name}', by their"
+                " sha256; ask for one that names it."
             )
 
 
@@ -83,24 +94,35 @@ def check_consent(request: DubRequest, today: datetime.date | None = None) -> Co
 
     Raises RequestError where it does not, and where the studio requires one and there is none.
     """
-    if request.consent is None:
-        if read_studio().consent_required:
+    return consent_for(request.video, request.person, request.consent, today)
+
+
+def consent_for(
+    video: str, person: str | None, path: str | None, today: datetime.date | None = None
+) -> Consent | None:
+    """The same for whatever else shows or learns a person's mouth; `path` is the record's."""
+    studio = read_studio()
+    if path is None:
+        if studio.consent_required:
             raise RequestError(
                 "This studio dubs only with the person's consent on record; give it with"
                 " --consent FILE."
             )
         return None
-    consent = read_consent(request.consent)
-    consent.check(request.video, request.person, today or datetime.date.today())
+    consent = read_consent(path)
+    consent.check(video, person, today or datetime.date.today())
+    if studio.consent_by_hash and not consent.sha256:
+        raise RequestError(
+            f"This studio asks for the clip's sha256 in {consent.person}'s consent; add it."
+        )
     return consent
 
 
 def read_consent(path: str | Path) -> Consent:
     """Read a record; raises RequestError, one sentence, for what is wrong with it."""
     try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            data = json.loads(file.read(_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
+        data = strict_json(read_bounded(Path(path), _BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not JSON"
         raise RequestError(
             f"The consent '{path}' cannot be read ({reason}); give a record as the manual shows it."
@@ -117,7 +139,8 @@ def read_consent(path: str | Path) -> Consent:
         purpose=_text(path, "purpose", data.get("purpose")),
         until=_day(path, "until", data.get("until")),
         since=_day(path, "since", since) if since is not None else None,
-        media=_patterns(path, data.get("media", [])),
+        media=_texts(path, "media", data.get("media", [])),
+        sha256=_texts(path, "sha256", data.get("sha256", [])),
         document=_text(path, "document", document) if document is not None else None,
     )
 
@@ -139,14 +162,31 @@ def _day(path: str | Path, name: str, value: Any) -> datetime.date:
         ) from error
 
 
-def _patterns(path: str | Path, value: Any) -> tuple[str, ...]:
+def _texts(path: str | Path, name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise RequestError(f"The media of the consent '{path}' must be a list of file names.")
-    return tuple(_text(path, "media", entry) for entry in value)
+        raise RequestError(f"The {name} of the consent '{path}' must be a list of texts.")
+    return tuple(_text(path, name, entry) for entry in value)
+
+
+def _files(video: str) -> list[Path]:
+    if "%" not in video and "#" not in video:
+        return [Path(video)]
+    from stylesync_engine.media import files_of  # which the panel's start does without
+
+    return files_of(video)
+
+
+def _real_names(video: str) -> list[str]:
+    """What the clip's file is called where it really lies; of a sequence the pattern, and every
+    image that is a link to elsewhere."""
+    path, files = Path(video), _files(video)
+    if files == [path]:
+        return [path.resolve().name]
+    return [path.name, *sorted({file.resolve().name for file in files if file.is_symlink()})]
 
 
 def _covers(pattern: str, video: str) -> bool:
-    names = (Path(video).name, Path(video).stem)
+    names = (video, Path(video).stem)
     return any(fnmatchcase(_plain(name), _plain(pattern)) for name in names)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylesync_engine.files import file_hash
+from stylesync_engine.files import file_hash, plain_name
 from stylesync_engine.media import Frame, read_frames
 from stylesync_engine.media.codecs import NUMBERED
-from stylesync_engine.media.sequences import sequence_folder
+from stylesync_engine.media.sequences import delivered_names, sequence_folder
 from stylesync_engine.request import MediaError
 
 SIDECAR = ".stylesync.json"
@@ -30,10 +29,10 @@ def hash_images(output: str | Path) -> dict[str, str]:
     path = Path(output)
     folder = sequence_folder(path)
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    belonging = [file for file in found if file.is_file() and _belongs(file.name, path)]
+    belonging = [file for file in found if _belongs(file.name, path)]
     if not belonging:
         raise MediaError(f"There are no images '{path}'; give the name that they were written to.")
-    return {file.name: file_hash(file) for file in belonging}
+    return {file.name: _hash_entry(file) for file in belonging}
 
 
 def sidecar_of(output: str | Path) -> Path:
@@ -76,6 +75,11 @@ def describe_file_changes(signed: dict[str, str], found: dict[str, str]) -> str:
     return " and ".join(said)
 
 
+def _hash_entry(path: Path) -> str:
+    """A folder, or what else is no file, has no hash that was ever signed."""
+    return file_hash(path) if path.is_file() else "no file"
+
+
 def _hash_picture(frame: Frame) -> str:
     image = frame.image
     digest = hashlib.sha256(f"{image.layout.format} {image.width}x{image.height}".encode())
@@ -85,15 +89,10 @@ def _hash_picture(frame: Frame) -> str:
 
 
 def _belongs(name: str, output: Path) -> bool:
-    """Of a named pattern its numbers alone; what the system leaves in folders never."""
-    if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
-        return False
-    if not NUMBERED.search(output.name):
-        return True
-    head, _, tail = NUMBERED.sub("%d", output.name, count=1).partition("%d")
-    if re.fullmatch(rf"{re.escape(head)}\d+{re.escape(tail)}", name):
-        return True
-    return name == f"{head.rstrip('._- ') or 'sound'}.wav"
+    """Of a named pattern its images and sounds; of a folder all but what the system leaves."""
+    if NUMBERED.search(output.name):
+        return bool(delivered_names(output).fullmatch(plain_name(name)))
+    return name not in (".DS_Store", "Thumbs.db", "desktop.ini") and not name.startswith("._")
 
 
 def _list(what: str, items: Sequence[object], one: str, many: str) -> str:

@@ -13,11 +13,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine.files import write_text
+from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.origin.signing import Chain, Signer, algorithm_of, is_signed_by, parse_chain
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import MediaError
 
-_BYTES = 2**28
+_BYTES = 2**25  # five hours of frames
 
 
 STATEMENT_FORMAT = 1  # of what is signed, in sidecars and in credentials
@@ -40,15 +41,14 @@ def read_sidecar(path: Path) -> tuple[dict[str, Any], Chain]:
     Raises MediaError where the file is damaged, or its signature is of something else.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            data = json.loads(file.read(_BYTES))
+        data = strict_json(read_bounded(path, _BYTES))
         signature = data["signature"]
         chain = parse_chain(signature["certificates"])
         value = base64.b64decode(signature["value"], validate=True)
         fits = signature["algorithm"] == algorithm_of(chain)
         if not isinstance(data["statement"], dict):
             raise TypeError("no statement")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MediaError(
             f"'{path.name}' is damaged or no sidecar of StyleSync; get it again from its maker."
         ) from error

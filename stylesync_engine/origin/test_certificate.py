@@ -28,6 +28,7 @@ def test_signer() -> Signer:
     folder = platformdirs.user_data_path("stylesync", appauthor=False) / "test-certificate"
     if not (folder / "chain.pem").exists():
         _make_test_files(folder)
+    (folder / "key.pem").chmod(0o600)
     return load_signer(folder / "chain.pem", folder / "key.pem")
 
 

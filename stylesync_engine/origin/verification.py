@@ -83,7 +83,8 @@ def _trusted(trust: Sequence[str | Path]) -> Chain:
 
 
 def _of_movie(path: Path, trusted: Chain) -> tuple[Proof, bool]:
-    pem = "".join(entry.public_bytes(Encoding.PEM).decode() for entry in trusted)
+    able = signing.authorities(trusted)
+    pem = "".join(entry.public_bytes(Encoding.PEM).decode() for entry in able)
     found = credentials.read_credential(path, pem)
     if found is None:
         raise MediaError(

@@ -17,6 +17,7 @@ from stylesync_engine.faces.landmarker import MediaPipeLandmarker
 from stylesync_engine.faces.tracking import is_cut
 from stylesync_engine.files import Written, appearing, refuse_overwriting
 from stylesync_engine.media import files_of, probe_video, read_audio, read_audio_blocks, read_frames
+from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 HEIGHTS = range(8, 2161)
@@ -121,13 +122,15 @@ def rendered(
 ) -> Iterator[tuple[int, Path]]:
     """The same pictures of a dub that is still being rendered, as far as its windows are done.
 
-    Frames count from the start of the dub's range. Raises RequestError where there is no plan yet.
+    Frames count from the start of the dub's range. Raises RequestError where there is no plan yet,
+    or no consent that the dub needs.
     """
     from stylesync_engine.assembling.frames import CropPlacer
     from stylesync_engine.plan.plan import WINDOW, Plan
     from stylesync_engine.plan.windows import load_window
 
     plan = Plan.load(work)
+    check_consent(plan.request)
     refuse_overwriting({"clip": files_of(plan.request.video)}, [_thumbnails_in(folder)])
     place = CropPlacer(plan, work)
     positions = {int(frame): position for position, frame in enumerate(plan.shown)}

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from clip_fixtures import MODELS, Ffmpeg
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from stylesync_engine import dubbing
 from stylesync_engine.assembling.proof import delivering
@@ -188,6 +188,17 @@ def test_a_changed_image_is_named(name: str, deliver: Deliver, trust: None) -> N
         verification.verify(output)
     added.unlink()
     assert verification.verify(output).kind == "sidecar"
+    for other in (
+        images[0].with_name(images[0].name.replace("0000", "00000007")),
+        images[0].with_name(images[0].name.replace("0000", "0901").upper()),
+        folder / ("sound.2.wav" if name == "dub" else "shot.2.wav"),
+        *([folder / ".hidden", folder / "more" / "x.png"] if name == "dub" else []),
+    ):
+        other.parent.mkdir(exist_ok=True)
+        shutil.copy(images[0], other)
+        with pytest.raises(MediaError, match="was added"):
+            verification.verify(output)
+        other.unlink()
 
 
 def test_changed_sound_is_told_apart(deliver: Deliver, trust: None, ffmpeg: Ffmpeg) -> None:
@@ -241,6 +252,10 @@ def test_a_sidecar_cannot_be_rewritten(deliver: Deliver, trust: None) -> None:
     beside.write_text(json.dumps(data))
     with pytest.raises(MediaError, match="changed after it was signed"):
         verification.verify(output)
+    text = json.dumps(data)
+    beside.write_text(text.replace('{"statement"', '{"statement": {"person": "Eve"}, "statement"'))
+    with pytest.raises(MediaError, match="damaged or no sidecar"):
+        verification.verify(output)
     for text in ("", "{}", "[]", '{"statement": 1, "signature": {}}', "[" * 100_000):
         beside.write_text(text)
         with pytest.raises(MediaError, match="damaged or no sidecar"):
@@ -273,6 +288,7 @@ def write_studio(tmp_path: Path, signer: signing.Signer) -> dict[str, str]:
             serialization.NoEncryption(),
         )
     )
+    key.chmod(0o600)
     return {"STYLESYNC_CERTIFICATE": str(chain), "STYLESYNC_KEY": str(key)}
 
 
@@ -303,7 +319,7 @@ def make_signer(kind: str) -> signing.Signer:
         key = ed25519.Ed25519PrivateKey.generate()
     else:
         key = rsa.generate_private_key(65537, 2048)
-    authority = ed25519.Ed25519PrivateKey.generate()
+    authority = ec.generate_private_key(ec.SECP256R1())
     names = [
         x509.Name([
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Studio"),
@@ -329,7 +345,7 @@ def make_signer(kind: str) -> signing.Signer:
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False
         )
-        built.append(builder.sign(authority, None))
+        built.append(builder.sign(authority, hashes.SHA256()))
     return signing.Signer((built[1], built[0]), key)
 
 
@@ -353,6 +369,11 @@ def test_wrong_certificates_are_refused_before_any_work(
         with pytest.raises(RequestError, match=words):
             dubbing.dub(request)
     assert not (tmp_path / "dub.mov").exists()
+    monkeypatch.setenv("STYLESYNC_CERTIFICATE", places["STYLESYNC_CERTIFICATE"])
+    monkeypatch.setenv("STYLESYNC_KEY", places["STYLESYNC_KEY"])
+    Path(places["STYLESYNC_KEY"]).chmod(0o644)
+    with pytest.raises(RequestError, match="chmod 600"):
+        dubbing.dub(request)
 
 
 def test_a_mark_is_in_the_metadata_and_needs_a_place(deliver: Deliver, tmp_path: Path) -> None:

@@ -235,6 +235,9 @@ def adapt(
         int, typer.Option("--steps", metavar="N", min=1, help="About one a second on two cores.")
     ] = 300,
     batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Batch size.")] = 8,
+    consent: Annotated[
+        str | None, typer.Option("--consent", metavar="FILE", help="The person's consent.")
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -243,12 +246,14 @@ def adapt(
     The result names its base and holds the renderer alone; dub with --models DIR.
     """
     with reporting(as_json) as report:
+        from stylesync_engine.origin.consent import consent_for
         from stylesync_engine.request import FrameRange, SpeakerPoint
         from stylesync_training import adapt as adapting
 
         span = FrameRange.parse(frames) if frames else None
         point = SpeakerPoint.parse(speaker) if speaker else None
         adapting.check_output(models, output)
+        consent_for(str(video), None, consent)
         if dry_run:
             data = {"video": str(video), "base": models, "output": str(output), "steps": steps}
             report.result(data, describe_data(data))
