@@ -38,7 +38,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def ask(shot: Path, output: str, **more: Any) -> DubRequest:
-    options = {"codec": "png", "models": MODELS, "rate": "25", **more.pop("options", {})}
+    options = {"codec": "png", "models": MODELS, "images_rate": "25", **more.pop("options", {})}
     fields = {"video": "shot.####.png", "speech": "line.wav", "output": output, **more}
     places = {n: str(shot / v) if isinstance(v, str) else v for n, v in fields.items()}
     return DubRequest(**places, options=DubOptions(**options))
@@ -57,7 +57,7 @@ def ask(shot: Path, output: str, **more: Any) -> DubRequest:
 )
 def test_no_spelling_of_a_sequence_overwrites_it(shot: Path, video: str, output: str) -> None:
     before = hashes(shot)
-    words = ["--video", str(shot / video), "--output", str(shot / output), "--rate", "25"]
+    words = ["--video", str(shot / video), "--output", str(shot / output), "--images-rate", "25"]
     words += ["--speech", str(shot / "line.wav"), "--codec", "png", "--models", MODELS]
     assert main(["dub", *words]) == RequestError.exit_code
     with pytest.raises(RequestError, match="overwrite the video"):
@@ -154,7 +154,9 @@ def test_a_dub_of_images_to_images_replaces_its_own_sound_alone(
     source = str(shot / "take.%04d.png")
     ffmpeg("x.txt", "-i", talking, "-frames:v", "20", source, "-f", "null")
     before = hashes(shot)
-    options = DubOptions(models=MODELS, quality="draft", device="cpu", codec="png", rate="25")
+    options = DubOptions(
+        models=MODELS, quality="draft", device="cpu", codec="png", images_rate="25"
+    )
     request = DubRequest(
         source, str(other_speech), str(out / "take.%04d.png"), FrameRange(0, 20), options=options
     )
