@@ -136,10 +136,9 @@ class LipMotionNetwork(nn.Module):
         """What each member of a committee says, `[members, B, T, 13]`; their mean is `forward`."""
         sizes = self.sizes
         found = self.features(speech, None, frames).unflatten(-1, (sizes.members, sizes.width))
-        assert isinstance(self.head, nn.Linear)
-        weights = self.head.weight.unflatten(1, (sizes.members, sizes.width))  # [13, members, d]
+        weights = self.get_parameter("head.weight").unflatten(1, (sizes.members, sizes.width))
         said = torch.einsum("btkd,mkd->kbtm", found, weights * sizes.members)
-        return said + self.head.bias
+        return said + self.get_parameter("head.bias")
 
     def attention(self, speech: Tensor, memory: StyleMemory) -> Tensor:
         """Fig. 4: the mean attention of all cross-attention layers of middle queries,
