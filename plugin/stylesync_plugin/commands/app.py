@@ -25,6 +25,7 @@ from stylesync_plugin.commands.flags import (
     Editor,
     Folder,
     Loader,
+    OriginalSound,
     OutputPath,
     TimelineFile,
     TrackName,
@@ -53,6 +54,7 @@ def dub(
     track_name: TrackName = "StyleSync",
     audio_track_name: Annotated[str, typer.Option(help="The new speech's.")] = "StyleSync speech",
     bare_paths: Annotated[bool, typer.Option(help="Paths instead of file URLs.")] = False,
+    original_sound: OriginalSound = "off",
     report: Annotated[bool, typer.Option(help="Write an HTML report beside OUT.")] = True,
     as_json: Json = False,
     **flags: Any,
@@ -64,9 +66,12 @@ def dub(
     """
     asked = _asked(timeline, flags)
     from stylesync_plugin.commands.batch import run_batch
+    from stylesync_plugin.writing.original_sound import check_original_sound
     from stylesync_plugin.writing.write_back import TrackNames
 
-    names = TrackNames(track_name, audio_track_name, bare_paths)
+    with reporting(as_json):
+        level = check_original_sound(original_sound)
+    names = TrackNames(track_name, audio_track_name, bare_paths, level)
     raise typer.Exit(run_batch(asked, names, report, as_json))
 
 

@@ -80,6 +80,14 @@ OPTIONS = request_flags(DubOptions, earlier=False)  # `--rate` is the timeline's
 WHOLE_TIMELINE = {**LISTS, **PLACES, **OPTIONS}
 ONE_DUB = {**LISTS, **SELECTION, **PLACES, **OPTIONS}
 TrackName = Annotated[str, typer.Option("--track-name", help="What the new track is called.")]
+OriginalSound = Annotated[
+    str,
+    typer.Option(
+        "--original-sound",
+        metavar="off|-20dB|keep",
+        help="What becomes of the shot's own sound under a dub.",
+    ),
+]
 Editor = Annotated[
     str, typer.Argument(metavar="HOST", help="blender, kdenlive, nuke, resolve or shotcut.")
 ]

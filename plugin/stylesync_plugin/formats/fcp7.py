@@ -13,7 +13,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.timeline.items import remembered
+from stylesync_plugin.timeline.items import gain_of, remembered
 from stylesync_plugin.times import ZERO, TimeRange, exact_rate, rational_time, seconds
 
 _FCP = "fcp_xml"
@@ -35,8 +35,15 @@ def settle(timeline: Any) -> None:
 
 
 def prepared(timeline: Any) -> Any:
-    """A copy that the adapter writes with its speeds; raises RequestError for other retimes."""
+    """A copy that the adapter writes with its speeds, its disabled clips and its gains; raises
+    RequestError for other retimes."""
     copy = timeline.deepcopy()
+    for clip in copy.find_clips():
+        if not clip.enabled or "enabled" in remembered(clip, _FCP):
+            told = {**dict(remembered(clip, _FCP)), "enabled": "TRUE" if clip.enabled else "FALSE"}
+            clip.metadata[_FCP] = told
+        if gain_of(clip):
+            _put_filter(clip, _levels(gain_of(clip)), "audiolevels")
     for item in copy.find_children(descended_from_type=otio.core.Item):
         for effect in item.effects:
             if not isinstance(effect, otio.schema.TimeEffect) or not effect.enabled:
@@ -86,10 +93,7 @@ def _parameters(effect: Any) -> Iterator[Any]:
 
 
 def _remember(clip: Any, speed: Fraction) -> None:
-    """The filter that says the speed, among those that the clip had when it was read."""
-    known = remembered(clip, _FCP).get("filter", [])
-    filters = [known] if hasattr(known, "items") else list(known)
-    others = [entry for entry in filters if _speed(entry.get("effect", {})) is None]
+    """The filter that says the speed."""
     parameters = [
         {"parameterid": name, "name": name, "value": value}
         for name, value in (
@@ -101,5 +105,22 @@ def _remember(clip: Any, speed: Fraction) -> None:
         "name": "Time Remap", "effectid": "timeremap", "effectcategory": "motion",
         "effecttype": "motion", "mediatype": "video", "parameter": parameters,
     }  # fmt: skip
+    _put_filter(clip, effect, "timeremap")
+
+
+def _levels(db: float) -> dict[str, Any]:
+    """The filter by which these applications change a clip's volume; its level is a factor."""
+    return {
+        "name": "Audio Levels", "effectid": "audiolevels", "effectcategory": "audiolevels",
+        "effecttype": "audiolevels", "mediatype": "audio",
+        "parameter": [{"parameterid": "level", "name": "Level", "value": f"{10 ** (db / 20):.6g}"}],
+    }  # fmt: skip
+
+
+def _put_filter(clip: Any, effect: dict[str, Any], name: str) -> None:
+    """Put a filter among those that the clip had when it was read, in place of one of its name."""
+    known = remembered(clip, _FCP).get("filter", [])
+    filters = [known] if hasattr(known, "items") else list(known)
+    others = [e for e in filters if str(e.get("effect", {}).get("effectid", "")).lower() != name]
     metadata = dict(remembered(clip, _FCP))
     clip.metadata[_FCP] = {**metadata, "filter": [*others, {"effect": effect}]}

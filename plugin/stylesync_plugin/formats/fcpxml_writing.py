@@ -12,7 +12,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.timeline.items import duration, own_start, speed_of, timeline_rate
+from stylesync_plugin.timeline.items import duration, gain_of, own_start, speed_of, timeline_rate
 from stylesync_plugin.timeline.sources import path_of, url_of
 from stylesync_plugin.times import ZERO, Span, exact_rate, frame_from, seconds
 
@@ -196,6 +196,8 @@ class _Writer:
         if sound:
             element.set("audioRole", "dialogue")
             element.set("srcEnable", "audio")
+            if gain_of(clip):
+                ET.SubElement(element, "adjust-volume", amount=f"{gain_of(clip):g}dB")
         return element
 
     def _asset(self, clip: Any, url: str, sound: bool) -> str:

@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import opentimelineio as otio
 
 from stylesync_engine.request import DubError
+from stylesync_plugin.formats.mlt_elements import (
+    AUDIO,
+    Entry,
+    Transition,
+    add_entry,
+    add_transition,
+    dubbed_ranges,
+    is_sound,
+    trim_entry,
+)
 from stylesync_plugin.timeline.items import (
     METADATA,
     duration,
+    gain_of,
     own_start,
     remembered,
     speed_of,
@@ -28,9 +39,6 @@ from stylesync_plugin.timeline.items import (
 from stylesync_plugin.timeline.layout import lay_out
 from stylesync_plugin.timeline.sources import EngineProbe, Library, Probe, path_of
 from stylesync_plugin.times import ZERO, frame_from, seconds
-
-AUDIO = otio.schema.TrackKind.Audio
-Transition = otio.schema.Transition
 
 
 def write_to_string(input_otio: Any, probe: Probe | None = None) -> str:
@@ -42,15 +50,6 @@ def write_to_string(input_otio: Any, probe: Probe | None = None) -> str:
     writer.timeline(input_otio)
     ET.indent(writer.root, " ")
     return ET.tostring(writer.root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """Frames `[first, first + length)` of a producer."""
-
-    producer: str
-    first: int
-    length: int
 
 
 class _Writer:
@@ -92,12 +91,15 @@ class _Writer:
         """A tractor with a track for each child; audio is mixed, pictures hide one another."""
         length = max(1, frame_from(duration(stack) + own_start(stack), self.rate))
         tracks = [(self._background(length), "")]
-        has_audio = any(getattr(child, "kind", "") == AUDIO for child in stack)
+        sounds = [METADATA in child.metadata for child in stack if is_sound(child)]
         for child in stack:
-            is_audio = getattr(child, "kind", "") == AUDIO
-            hidden = "video" if is_audio else "audio" if has_audio else ""
+            is_ours = METADATA in child.metadata
+            # Where nobody but us has laid sound, pictures bring their own, though not under a dub.
+            has_own_sound = not all(sounds) or (is_ours and bool(sounds))
+            hidden = "video" if is_sound(child) else "audio" if has_own_sound else ""
             hidden = hidden if child.enabled else "both"
-            tracks.append((self._playlist(child), hidden))
+            silent = dubbed_ranges(stack, self.rate) if sounds and not hidden else []
+            tracks.append((self._playlist(child, silent), hidden))
         tractor = ET.SubElement(
             self.root, "tractor", {"id": self._id("tractor"), "in": "0", "out": str(length - 1)}
         )
@@ -113,19 +115,22 @@ class _Writer:
         """Black of the stack's own length; a bare colour would play for thousands of frames."""
         colour = self._colour("0x000000ff")
         playlist = ET.SubElement(self.root, "playlist", id=self._id("background"))
-        _entry(playlist, _Entry(colour, 0, length))
+        add_entry(playlist, Entry(colour, 0, length))
         return playlist.get("id", "")
 
     def _mix_track(self, tractor: ET.Element, number: int, child: Any) -> None:
         """Sound of every track is added up; only a track of overlays is blended."""
-        _transition(tractor, "mix", 0, number, {"always_active": "1", "sum": "1"})
+        add_transition(tractor, "mix", 0, number, {"always_active": "1", "sum": "1"})
         clips = child.find_clips() if hasattr(child, "find_clips") else []
         if any(_is_overlay(clip) for clip in clips):
-            _transition(tractor, "affine", 0, number, {"always_active": "1", "fill": "1"})
+            add_transition(tractor, "affine", 0, number, {"always_active": "1", "fill": "1"})
 
-    def _playlist(self, child: Any) -> str:
-        """The playlist of a track, in the time of the stack that holds it."""
+    def _playlist(self, child: Any, silent: list[tuple[int, int]]) -> str:
+        """The playlist of a track, in the time of the stack that holds it; no sound of it is heard
+        in the `silent` ranges of frames."""
         entries = list(self._entries(child))
+        for start, end in silent:
+            entries = list(self._hushed(entries, start, end))
         playlist = ET.SubElement(self.root, "playlist", id=self._id("playlist"))
         if child.name:
             ET.SubElement(playlist, "property", name="shotcut:name").text = child.name
@@ -133,12 +138,32 @@ class _Writer:
             if not entry.length:
                 continue
             if entry.producer:
-                _entry(playlist, entry)
+                add_entry(playlist, entry)
             else:
                 ET.SubElement(playlist, "blank", length=str(entry.length))
         return playlist.get("id", "")
 
-    def _entries(self, child: Any) -> Iterator[_Entry]:
+    def _hushed(self, entries: list[Entry], start: int, end: int) -> Iterator[Entry]:
+        """The entries, cut at the range, with their sound off inside it."""
+        at = 0
+        for entry in entries:
+            last = at + entry.length
+            edges = [at, *(edge for edge in (start, end) if at < edge < last), last]
+            for one, other in pairwise(edges):
+                inside = start <= one < end
+                producer = self._without_sound(entry.producer) if inside else entry.producer
+                yield Entry(producer, entry.first + one - at, other - one)
+            at = last
+
+    def _without_sound(self, producer: str) -> str:
+        """The same producer without sound; nested sequences keep theirs."""
+        for (service, resource, *told), known in list(self.known.items()):
+            if known == producer and service != "color":
+                properties = dict(entry.split("=", 1) for entry in told)
+                return self._producer(service, resource, {**properties, "audio_index": "-1"})
+        return producer
+
+    def _entries(self, child: Any) -> Iterator[Entry]:
         if not isinstance(child, otio.schema.Track):
             yield self._part(child, ZERO, 0, frame_from(duration(child), self.rate))
             return
@@ -146,15 +171,15 @@ class _Writer:
         end = frame_from(duration(child), self.rate)
         for entry, start in self._of_track(list(child), shift):
             if start < 0 or start + entry.length > end:
-                entry, start = _trimmed(entry, start, end)
+                entry, start = trim_entry(entry, start, end)
             if entry.length:
                 yield entry
 
-    def _of_track(self, children: list[Any], shift: Fraction) -> Iterator[tuple[_Entry, int]]:
+    def _of_track(self, children: list[Any], shift: Fraction) -> Iterator[tuple[Entry, int]]:
         """Entries with their place; what lies inside a dissolve belongs to the dissolve."""
         moment = -shift
         if moment > 0:
-            yield _Entry("", 0, frame_from(moment, self.rate)), 0
+            yield Entry("", 0, frame_from(moment, self.rate)), 0
         for index, child in enumerate(children):
             if isinstance(child, Transition):
                 first = frame_from(moment - seconds(child.in_offset), self.rate)
@@ -169,7 +194,7 @@ class _Writer:
 
     def _dissolve(
         self, children: list[Any], index: int, cut: Fraction, first: int, last: int
-    ) -> _Entry:
+    ) -> Entry:
         before = children[index - 1] if index else None
         after = children[index + 1] if index + 1 < len(children) else None
         start = cut - duration(before) if before is not None else cut
@@ -177,7 +202,7 @@ class _Writer:
         for item, moment in ((before, start), (after, cut)):
             found = self._part(item, moment, first, last) if item is not None else None
             if found is None or not found.producer:
-                found = _Entry(self._colour("0x00000000"), 0, last - first)
+                found = Entry(self._colour("0x00000000"), 0, last - first)
             parts.append(found)
         tractor = ET.SubElement(
             self.root, "tractor",
@@ -188,23 +213,23 @@ class _Writer:
             track.set("in", str(part.first))
             track.set("out", str(part.first + part.length - 1))
         span = {"in": "0", "out": str(last - first - 1)}
-        _transition(tractor, "luma", 0, 1, {}, span)
-        _transition(tractor, "mix", 0, 1, {"start": "-1"}, span)
-        return _Entry(tractor.get("id", ""), 0, last - first)
+        add_transition(tractor, "luma", 0, 1, {}, span)
+        add_transition(tractor, "mix", 0, 1, {"start": "-1"}, span)
+        return Entry(tractor.get("id", ""), 0, last - first)
 
-    def _part(self, item: Any, start: Fraction, first: int, last: int) -> _Entry:
+    def _part(self, item: Any, start: Fraction, first: int, last: int) -> Entry:
         """What an item that begins at `start` s shows in the frames `[first, last)`."""
         length = max(0, last - first)
         if not isinstance(item, otio.core.Item) or isinstance(item, otio.schema.Gap):
-            return _Entry("", 0, length)
+            return Entry("", 0, length)
         if not item.enabled or not length:
-            return _Entry("", 0, length)
+            return Entry("", 0, length)
         late = first / self.rate - start
         if isinstance(item, otio.core.Composition):
             return self._nested(item, late, length)
         return self._clip(item, late, length)
 
-    def _nested(self, item: Any, late: Fraction, length: int) -> _Entry:
+    def _nested(self, item: Any, late: Fraction, length: int) -> Entry:
         if isinstance(item, otio.schema.Track):
             holder = otio.schema.Stack()
             copy = item.deepcopy()
@@ -215,23 +240,24 @@ class _Writer:
             plain = item.deepcopy()
             plain.source_range = None
             producer = self._stack(plain).get("id", "")
-        return _Entry(producer, self._rounded(own_start(item) + late), length)
+        return Entry(producer, self._rounded(own_start(item) + late), length)
 
-    def _clip(self, clip: Any, late: Fraction, length: int) -> _Entry:
+    def _clip(self, clip: Any, late: Fraction, length: int) -> Entry:
         if isinstance(clip.media_reference, otio.schema.GeneratorReference):
-            return _Entry(self._colour("0x00000000"), 0, length)
+            return Entry(self._colour("0x00000000"), 0, length)
         try:
             path, zero = self._media(clip)
         except DubError:
-            return _Entry(self._missing(clip), 0, length)
+            return Entry(self._missing(clip), 0, length)
         speed, _ = speed_of(clip)
         inside = own_start(clip) - zero
         if speed == 0:
-            return _Entry(self._still(path, self._rounded(inside)), 0, length)
+            return Entry(self._still(path, self._rounded(inside)), 0, length)
         if speed != 1:
             warped = self._warped(path, speed)
-            return _Entry(warped, self._rounded(inside / speed + late), length)
-        return _Entry(self._file(path), self._rounded(inside + late), length)
+            return Entry(warped, self._rounded(inside / speed + late), length)
+        file = self._file(path, f"{gain_of(clip):g}" if gain_of(clip) else "")
+        return Entry(file, self._rounded(inside + late), length)
 
     def _media(self, clip: Any) -> tuple[str, Fraction]:
         """The path and the media time of its beginning."""
@@ -244,10 +270,11 @@ class _Writer:
             return f"{source.path}?begin={source.facts.first_number}", source.zero
         return source.path, source.zero
 
-    def _file(self, path: str) -> str:
+    def _file(self, path: str, gain: str = "") -> str:
+        """A file's producer, its sound changed by `gain` dB."""
         if "?begin=" in Path(path).name:
             return self._producer("qimage", path, {"ttl": "1"})
-        return self._producer("avformat", path, {})
+        return self._producer("avformat", path, {"stylesync:gain": gain} if gain else {})
 
     def _warped(self, path: str, speed: Fraction) -> str:
         told = f"{float(speed):g}"
@@ -276,6 +303,10 @@ class _Writer:
                 told["length"] = "10000000"
             for name, value in told.items():
                 ET.SubElement(producer, "property", name=name).text = value
+            if "stylesync:gain" in told:
+                volume = ET.SubElement(producer, "filter")
+                for name, value in (("mlt_service", "volume"), ("level", told["stylesync:gain"])):
+                    ET.SubElement(volume, "property", name=name).text = value
             self.known[key] = producer.get("id", "")
         return self.known[key]
 
@@ -292,27 +323,6 @@ def _offset(children: list[Any], index: int, end: str) -> Fraction:
     if 0 <= index < len(children) and isinstance(children[index], Transition):
         return seconds(getattr(children[index], end))
     return ZERO
-
-
-def _trimmed(entry: _Entry, start: int, end: int) -> tuple[_Entry, int]:
-    early = max(0, -start)
-    length = max(0, min(entry.length, end - start) - early)
-    return _Entry(entry.producer, entry.first + early, length), start + early
-
-
-def _entry(playlist: ET.Element, entry: _Entry) -> None:
-    span = {"in": str(entry.first), "out": str(entry.first + entry.length - 1)}
-    ET.SubElement(playlist, "entry", {"producer": entry.producer, **span})
-
-
-def _transition(
-    tractor: ET.Element, service: str, below: int, above: int, properties: dict[str, str],
-    span: dict[str, str] | None = None,
-) -> None:  # fmt: skip
-    transition = ET.SubElement(tractor, "transition", span or {})
-    told = {"a_track": str(below), "b_track": str(above), "mlt_service": service, **properties}
-    for name, value in told.items():
-        ET.SubElement(transition, "property", name=name).text = value
 
 
 def _is_overlay(clip: Any) -> bool:

@@ -65,6 +65,12 @@ def own_start(item: Any) -> Fraction:
     return seconds(available.start_time) if available is not None else ZERO
 
 
+def gain_of(item: Any) -> float:
+    """By how many dB an item's sound is changed, 0 where it is not."""
+    gains = [remembered(effect, METADATA).get("db", 0) for effect in item.effects]
+    return float(sum(gains))
+
+
 def is_picture(item: Any) -> bool:
     """Whether a neighbour across a transition shows anything; gaps do not."""
     return isinstance(item, otio.core.Item) and not isinstance(item, otio.schema.Gap)

@@ -20,17 +20,22 @@ from stylesync_plugin.timeline.layout import PlacedClip
 from stylesync_plugin.timeline.sources import url_of
 from stylesync_plugin.times import RationalTime, Span, TimeRange, exact_rate, rational_time
 from stylesync_plugin.writing.laying import Piece
+from stylesync_plugin.writing.original_sound import OriginalSound
 
 Clip = otio.schema.Clip
 
 
 @dataclass(frozen=True, slots=True)
 class TrackNames:
-    """What the new tracks are called; `bare_paths` writes paths where some hosts balk at URLs."""
+    """What the new tracks are called; `bare_paths` writes paths where some hosts balk at URLs.
+
+    `original_sound` says what becomes of the shot's own sound under a dub.
+    """
 
     video: str = "StyleSync"
     audio: str = "StyleSync speech"
     bare_paths: bool = False
+    original_sound: OriginalSound = "off"
 
 
 @dataclass(frozen=True, slots=True)

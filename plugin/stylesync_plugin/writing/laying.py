@@ -167,18 +167,25 @@ def _mix(joint: Overlap) -> Any:
 def _tail_of(item: Any, joint: Overlap) -> Any:
     """The end of the clip before a dissolve, as long as the dissolve needs; a frame at least."""
     whole = duration(item)
-    return _part(item, whole - min(whole, _needed(joint.transition.in_offset)), whole)
+    return _partner(item, whole - min(whole, _needed(joint.transition.in_offset)), whole)
 
 
 def _head_of(item: Any, joint: Overlap) -> Any:
-    return _part(item, ZERO, min(duration(item), _needed(joint.transition.out_offset)))
+    return _partner(item, ZERO, min(duration(item), _needed(joint.transition.out_offset)))
 
 
 def _needed(offset: RationalTime) -> Fraction:
     return max(seconds(offset), 1 / exact_rate(offset.rate))
 
 
-def _part(item: Any, start: Fraction, end: Fraction) -> Any:
+def _partner(item: Any, start: Fraction, end: Fraction) -> Any:
+    copy = trimmed(item, start, end)
+    copy.metadata[METADATA] = {"role": "partner"}
+    copy.markers[:] = []
+    return copy
+
+
+def trimmed(item: Any, start: Fraction, end: Fraction) -> Any:
     """A copy of an item, trimmed in its parent's time; it keeps playing at its own speed."""
     copy = item.deepcopy()
     speed, unclear = speed_of(item)
@@ -188,6 +195,4 @@ def _part(item: Any, start: Fraction, end: Fraction) -> Any:
     rate = exact_rate(ranged.duration.rate if ranged is not None else item.duration().rate)
     first = own_start(item) + start * speed
     copy.source_range = TimeRange(rational_time(first, rate), rational_time(end - start, rate))
-    copy.metadata[METADATA] = {"role": "partner"}
-    copy.markers[:] = []
     return copy

@@ -29,6 +29,7 @@ from stylesync_plugin.writing.laying import (
     pieces_of,
     role,
 )
+from stylesync_plugin.writing.original_sound import turn_down, turn_up
 
 Track = otio.schema.Track
 
@@ -40,6 +41,7 @@ def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None =
     """
     names = names or TrackNames()
     copy = timeline.deepcopy()
+    turn_up(copy.tracks, {dub.planned.id for dub in dubs})
     layout = lay_out(copy)
     over: dict[int, tuple[Any, Any, list[Piece]]] = {}
     for dub in dubs:
@@ -48,6 +50,10 @@ def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None =
         source = host[original.layer]
         pieces = over.setdefault(id(source), (host, source, []))[2]
         pieces.append(Piece(dub.planned.id, dub.planned.place.span, clip_of(original, dub, names)))
+        if dub.planned.sounds:
+            request, place = dub.planned.request, dub.planned.place
+            level = names.original_sound
+            turn_down(host, original.clip, request.speech, place, dub.planned.id, level)
     for host, source, pieces in over.values():
         _put_above(host, source, pieces, names)
     sounds = [piece for dub in dubs for piece in sounds_of(dub, layout.rate, names)]
@@ -67,6 +73,7 @@ def remove(timeline: Any, ids: Collection[str] | None = None) -> Any:
                 fill(track, _below(stack, track), kept)
             if not len(track):
                 del stack[stack.index(track)]
+    turn_up(copy.tracks, ids)
     return copy
 
 
