@@ -7,7 +7,7 @@ Speech of the style reference gives keys, its lip motion gives values, the new s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -136,16 +136,9 @@ class LipMotionNetwork(nn.Module):
         """What each member of a committee says, `[members, B, T, 13]`; their mean is `forward`."""
         sizes = self.sizes
         found = self.features(speech, None, frames).unflatten(-1, (sizes.members, sizes.width))
-<<<<<<< Updated upstream
         weights = self.get_parameter("head.weight").unflatten(1, (sizes.members, sizes.width))
         said = torch.einsum("btkd,mkd->kbtm", found, weights * sizes.members)
         return said + self.get_parameter("head.bias")
-=======
-        head = cast(nn.Linear, self.head)
-        weights = head.weight.unflatten(1, (sizes.members, sizes.width))  # [13, members, d]
-        said = torch.einsum("btkd,mkd->kbtm", found, weights * sizes.members)
-        return said + head.bias
->>>>>>> Stashed changes
 
     def attention(self, speech: Tensor, memory: StyleMemory) -> Tensor:
         """Fig. 4: the mean attention of all cross-attention layers of middle queries,
