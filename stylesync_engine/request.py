@@ -23,6 +23,7 @@ from stylesync_engine.errors import NoFaceError as NoFaceError
 from stylesync_engine.errors import RequestError as RequestError
 from stylesync_engine.records import as_data, check_choices, check_path, parse_json, read, told
 
+to_dict = as_data
 Quality = Literal["draft", "good", "best"]
 Delivery = Literal["composite", "overlay", "vfx"]
 Codec = Literal["prores4444", "prores422hq", "dnxhr", "ffv1", "h264", "h265", "exr", "png"]
