@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from stylesync_engine import dubbing
 from stylesync_engine.assembling.frames import excerpt_info
-from stylesync_engine.media import Reading, VideoInfo, probe_video, read_audio, read_frames
+from stylesync_engine.media import Clip, Reading, VideoInfo, probe_video, read_audio, read_frames
 from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import Codec, DubOptions, DubRequest, FrameRange
@@ -171,8 +171,8 @@ def measure(encode: Encode, clip: Path, folder: Path, models: Models) -> Row:
         ),
     )  # fmt: skip
     result = dubbing.dub(request, models)
-    given = excerpt_info(probe_video(source, READING), FRAMES)
-    made = probe_video(composite, READING)
+    given = excerpt_info(probe_video(Clip(source, READING)), FRAMES)
+    made = probe_video(Clip(composite, READING))
     found = compare(source, composite, matte=work, reading=READING)
     depth = "floating" if made.layout.floating else f"{made.bit_depth} bit"
     return Row(
@@ -230,7 +230,7 @@ def describe_tags(info: VideoInfo) -> str:
 def at_given_depth(source: Path, composite: Path, work: Path) -> str:
     """The largest difference outside the matte where both are rounded to the depth of the source,
     or to 10 bit where the codec takes no more; nothing where no more was delivered."""
-    given, made = (probe_video(path, READING) for path in (source, composite))
+    given, made = (probe_video(Clip(path, READING)) for path in (source, composite))
     depth = min(given.bit_depth, 10) if made.codec == "prores" else given.bit_depth
     if made.layout.floating or made.bit_depth <= depth:
         return ""
@@ -268,9 +268,9 @@ def overlay_gap(
     dubbing.dub(replace(request, output=str(lossless), options=options), models)
     gaps = []
     clips = (
-        read_frames(overlay, None, READING),
-        read_frames(source, FRAMES, READING),
-        read_frames(lossless, None, READING),
+        read_frames(Clip(overlay, READING)),
+        read_frames(Clip(source, READING), FRAMES),
+        read_frames(Clip(lossless, READING)),
     )
     for laid, before, wanted in zip(*clips, strict=True):
         layout = replace(laid.image.layout, siting=before.image.layout.siting)

@@ -38,7 +38,7 @@ from stylesync_engine.plan.identity import (
 )
 from stylesync_engine.plan.places import remove_work, work_folder
 from stylesync_engine.plan.plan import Plan, note_request
-from stylesync_engine.plan.sources import probe_clip
+from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import remove_other_windows, window_device
 from stylesync_engine.preparing.checks import check_request
 from stylesync_engine.preparing.late_sound import measure_sync, offset_of_faces
@@ -154,7 +154,7 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
             f"{missing} of {len(plan.shown)} frames are not rendered yet;"
             f" run stylesync-engine render --work '{work}'."
         )
-    info = probe_clip(request, request.video)
+    info = probe_video(shot_of(request))
     clock = Clock(on_progress)
     sound = lay_sound(request, info, plan.frames)
     like = excerpt_info(info, plan.frames)

@@ -26,7 +26,7 @@ from stylesync_engine.mouth.compositing import PlacedCrop, place_crop
 from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.plan.plan import Plan
-from stylesync_engine.plan.sources import reading_of
+from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import load_window
 from stylesync_engine.request import FrameRange, RequestError
 
@@ -90,9 +90,8 @@ def _placed_crops(
     the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
     rendered, place = _rendered_frames(plan, work), CropPlacer(plan, work)
     position = {int(frame): i for i, frame in enumerate(plan.shown)}
-    video = plan.request.video
     first: Fraction | None = None
-    for frame in read_frames(video, plan.frames, reading_of(plan.request, video)):
+    for frame in read_frames(shot_of(plan.request), plan.frames):
         first = frame.time if first is None else first
         index = frame.index - plan.frames.start
         moved = Frame(index, frame.time - first, frame.duration, frame.image)
@@ -117,7 +116,7 @@ def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
 def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
     """The description of a range of a clip, its time code moved to the range's first frame."""
     timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
-    duration = duration_of(info.path, frames, info.reading)
+    duration = duration_of(info.clip, frames)
     number = info.first_number + frames.start if info.first_number else 0
     return replace(
         info, frames=len(frames), timecode=timecode, duration=duration, first_number=number

@@ -38,7 +38,7 @@ def lay_sound(request: DubRequest, info: VideoInfo, frames: FrameRange) -> Sound
     otherwise the shot's tracks follow the speech as they are, sample for sample.
     """
     options = request.options
-    duration = duration_of(info.path, frames, info.reading)
+    duration = duration_of(info.clip, frames)
     tracks = SoundTracks(cut_sound_track(request, duration))
     if options.match_loudness:
         tracks = _match(tracks, info, frames)
@@ -104,9 +104,9 @@ def _part_of(info: VideoInfo, frames: FrameRange, track: int) -> Track:
     """The shot's own sound during the range; silence where it has ended."""
     rate = info.audio[track].sample_rate
     before = FrameRange(0, frames.start) if frames.start else None
-    start = duration_of(info.path, before, info.reading) if before else Fraction(0)
+    start = duration_of(info.clip, before) if before else Fraction(0)
     first = round(start * rate)
-    length = round(duration_of(info.path, frames, info.reading) * rate)
+    length = round(duration_of(info.clip, frames) * rate)
     blocks = partial(read_audio_blocks, info.path, track=track)
     return Track(info.audio[track].channels, rate, length,
                  lambda: fit_blocks(skip_blocks(blocks(), first), length))  # fmt: skip

@@ -206,7 +206,8 @@ def _entries(requests: Sequence[DubRequest], folder: Path) -> tuple[Entry, ...]:
 
 def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
     """The request with absolute paths, as a worker's own folder is another, and its frames."""
-    from stylesync_engine.plan.sources import probe_clip, resolve_range
+    from stylesync_engine.media import probe_video
+    from stylesync_engine.plan.sources import resolve_range, shot_of
     from stylesync_engine.preparing.checks import check_request
 
     places: dict[str, Any] = {
@@ -217,7 +218,7 @@ def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
     places["output"] = str(Path(request.output).absolute())
     request = dataclasses.replace(request, **places)
     check_request(request)
-    return request, resolve_range(request, probe_clip(request, request.video))
+    return request, resolve_range(request, probe_video(shot_of(request)))
 
 
 def _assets(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -4,7 +4,15 @@ Time is exact: rates and times are fractions, frames count from 0 in presentatio
 sound is addressed by sample from the moment of the clip's first frame.
 """
 
-from stylesync_engine.media.clips import PLAIN, AudioTrack, ColourTags, Frame, Reading, VideoInfo
+from stylesync_engine.media.clips import (
+    PLAIN,
+    AudioTrack,
+    Clip,
+    ColourTags,
+    Frame,
+    Reading,
+    VideoInfo,
+)
 from stylesync_engine.media.codecs import check_output
 from stylesync_engine.media.exr import ExrPart
 from stylesync_engine.media.hearing import probe_sound, read_audio, read_audio_blocks
@@ -17,6 +25,7 @@ from stylesync_engine.media.writing import VideoWriter
 __all__ = [
     "PLAIN",
     "AudioTrack",
+    "Clip",
     "ColourTags",
     "ExrPart",
     "Frame",

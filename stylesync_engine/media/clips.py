@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -58,6 +59,19 @@ PLAIN: Final = Reading()
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """A file, or a pattern of numbered images such as `shot.%04d.exr`, and how it is read."""
+
+    path: str
+    reading: Reading = PLAIN
+
+    @classmethod
+    def of(cls, clip: str | Path | Clip) -> Clip:
+        """A path alone is read as the file says."""
+        return clip if isinstance(clip, Clip) else cls(str(clip))
+
+
+@dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What a clip is. `width`, `height` and `sample_aspect` are those of the upright picture.
 
@@ -87,6 +101,10 @@ class VideoInfo:
     missing_frames: int = 0
     reading: Reading = PLAIN
     first_number: int = 0
+
+    @property
+    def clip(self) -> Clip:
+        return Clip(self.path, self.reading)
 
     @property
     def pixel_format(self) -> str:

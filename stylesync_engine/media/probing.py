@@ -12,7 +12,7 @@ from typing import Any, Final
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from stylesync_engine.media.clips import PLAIN, ColourTags, Reading, VideoInfo
+from stylesync_engine.media.clips import PLAIN, Clip, ColourTags, Reading, VideoInfo
 from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
 from stylesync_engine.media.frames import Turn, image_of, matrix_of
 from stylesync_engine.media.hearing import describe_sound, sounds_of
@@ -26,7 +26,7 @@ _SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ScannedClip:
     """What reading needs beyond the information: every frame's time stamp, where it is known."""
 
     info: VideoInfo
@@ -44,22 +44,23 @@ class Clip:
         return after - self.time(index)
 
 
-def probe_video(path: str | Path, reading: Reading = PLAIN) -> VideoInfo:
-    """What the clip, or the image sequence such as `shot.%04d.exr`, is; its frames are counted.
+def probe_video(clip: str | Path | Clip) -> VideoInfo:
+    """What the clip is; its frames are counted.
 
     Raises MediaError, one sentence, for anything that is not a readable clip.
     """
-    return load_clip(path, reading).info
+    return scan_clip(clip).info
 
 
-def duration_of(path: str | Path, frames: FrameRange, reading: Reading = PLAIN) -> Fraction:
+def duration_of(clip: str | Path | Clip, frames: FrameRange) -> Fraction:
     """Seconds from the appearance of a range's first frame to the end of its last one."""
-    clip = load_clip(path, reading)
+    scanned = scan_clip(clip)
     last = frames.end - 1
-    return clip.time(last) + clip.duration(last) - clip.time(frames.start)
+    return scanned.time(last) + scanned.duration(last) - scanned.time(frames.start)
 
 
-def load_clip(path: str | Path, reading: Reading = PLAIN) -> Clip:
+def scan_clip(clip: str | Path | Clip) -> ScannedClip:
+    path, reading = Clip.of(clip).path, Clip.of(clip).reading
     absolute = Path(path).absolute()
     sequence = find_sequence(absolute)
     try:
@@ -68,8 +69,8 @@ def load_clip(path: str | Path, reading: Reading = PLAIN) -> Clip:
         raise MediaError(f"'{path}' does not exist; check the path.") from error
     if sequence:
         return _scan_sequence(sequence, status.st_mtime_ns, reading)
-    clip = _scan(str(absolute), status.st_mtime_ns, status.st_size)
-    return clip if reading == PLAIN else replace(clip, info=_as_read(clip.info, reading))
+    scanned = _scan(str(absolute), status.st_mtime_ns, status.st_size)
+    return scanned if reading == PLAIN else replace(scanned, info=_as_read(scanned.info, reading))
 
 
 def _as_read(info: VideoInfo, reading: Reading) -> VideoInfo:
@@ -81,7 +82,7 @@ def _as_read(info: VideoInfo, reading: Reading) -> VideoInfo:
 
 
 @lru_cache(maxsize=32)
-def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> Clip:
+def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> ScannedClip:
     first = sequence.read(0)
     rate = reading.rate or first.rate
     if rate is None:
@@ -102,11 +103,11 @@ def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> 
         reel=first.reel,
         first_number=sequence.first,
     )
-    return Clip(_as_read(info, reading), None, (), None)
+    return ScannedClip(_as_read(info, reading), None, (), None)
 
 
 @lru_cache(maxsize=32)
-def _scan(path: str, _changed: int, _size: int) -> Clip:
+def _scan(path: str, _changed: int, _size: int) -> ScannedClip:
     """Read the clip once through: its first picture and the stamps of all frames."""
     with open_file(path) as container:
         stream = picture_stream(container, path)
@@ -170,7 +171,7 @@ def _describe(
     keys: tuple[int, ...],
     last_duration: int,
     missing: int,
-) -> Clip:
+) -> ScannedClip:
     stream = container.streams.video[0]
     rate, variable = _rate_of(stream, stamps)
     duration = count / rate
@@ -201,7 +202,7 @@ def _describe(
         audio=tuple(map(describe_sound, sounds_of(container))),
         missing_frames=missing,
     )
-    return Clip(info, stamps, keys, turned)
+    return ScannedClip(info, stamps, keys, turned)
 
 
 def _rate_of(stream: Any, stamps: tuple[int, ...] | None) -> tuple[Fraction, bool]:

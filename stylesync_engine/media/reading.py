@@ -15,38 +15,38 @@ import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from stylesync_engine.media.clips import PLAIN, Frame, Reading
+from stylesync_engine.media.clips import Clip, Frame
 from stylesync_engine.media.containers import decode, open_file
 from stylesync_engine.media.frames import image_of
-from stylesync_engine.media.probing import Clip, load_clip
+from stylesync_engine.media.probing import ScannedClip, scan_clip
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
 from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
 
-def read_frames(
-    path: str | Path, frames: FrameRange | None = None, reading: Reading = PLAIN
-) -> Iterator[Frame]:
+def read_frames(clip: str | Path | Clip, frames: FrameRange | None = None) -> Iterator[Frame]:
     """Stream frames in the order in which they are shown.
 
     A range gives exactly the frames that reading from the start would give. Raises RequestError
     for a range beyond the clip; MediaError, after the frames that could be read, for damage.
     """
-    clip = load_clip(path, reading)
-    count = clip.info.frames
+    scanned = scan_clip(clip)
+    count = scanned.info.frames
     if frames is not None and frames.end > count:
         raise RequestError(
-            f"Frames {frames} were asked of '{path}', which has {count} frames;"
+            f"Frames {frames} were asked of '{Clip.of(clip).path}', which has {count} frames;"
             f" give a range within 0:{count}."
         )
     wanted = frames or FrameRange(0, count)
-    sequence = find_sequence(Path(clip.info.path))
+    sequence = find_sequence(Path(scanned.info.path))
     if sequence:
-        return _deliver_images(clip, sequence, wanted)
-    return _deliver(clip, wanted, whole=frames is None)
+        return _deliver_images(scanned, sequence, wanted)
+    return _deliver(scanned, wanted, whole=frames is None)
 
 
-def _deliver_images(clip: Clip, sequence: ImageSequence, wanted: FrameRange) -> Iterator[Frame]:
+def _deliver_images(
+    clip: ScannedClip, sequence: ImageSequence, wanted: FrameRange
+) -> Iterator[Frame]:
     size = (clip.info.width, clip.info.height)
     for index in range(wanted.start, wanted.end):
         image = sequence.read(index).image
@@ -60,7 +60,7 @@ def _deliver_images(clip: Clip, sequence: ImageSequence, wanted: FrameRange) -> 
         yield Frame(index, clip.time(index), clip.duration(index), image)
 
 
-def _deliver(clip: Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
+def _deliver(clip: ScannedClip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
     expected = wanted.start
     with open_file(clip.info.path) as container:
         for index, frame in _decode_from(container, clip, wanted.start):
@@ -79,7 +79,7 @@ def _deliver(clip: Clip, wanted: FrameRange, whole: bool) -> Iterator[Frame]:
         raise _damaged(clip, expected)
 
 
-def _damaged(clip: Clip, index: int) -> MediaError:
+def _damaged(clip: ScannedClip, index: int) -> MediaError:
     total = clip.info.frames + clip.info.missing_frames
     return MediaError(
         f"'{clip.info.path}' is damaged: frame {index} of {total} cannot be read;"
@@ -88,7 +88,7 @@ def _damaged(clip: Clip, index: int) -> MediaError:
 
 
 def _decode_from(
-    container: InputContainer, clip: Clip, start: int
+    container: InputContainer, clip: ScannedClip, start: int
 ) -> Iterator[tuple[int, VideoFrame]]:
     """Frames with their numbers, from `start` or somewhat before it."""
     if clip.stamps is None:
@@ -115,11 +115,11 @@ def _numbered(
     return ((numbers[frame.pts], frame) for frame in frames if frame.pts in numbers)
 
 
-def _progressive(frames: Iterator[VideoFrame], clip: Clip) -> Iterator[VideoFrame]:
+def _progressive(frames: Iterator[VideoFrame], clip: ScannedClip) -> Iterator[VideoFrame]:
     return deinterlace(frames) if clip.info.reading.deinterlace else frames
 
 
-def _key_before(clip: Clip, start: int) -> int | None:
+def _key_before(clip: ScannedClip, start: int) -> int | None:
     """The stamp of the key frame to seek to; None to read from the beginning.
 
     One key frame more than needed: after a seek to an open or gradually refreshed group the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stylesync_engine.media import Reading, VideoInfo, probe_video
+from stylesync_engine.media import Clip, Reading, VideoInfo
 from stylesync_engine.request import (
     DubRequest,
     FrameRange,
@@ -30,19 +30,20 @@ def check_range(path: str, frames: FrameRange | None, info: VideoInfo) -> FrameR
     return frames
 
 
-def reading_of(request: DubRequest, path: str) -> Reading:
-    """How a clip of the request is to be read; the colour space is that of the shot alone."""
+def clip_of(request: DubRequest, path: str) -> Clip:
+    """A clip of the request and how it is read; the colour space is that of the shot alone."""
     options = request.options
-    return Reading(
+    reading = Reading(
         rate=parse_rate(options.images_rate) if options.images_rate else None,
         colour_space=options.colour_space if path == request.video else None,
         deinterlace=options.deinterlace,
     )
+    return Clip(path, reading)
 
 
-def probe_clip(request: DubRequest, path: str) -> VideoInfo:
-    """What a clip of the request is, read as the request wants it."""
-    return probe_video(path, reading_of(request, path))
+def shot_of(request: DubRequest) -> Clip:
+    """The clip that is dubbed."""
+    return clip_of(request, request.video)
 
 
 def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:

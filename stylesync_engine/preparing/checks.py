@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from stylesync_engine.media import VideoInfo, probe_sound
+from stylesync_engine.media import VideoInfo, probe_sound, probe_video
 from stylesync_engine.media.codecs import check_output
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.origin.mark import check_mark
 from stylesync_engine.origin.signers import choose_signer
 from stylesync_engine.pictures.colour import check_space, is_ambiguous
 from stylesync_engine.plan.places import check_places
-from stylesync_engine.plan.sources import appearance_clip, check_range, probe_clip, resolve_range
+from stylesync_engine.plan.sources import appearance_clip, check_range, clip_of, resolve_range
 from stylesync_engine.request import DubRequest, MediaError, RequestError
 
 
@@ -39,7 +39,7 @@ def check_request(request: DubRequest) -> None:
 
 def _usable(request: DubRequest, path: str) -> VideoInfo:
     """Raises MediaError for fields, which would tear the mouth, and for unclear colours."""
-    info = probe_clip(request, path)
+    info = probe_video(clip_of(request, path))
     if info.interlaced:
         raise MediaError(f"'{path}' is interlaced; give --deinterlace to make its fields frames.")
     tags = info.colour

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_alignment import FaceAlignmentLandmarker
-from stylesync_engine.plan.sources import check_range, probe_clip
+from stylesync_engine.media import probe_video
+from stylesync_engine.plan.sources import check_range, clip_of
 from stylesync_engine.preparing.shots import FollowedShot, follow_shot
 from stylesync_engine.request import (
     DubRequest,
@@ -43,7 +44,7 @@ class Job:
         within: FrameRange | None = None,
     ) -> FollowedShot:
         """Follow a clip's speaker, `within` given the one who was clicked."""
-        info = probe_clip(self.request, path)
+        info = probe_video(clip_of(self.request, path))
         frames = check_range(path, frames, info)
         point = self.request.speaker if within else None
         model = self.models.face_model

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from stylesync_engine.arrays import Array, Image, Indices
-from stylesync_engine.media import VideoInfo
+from stylesync_engine.media import VideoInfo, probe_video
 from stylesync_engine.models.renderer import motion_rows
 from stylesync_engine.mouth.crop import place_in_crop
 from stylesync_engine.mouth.references import (
@@ -23,7 +23,7 @@ from stylesync_engine.mouth.references import (
 from stylesync_engine.mouth.texture import magnification
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
 from stylesync_engine.plan.plan import Plan
-from stylesync_engine.plan.sources import probe_clip, resolve_range
+from stylesync_engine.plan.sources import resolve_range, shot_of
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.lips import predict_motion, style_reference
 from stylesync_engine.preparing.reference_frames import choose_references
@@ -46,7 +46,7 @@ def prepare_plan(
 ) -> tuple[Plan, ReferenceBank]:
     """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
     job = Job(request, models, on_progress)
-    info = probe_clip(request, request.video)
+    info = probe_video(shot_of(request))
     frames = resolve_range(request, info)
     around = frames if request.style else _with_surroundings(frames, info)
     followed, style = _follow_both(job, around, frames)

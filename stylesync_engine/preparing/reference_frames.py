@@ -35,7 +35,7 @@ def cut_references(
     colours = np.empty((len(watched), len(skin), 3), np.uint8)
     place, row = ({int(index): i for i, index in enumerate(some)} for some in (kept, watched))
     crops, fine = np.empty((len(kept), CROP, CROP, 3), np.uint8), [b""] * len(kept)
-    for index, frame in enumerate(read_frames(shot.info.path, shot.frames, shot.info.reading)):
+    for index, frame in enumerate(read_frames(shot.info.clip, shot.frames)):
         if index not in row:
             continue
         picture, matrix = frame.to_rgb(), shot.alignment.matrices[index]

@@ -108,7 +108,7 @@ def watch(
     spans: list[tuple[Fraction, Fraction]] = []
 
     def pictures() -> Iterator[NDArray[np.uint8]]:
-        for frame in read_frames(info.path, frames, info.reading):
+        for frame in read_frames(info.clip, frames):
             spans.append((frame.time, frame.duration))
             yield frame.to_rgb()
 

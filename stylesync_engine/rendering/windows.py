@@ -12,7 +12,7 @@ from stylesync_engine.arrays import Image
 from stylesync_engine.media import read_frames
 from stylesync_engine.mouth.crop import cut_crop
 from stylesync_engine.plan.plan import Plan
-from stylesync_engine.plan.sources import reading_of
+from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import has_window, save_window
 from stylesync_engine.rendering.aligned_reference import AlignedReference, WindowRenderer
 from stylesync_engine.rendering.diffusion_renderer import Diffusion
@@ -63,8 +63,7 @@ def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Ima
         crops: list[Image] = []
         waiting = iter(run)
         window = next(waiting)
-        video, reading = plan.request.video, reading_of(plan.request, plan.request.video)
-        for frame in read_frames(video, _source_range(plan, run), reading):
+        for frame in read_frames(shot_of(plan.request), _source_range(plan, run)):
             position = window.start + len(crops)
             if frame.index - plan.frames.start != plan.shown[position]:
                 continue

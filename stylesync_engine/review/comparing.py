@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stylesync_engine.media import PLAIN, Frame, Reading, VideoInfo, probe_video, read_frames
+from stylesync_engine.media import PLAIN, Clip, Frame, Reading, VideoInfo, probe_video, read_frames
 from stylesync_engine.mouth.compositing import place_matte
 from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.formats import PixelLayout, is_supported
@@ -87,7 +87,7 @@ def compare(
     """
     work = _plan_of(matte)
     start = first_frame if first_frame is not None else work.frames.start if work else 0
-    a, b = probe_video(first, reading), probe_video(second, reading)
+    a, b = probe_video(Clip(str(first), reading)), probe_video(Clip(str(second), reading))
     frames = FrameRange(start, start + b.frames)
     if (a.width, a.height) != (b.width, b.height) or frames.end > a.frames:
         raise RequestError(
@@ -97,8 +97,8 @@ def compare(
         )
     shown = _at_depth(b.layout, depth)
     totals = _Totals(shown.peak)
-    old_frames = read_frames(first, frames, reading)
-    pairs = zip(old_frames, read_frames(second, None, reading), strict=True)
+    old_frames = read_frames(a.clip, frames)
+    pairs = zip(old_frames, read_frames(b.clip), strict=True)
     masks = _masks(work, matte, b)
     found = [
         difference

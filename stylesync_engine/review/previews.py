@@ -127,6 +127,7 @@ def rendered(
     """
     from stylesync_engine.assembling.frames import CropPlacer
     from stylesync_engine.plan.plan import WINDOW, Plan
+    from stylesync_engine.plan.sources import shot_of
     from stylesync_engine.plan.windows import load_window
 
     plan = Plan.load(work)
@@ -134,11 +135,9 @@ def rendered(
     refuse_overwriting({"clip": files_of(plan.request.video)}, [_thumbnails_in(folder)])
     place = CropPlacer(plan, work)
     positions = {int(frame): position for position, frame in enumerate(plan.shown)}
-    start = plan.frames.start
+    start, shot = plan.frames.start, shot_of(plan.request)
     for stretch in _stretches(sorted({f for f in frames if 0 <= f < len(plan.frames)})):
-        for frame in read_frames(
-            plan.request.video, FrameRange(start + stretch[0], start + stretch[-1] + 1)
-        ):
+        for frame in read_frames(shot, FrameRange(start + stretch[0], start + stretch[-1] + 1)):
             index = frame.index - start
             if index not in stretch:
                 continue

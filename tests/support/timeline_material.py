@@ -16,7 +16,7 @@ import opentimelineio as otio
 import pytest
 from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts, url_of
 
-from stylesync_engine.media import Reading, VideoWriter, probe_video, read_audio, read_frames
+from stylesync_engine.media import Clip, Reading, VideoWriter, probe_video, read_audio, read_frames
 from stylesync_engine.request import DubRequest, DubResult, MediaError, Progress
 
 RationalTime = otio.opentime.RationalTime
@@ -173,8 +173,8 @@ class MarkingEngine:
         self.calls.append(request)
         self.fails(request)
         rate = request.options.images_rate
-        reading = Reading(Fraction(rate) if rate else None)
-        info = probe_video(request.video, reading)
+        clip = Clip(request.video, Reading(Fraction(rate) if rate else None))
+        info = probe_video(clip)
         first = request.frames.start if request.frames else 0
         count = len(request.frames) if request.frames else info.frames
         like = dataclasses.replace(info, frames=count, timecode=None)
@@ -182,7 +182,7 @@ class MarkingEngine:
         sound = read_audio(request.speech, None, start, end)
         Path(request.output).parent.mkdir(parents=True, exist_ok=True)
         with VideoWriter(request.output, like, request.options.codec, sound) as writer:
-            for frame in read_frames(request.video, request.frames, reading):
+            for frame in read_frames(clip, request.frames):
                 index = frame.index - first
                 shifted = dataclasses.replace(frame, index=index, time=index / info.rate)
                 writer.write(shifted.with_image(_marked(frame.image)))

@@ -31,10 +31,11 @@ def make_media(dub: PlannedDub) -> None:
 
 def conform(wish: Conform) -> None:
     """Write the clip, lossless and in the source's own pixels; raises MediaError, DiskError."""
-    from stylesync_engine.media import Reading, VideoWriter, probe_video
+    from stylesync_engine.media import Clip, Reading, VideoWriter, probe_video
 
     # Numbered images need a rate, whichever: they are taken by their frames.
-    info = probe_video(wish.video, Reading(wish.rate))
+    clip = Clip(wish.video, Reading(wish.rate))
+    info = probe_video(clip)
     count = len(wish.frames)
     like = dataclasses.replace(
         info, rate=wish.rate, frames=count, time_base=1 / wish.rate, duration=count / wish.rate,
@@ -48,12 +49,12 @@ def conform(wish: Conform) -> None:
 
 def _retimed(wish: Conform) -> Iterator[Frame]:
     """The wanted frames, each as often as it is shown; they come in rising order."""
-    from stylesync_engine.media import Frame, Reading, read_frames
+    from stylesync_engine.media import Clip, Frame, Reading, read_frames
 
     counts = {number: len(list(same)) for number, same in groupby(wish.frames)}
     index, step = 0, Fraction(1) / wish.rate
     wanted = FrameRange(wish.frames[0], wish.frames[-1] + 1)
-    for frame in read_frames(wish.video, wanted, Reading(wish.rate)):
+    for frame in read_frames(Clip(wish.video, Reading(wish.rate)), wanted):
         for _ in range(counts.get(frame.index, 0)):
             yield Frame(index, index * step, step, frame.image)
             index += 1

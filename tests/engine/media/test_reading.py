@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from clip_fixtures import Ffmpeg
 
-from stylesync_engine.media import Reading, probe_video, read_frames
-from stylesync_engine.plan.sources import probe_clip
+from stylesync_engine.media import Clip, Reading, probe_video, read_frames
+from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.preparing.checks import check_request
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, MediaError, RequestError
 
@@ -34,9 +34,9 @@ def combing(picture: np.ndarray) -> float:
 
 def test_fields_become_as_many_frames_at_their_times(fields: Path) -> None:
     assert probe_video(fields).interlaced
-    info = probe_video(fields, FIELDS)
+    info = probe_video(Clip(str(fields), FIELDS))
     assert (info.interlaced, info.frames) == (False, 10)
-    woven, whole = list(read_frames(fields)), list(read_frames(fields, reading=FIELDS))
+    woven, whole = list(read_frames(fields)), list(read_frames(Clip(str(fields), FIELDS)))
     assert [f.time for f in woven] == [f.time for f in whole]
     before, after = (np.mean([combing(f.to_rgb()) for f in c]) for c in (woven, whole))
     assert after < 0.75 * before
@@ -47,7 +47,7 @@ def test_fields_become_as_many_frames_at_their_times(fields: Path) -> None:
 
 def test_whole_frames_stay_as_they_are(ffmpeg: Ffmpeg) -> None:
     path = ffmpeg("whole.mkv", "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.2", "-c:v", "ffv1")
-    for one, other in zip(read_frames(path), read_frames(path, reading=FIELDS), strict=True):
+    for one, other in zip(read_frames(path), read_frames(Clip(str(path), FIELDS)), strict=True):
         assert all(map(np.array_equal, one.image.planes, other.image.planes))
 
 
@@ -72,21 +72,21 @@ def test_colours_that_could_be_anything_are_refused(ffmpeg: Ffmpeg) -> None:
         check_request(request_for(unclear))
     named = request_for(unclear, colour_space="hlg")
     check_request(named)
-    assert probe_clip(named, named.video).layout.colour == "hlg"
+    assert probe_video(shot_of(named)).layout.colour == "hlg"
     tagged = request_for(hdr(ffmpeg, "pq.mkv", ":transfer=smpte2084"))
     check_request(tagged)
-    assert probe_clip(tagged, tagged.video).layout.colour == "pq"
+    assert probe_video(shot_of(tagged)).layout.colour == "pq"
 
 
 def test_wrong_settings_are_refused(ffmpeg: Ffmpeg, fields: Path) -> None:
     for rate in ("0", "25fps", "24/0", "-1", "1e3"):
         with pytest.raises(RequestError, match="24000/1001"):
-            DubOptions(rate=rate)
+            DubOptions(images_rate=rate)
     with pytest.raises(RequestError, match="true or false"):
         DubRequest.from_dict({"video": "a", "speech": "b", "output": "c",
                               "options": {"deinterlace": "yes"}})  # fmt: skip
     with pytest.raises(RequestError, match="no alpha"):
         DubOptions(delivery="overlay", codec="h265")
-    asked = DubOptions(rate="23.976", colour_space="pq", deinterlace=True, keep_sound=True)
+    asked = DubOptions(images_rate="23.976", colour_space="pq", deinterlace=True, keep_sound=True)
     request = DubRequest("a", "b", "c", options=asked)
     assert DubRequest.from_json(request.to_json()) == request

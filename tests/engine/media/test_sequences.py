@@ -11,6 +11,7 @@ import pytest
 from clip_fixtures import Ffmpeg
 
 from stylesync_engine.media import (
+    Clip,
     ColourTags,
     ExrPart,
     Frame,
@@ -93,7 +94,7 @@ def test_the_data_window_lies_in_the_display_window(tmp_path: Path) -> None:
     file.open(str(tmp_path / "w.1.exr"), spec)
     file.write_image(pixels)
     file.close()
-    image = next(iter(read_frames(tmp_path / "w.%d.exr", reading=Reading(rate=RATE)))).image
+    image = next(iter(read_frames(Clip(str(tmp_path / "w.%d.exr"), Reading(rate=RATE))))).image
     assert image.size == (WIDTH, HEIGHT)
     assert np.array_equal(image.component(0)[5:11, :6], pixels[:, 2:, 0])
     assert not image.component(0)[11:].any()
@@ -107,9 +108,9 @@ def test_png_comes_back_and_needs_a_rate(name: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="its rate"):
         probe_video(path)
     reading = Reading(rate=Fraction("23.976"))
-    found = probe_video(path, reading)
+    found = probe_video(Clip(str(path), reading))
     assert (found.rate, found.colour.primaries, found.colour.transfer) == (RATE, 9, 16)
-    for one, other in zip(frames, read_frames(path, reading=reading), strict=True):
+    for one, other in zip(frames, read_frames(found.clip), strict=True):
         for number in range(3):
             assert np.array_equal(one.image.component(number), other.image.component(number))
 
@@ -120,7 +121,7 @@ def test_dpx_comes_back(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
     folder = ffmpeg("dpx.%03d.dpx", "-i", clip).parent
     reading = Reading(rate=RATE)
     for one, other in zip(
-        frames, read_frames(folder / "dpx.%03d.dpx", reading=reading), strict=True
+        frames, read_frames(Clip(str(folder / "dpx.%03d.dpx"), reading)), strict=True
     ):
         assert other.image.layout.depth == 10
         assert np.array_equal(one.image.component(1), other.image.component(1))
@@ -161,7 +162,7 @@ def test_a_movie_becomes_light_and_back(tmp_path: Path) -> None:
     light = float(next(iter(read_frames(path))).image.component(0)[0, 0])
     assert light == pytest.approx(((code + 0.099) / 1.099) ** (1 / 0.45), rel=2e-3)
     again = write(tmp_path / "b.%04d.png", "png", back, list(read_frames(path)))
-    images = read_frames(again, reading=Reading(rate=RATE))
+    images = read_frames(Clip(str(again), Reading(rate=RATE)))
     for one, other in zip(frames, images, strict=True):
         want = one.image.component(2) / 1023.0
         assert np.abs(other.image.component(2) / 65535.0 - want).max() < 1e-3

@@ -32,7 +32,7 @@ from timeline_material import (
     track,
 )
 
-from stylesync_engine.media import Reading, read_frames
+from stylesync_engine.media import Clip, Reading, read_frames
 from stylesync_engine.request import FrameRange, RequestError
 
 NTSC_FILM, NTSC = Fraction(24000, 1001), Fraction(30000, 1001)
@@ -420,10 +420,8 @@ def test_numbered_images_are_planned_by_their_numbers(folder: Path, tmp_path: Pa
     request = only(planned(folder, timeline(track(item)), job(clip="S"))).request
     assert request.frames == FrameRange(15, 35)
     assert request.options.images_rate == "24000/1001"
-    reading = Reading(NTSC_FILM)
-    shown = [
-        int(f.image.planes[0].max()) for f in read_frames(request.video, request.frames, reading)
-    ]
+    clip = Clip(request.video, Reading(NTSC_FILM))
+    shown = [int(f.image.planes[0].max()) for f in read_frames(clip, request.frames)]
     assert shown == [number - 900 for number in range(1005, 1025)]
 
 
