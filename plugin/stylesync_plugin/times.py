@@ -197,13 +197,26 @@ def _dropped_a_minute(rate: Fraction) -> int:
     return nominal // 15 if rate.denominator == 1001 and nominal % 30 == 0 else 0
 
 
-def _frames_of(code: re.Match[str], rate: Fraction) -> int:
+def frames_of_time_code(text: str, rate: Fraction, drop: bool = False) -> int:
+    """`01:00:00:00`, or `;` for drop frame, as frames since midnight; plain numbers are frames.
+
+    `drop` says that `:` stands for drop frame too. Raises RequestError.
+    """
+    if text.isdecimal():
+        return int(text)
+    code = _TIME_CODE.fullmatch(text)
+    if code is None:
+        raise RequestError(f"'{text}' is not a time code; write 01:00:10:00.")
+    return _frames_of(code, rate, drop)
+
+
+def _frames_of(code: re.Match[str], rate: Fraction, drop: bool = False) -> int:
     hours, minutes, secs, frames = (int(code[i]) for i in (1, 2, 3, 5))
     nominal = math.ceil(rate)
     if minutes > 59 or secs > 59 or frames >= nominal:
         raise RequestError(f"'{code[0]}' is not a time code at {float(rate):g} frames a second.")
     total = ((hours * 60 + minutes) * 60 + secs) * nominal + frames
-    if code[4] == ";":
+    if code[4] == ";" or drop:
         passed = hours * 60 + minutes
         total -= _dropped_a_minute(rate) * (passed - passed // 10)
     return total

@@ -63,8 +63,6 @@ def read_timeline(
     timeline = _as_timeline(_guarded(source, lambda: snapped(content)), source.stem)
     if suffix == ".xml":
         fcp7.settle(timeline)
-    if suffix == ".edl":
-        edl.lift_record_start(timeline)
     return timeline
 
 
@@ -103,8 +101,8 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
     if suffix in PROJECTS:
         return _guarded(source, lambda: mlt_project.read_project(source))
     if suffix == ".edl":
-        counted = float(rate or edl.rate_of(source))
-        return _guarded(source, lambda: otio.adapters.read_from_file(str(source), rate=counted))
+        counted = rate or edl.rate_of(source)
+        return _guarded(source, lambda: edl.read(source, counted))
     otio_files.refuse_text(otio_files.json_of(source, suffix), source)
     if suffix == ".otioz":
         return _guarded(source, lambda: otio_files.read_otioz(source, extract_to))
