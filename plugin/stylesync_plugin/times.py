@@ -178,11 +178,14 @@ def parse_range(text: str | list[str | int], rate: Fraction, zero: Fraction = ZE
     return span
 
 
-def time_code(moment: Fraction, rate: Fraction, zero: Fraction = ZERO) -> str:
-    """Seconds on the timeline as a (non-drop or drop, by rate) time code for people."""
+def time_code(
+    moment: Fraction, rate: Fraction, zero: Fraction = ZERO, counts_drop: bool | None = None
+) -> str:
+    """Seconds on the timeline as a time code for people: drop frame or not, by rate where the
+    timeline does not say."""
     frame = max(0, frame_at(moment + zero, rate))
     nominal = math.ceil(rate)
-    drop = _dropped_a_minute(rate)
+    drop = 0 if counts_drop is False else _dropped_a_minute(rate)
     if drop:
         tens, rest = divmod(frame, 600 * nominal - 9 * drop)
         frame += 9 * drop * tens + drop * max(0, (rest - drop) // (60 * nominal - drop))

@@ -22,7 +22,6 @@ from stylesync_plugin.jobs import Job, JobsFile, job_from, read_jobs
 from stylesync_plugin.planning.planner import Plan, PlanSettings, plan
 from stylesync_plugin.timeline.layout import PlacedClip, lay_out
 from stylesync_plugin.timeline.selecting import jobs_from_markers
-from stylesync_plugin.times import time_code
 from stylesync_plugin.writing.write_back import TrackNames
 
 Asked = dict[str, Any]
@@ -179,8 +178,7 @@ def _clips(work: Work) -> list[dict[str, Any]]:
             continue
         counts[placed.label] = counts.get(placed.label, 0) + 1
         ends = [
-            time_code(moment, layout.rate, layout.zero)
-            for moment in (placed.root_span.start, placed.root_span.end)
+            layout.time_code(moment) for moment in (placed.root_span.start, placed.root_span.end)
         ]
         rows.append({
             "track": placed.label, "index": counts[placed.label], "clip": placed.clip.name,

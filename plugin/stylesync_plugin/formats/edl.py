@@ -17,7 +17,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.timeline.items import remembered
+from stylesync_plugin.timeline.items import count_as, remembered
 from stylesync_plugin.times import RationalTime, TimeRange, frames_of_time_code, seconds
 
 _TIME = r"\d{1,3}:\d{2}:\d{2}[:;.,]\d{2,3}|\d+"
@@ -44,7 +44,13 @@ def rate_of(source: Path) -> Fraction:
 def read(source: Path, rate: Fraction) -> Any:
     """The list as a timeline that counts at `rate`; raises RequestError for what cannot be read."""
     text = _text(source)
-    edits = list(_edits(text, rate))
+    try:
+        edits = list(_edits(text, rate))
+    except RequestError as error:
+        raise RequestError(
+            f"'{source.name}' cannot be read as EDL: {error} Give its own rate with --rate, or"
+            " export it again."
+        ) from error
     if not edits:
         raise RequestError(f"'{source.name}' lists no event; export it again.")
     title = re.search(r"^TITLE:(.*)$", text, re.MULTILINE)
@@ -54,12 +60,12 @@ def read(source: Path, rate: Fraction) -> Any:
     for clip in timeline.find_clips():
         _retime(clip)
     _lift_record_start(timeline)
+    count_as(timeline, drop=_says_drop(text))
     return timeline
 
 
-def says_drop(source: Path) -> bool:
-    """Whether the list counts in drop-frame time code."""
-    return bool(_DROPS.search(_text(source)) or re.search(r"\d;\d\d\b", _text(source)))
+def _says_drop(text: str) -> bool:
+    return bool(_DROPS.search(text) or re.search(r"\d;\d\d\b", text))
 
 
 def _text(source: Path) -> str:
@@ -137,7 +143,7 @@ def _edits(text: str, rate: Fraction) -> Iterator[_Edit]:
         else:
             found = _EDIT.match(line)
             if found is None:
-                raise RequestError(f"The EDL's event '{line[:60]}' cannot be read; export it again.")
+                raise RequestError(f"the event '{line[:60]}' is none of CMX 3600.")
             if found["event"] != event:
                 yield from _played(group, seen)
                 event, group = found["event"], []
@@ -150,9 +156,7 @@ def _edit(found: re.Match[str], rate: Fraction, drops: bool) -> _Edit:
     drops = drops and not any(";" in text for text in texts)
     a, b, c, d = (frames_of_time_code(text, rate, drops) for text in texts)
     digits = re.sub(r"\D", "", found["length"] or "")
-    return _Edit(
-        found["reel"], found["channel"], found["kind"], int(digits or 0), (a, b), (c, d)
-    )
+    return _Edit(found["reel"], found["channel"], found["kind"], int(digits or 0), (a, b), (c, d))
 
 
 def _played(group: Sequence[_Edit], seen: set[str]) -> Iterator[_Edit]:

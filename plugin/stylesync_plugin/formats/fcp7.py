@@ -6,6 +6,7 @@ counts frames of the retimed clip: frame 100 at 200 % is the 200th of the source
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
+from stylesync_plugin.formats import safe_xml
 from stylesync_plugin.timeline.items import gain_of, remembered
 from stylesync_plugin.times import ZERO, TimeRange, exact_rate, rational_time, seconds
 
@@ -20,8 +22,32 @@ _FCP = "fcp_xml"
 Warp = otio.schema.LinearTimeWarp
 
 
+def read(data: bytes) -> Any:
+    """What the adapter reads of a document; placeholders, whose rate is 0, count as what holds
+    them does."""
+    root = safe_xml.parse(data)
+    for holder in root.iter():
+        for rate in holder.findall("rate"):
+            if not _is_rate(rate.findtext("timebase")):
+                holder.remove(rate)
+    return otio.adapters.read_from_string(ET.tostring(root, encoding="unicode"), "fcp_xml")
+
+
+def _is_rate(text: str | None) -> bool:
+    try:
+        return text is not None and float(text) > 0
+    except ValueError:
+        return True  # the adapter says what is wrong
+
+
 def settle(timeline: Any) -> None:
-    """Lift what the adapter leaves in metadata: disabled items and constant speeds."""
+    """Lift what the adapter leaves in metadata: disabled items, constant speeds, slugs."""
+    for clip in timeline.find_clips():
+        source = remembered(clip.media_reference, _FCP).get("mediaSource")
+        if source is not None and not getattr(clip.media_reference, "target_url", None):
+            clip.media_reference = otio.schema.GeneratorReference(
+                name=str(source), generator_kind=str(source)
+            )
     for item in timeline.find_children(descended_from_type=otio.core.Item):
         if str(remembered(item, _FCP).get("enabled", "TRUE")).upper() == "FALSE":
             item.enabled = False

@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.formats.fcpxml_tracks import AUDIO, VIDEO, OnLane, tracks_of
-from stylesync_plugin.times import ZERO, Span, rational_time
-
-_STORY = (
-    "asset-clip",
-    "clip",
-    "ref-clip",
-    "sync-clip",
-    "mc-clip",
-    "video",
-    "audio",
-    "title",
-    "gap",
+from stylesync_plugin.formats.fcpxml_angles import (
+    STORY,
+    Rate,
+    Resources,
+    Shown,
+    origin,
+    retime_of,
+    time_of,
 )
+from stylesync_plugin.formats.fcpxml_tracks import AUDIO, VIDEO, OnLane, tracks_of
+from stylesync_plugin.timeline.items import count_as
+from stylesync_plugin.times import ZERO, Span, rational_time
 
 
 def read_from_string(input_str: str) -> Any:
@@ -54,7 +52,7 @@ class _Reader:
     def __init__(self, root: ET.Element) -> None:
         resources = root.find("resources")
         found = list(resources) if resources is not None else []
-        self.resources = {entry.get("id", ""): entry for entry in found}
+        self.resources = Resources({entry.get("id", ""): entry for entry in found})
         self.depth = 0
 
     def timeline(self, project: ET.Element) -> Any:
@@ -64,13 +62,15 @@ class _Reader:
         timeline = otio.schema.Timeline(name=project.get("name", ""))
         timeline.tracks = self._stack(sequence)
         timeline.global_start_time = rational_time(
-            _time(sequence.get("tcStart")), self._rate(sequence)
+            time_of(sequence.get("tcStart")), self._rate(sequence)
         )
+        if sequence.get("tcFormat") in ("DF", "NDF"):
+            count_as(timeline, drop=sequence.get("tcFormat") == "DF")
         return timeline
 
     def _rate(self, element: ET.Element) -> Fraction:
-        form = self.resources.get(element.get("format", ""))
-        duration = _time(form.get("frameDuration")) if form is not None else ZERO
+        form = self.resources.found.get(element.get("format", ""))
+        duration = time_of(form.get("frameDuration")) if form is not None else ZERO
         if not duration:
             raise RequestError("A sequence of the FCPXML has no frame rate; export it again.")
         return 1 / duration
@@ -81,7 +81,8 @@ class _Reader:
             raise RequestError("The FCPXML's compound clips contain themselves; export it again.")
         rate = self._rate(sequence)
         spine = sequence.find("spine")
-        placed = list(self._spine(spine, ZERO, 0, rate)) if spine is not None else []
+        zero = -origin(sequence)
+        placed = list(self._spine(spine, zero, 0, rate)) if spine is not None else []
         stack = otio.schema.Stack(name="tracks")
         for track in tracks_of(placed, rate):
             stack.append(track)
@@ -92,77 +93,98 @@ class _Reader:
         self, spine: ET.Element, zero: Fraction, lane: int, rate: Fraction
     ) -> Iterator[OnLane]:
         """A storyline: items one after the other, transitions over their cuts."""
-        cut = zero
+        cut = max(zero, ZERO)
         for element in spine:
             if element.tag == "transition":
-                start = zero + _time(element.get("offset"))
+                start = zero + time_of(element.get("offset"))
                 yield _transition(element, lane, start, cut, rate)
                 continue
             if element.tag == "audition" and len(element):
                 element = element[0]
-            if element.tag not in _STORY:
+            if element.tag not in STORY:
                 continue
             offset = element.get("offset")
-            start = zero + _time(offset) if offset is not None else cut
+            start = zero + time_of(offset) if offset is not None else cut
             yield from self._element(element, start, lane, rate)
-            cut = start + self._length(element)
+            cut = start + self.resources.length(element)
 
     def _element(
-        self, element: ET.Element, start: Fraction, lane: int, rate: Fraction
+        self,
+        element: ET.Element,
+        start: Fraction,
+        lane: int,
+        rate: Fraction,
+        within: Span | None = None,
     ) -> Iterator[OnLane]:
-        """An item that starts at `start` s, and what is connected to it."""
-        length = self._length(element)
+        """An item that starts at `start` s, and what is connected to it; of a synchronised clip's
+        sounds what lies `within` it."""
+        span = Span(start, start + self.resources.length(element))
         if element.tag != "gap":
-            kind = AUDIO if self._is_sound(element) else VIDEO
-            item = self._item(element, length, rate)
-            yield OnLane(lane, kind, Span(start, start + length), item)
-        own = self._start(element)
+            shown = span.meet(within) if within else span
+            yield from self._items(element, start, shown, lane, rate)
+        own = self.resources.start(element)
+        inside = span if element.tag == "sync-clip" else within
         for child in element:
             attached = int(child.get("lane", "0") or 0)
             if child.tag == "audition" and len(child):
                 child = child[0]
-            if not attached or child.tag not in (*_STORY, "spine"):
+            if not attached or child.tag not in (*STORY, "spine"):
                 continue
-            place = start + _time(child.get("offset")) - own
+            place = start + time_of(child.get("offset")) - own
             if child.tag == "spine":
                 yield from self._spine(child, place, attached, rate)
             else:
-                yield from self._element(child, place, attached, rate)
+                yield from self._element(child, place, attached, rate, inside)
 
-    def _item(self, element: ET.Element, length: Fraction, rate: Fraction) -> Any:
-        name = element.get("name", "")
-        retime = _retime(element)
-        local = self._start(element)
+    def _items(
+        self, element: ET.Element, start: Fraction, span: Span, lane: int, rate: Fraction
+    ) -> Iterator[OnLane]:
+        """What an element that starts at `start` s puts on the timeline within `span`."""
+        retime, local = retime_of(element), self.resources.start(element) - start
+        if not span:
+            return
         if element.tag == "ref-clip":
-            item = self._compound(element, name)
-            first = local
-        else:
-            item, shift = self._clip(element, name)
-            first = retime.source(local) + shift
-        item.source_range = otio.opentime.TimeRange(
-            rational_time(first, rate), rational_time(length, rate)
-        )
-        if retime.effect is not None:
-            item.effects.append(retime.effect)
-        item.enabled = element.get("enabled", "1") != "0"
-        for marker in element.findall("marker"):
-            item.markers.append(_marker(marker, first - local, rate))
-        return item
+            kind = AUDIO if element.get("srcEnable") == "audio" else VIDEO
+            first = local + span.start - origin(self.resources.inside(element))
+            item = _retimed(self._compound(element), retime)
+            yield OnLane(lane, kind, span, _described(item, element, first, span, rate))
+            return
+        kinds = {"audio"} if self._is_sound(element) else {"video"}
+        if element.tag == "mc-clip" and self.resources.angles(element, "audio") != (
+            self.resources.angles(element, "video")
+        ):
+            kinds.add("audio")
+        for kind in sorted(kinds, reverse=True):
+            for seen, leaf in self._leaves(element, retime, local, span, kind):
+                media = retime(seen.start + local)
+                clip = self._clip(element, leaf, retime)
+                item = _described(clip, element, leaf.speed * media + leaf.shift, seen, rate)
+                yield OnLane(lane, AUDIO if kind == "audio" else VIDEO, seen, item)
 
-    def _clip(self, element: ET.Element, name: str) -> tuple[Any, Fraction]:
-        """The clip and what to add to its local time for media time."""
-        holder = element
-        shift = ZERO
-        if element.tag in ("clip", "sync-clip"):
-            inner = next((e for e in element.iter() if e.tag in ("video", "audio", "asset-clip")
-                          and not int(e.get("lane", "0") or 0)), None)  # fmt: skip
-            if inner is None:
-                inner = next((e for e in element.iter() if e.tag in ("video", "audio")), None)
-            if inner is not None:
-                holder = inner
-                shift = self._start(inner) - _time(inner.get("offset"))
-        asset = self.resources.get(holder.get("ref", ""))
-        return otio.schema.Clip(name=name, media_reference=self._media(asset, holder)), shift
+    def _leaves(
+        self, element: ET.Element, retime: Rate, local: Fraction, span: Span, kind: str
+    ) -> Iterator[tuple[Span, Shown]]:
+        """Stretches of the timeline and the asset that each shows."""
+        inner = Span(retime(span.start + local), retime(span.end + local))
+        if retime.speed <= 0:  # one frame stands for all, whatever follows it
+            inner = Span(inner.start, inner.start + Fraction(1, 1000))
+        found = list(self.resources.shown(element, inner, kind))
+        if retime.speed <= 0 or not found:
+            yield span, found[0] if found else Shown(inner, element)
+            return
+        for leaf in found:
+            ends = (retime.back(moment) - local for moment in (leaf.span.start, leaf.span.end))
+            if seen := Span(*ends).meet(span):
+                yield seen, leaf
+
+    def _clip(self, element: ET.Element, leaf: Shown, retime: Rate) -> Any:
+        """A clip of what a leaf shows, under the outer element's name."""
+        asset = self.resources.of(leaf.element)
+        clip = otio.schema.Clip(
+            name=element.get("name", ""), media_reference=self._media(asset, leaf.element)
+        )
+        unclear = retime.unclear or leaf.unclear
+        return _retimed(clip, replace(retime, speed=retime.speed * leaf.speed, unclear=unclear))
 
     def _media(self, asset: ET.Element | None, holder: ET.Element) -> Any:
         if asset is None or asset.tag != "asset":
@@ -175,20 +197,19 @@ class _Reader:
         url = asset.get("src") or (file.get("src") if file is not None else None)
         if not url:
             return otio.schema.MissingReference(name=asset.get("name", ""))
-        form = self.resources.get(asset.get("format", ""))
-        duration = _time(form.get("frameDuration")) if form is not None else ZERO
+        form = self.resources.found.get(asset.get("format", ""))
+        duration = time_of(form.get("frameDuration")) if form is not None else ZERO
         rate = 1 / duration if duration else Fraction(asset.get("audioRate") or 48000)
         return otio.schema.ExternalReference(
             url,
             otio.opentime.TimeRange(
-                rational_time(_time(asset.get("start")), rate),
-                rational_time(_time(asset.get("duration")), rate),
+                rational_time(time_of(asset.get("start")), rate),
+                rational_time(time_of(asset.get("duration")), rate),
             ),
         )
 
-    def _compound(self, element: ET.Element, name: str) -> Any:
-        media = self.resources.get(element.get("ref", ""))
-        sequence = media.find("sequence") if media is not None else None
+    def _compound(self, element: ET.Element) -> Any:
+        sequence, name = self.resources.inside(element), element.get("name", "")
         if sequence is None:
             return otio.schema.Clip(name=name)
         stack = self._stack(sequence)
@@ -199,65 +220,42 @@ class _Reader:
                 del stack[index]
         return stack
 
-    def _start(self, element: ET.Element) -> Fraction:
-        """Local time of an item's beginning; without the attribute, its asset's start."""
-        if element.get("start") is not None:
-            return _time(element.get("start"))
-        asset = self.resources.get(element.get("ref", ""))
-        if asset is not None and asset.tag == "asset":
-            return _time(asset.get("start"))
-        return ZERO
-
-    def _length(self, element: ET.Element) -> Fraction:
-        """An item's duration; without the attribute, its asset's."""
-        if element.get("duration") is not None:
-            return _time(element.get("duration"))
-        asset = self.resources.get(element.get("ref", ""))
-        return _time(asset.get("duration")) if asset is not None else ZERO
-
     def _is_sound(self, element: ET.Element) -> bool:
         if element.tag == "audio" or element.get("srcEnable") == "audio":
             return True
-        if element.tag == "clip":
-            return element.find(".//video") is None and element.find(".//audio") is not None
-        asset = self.resources.get(element.get("ref", ""))
-        return asset is not None and asset.tag == "asset" and asset.get("hasVideo", "0") == "0"
+        if element.tag in ("clip", "sync-clip"):
+            holds = {entry.tag for entry in element.iter()}
+            return "audio" in holds and not holds & {"video", "asset-clip", "ref-clip", "mc-clip"}
+        asset = self.resources.asset(element)
+        return asset is not None and asset.get("hasVideo", "0") == "0"
 
 
-@dataclass(frozen=True, slots=True)
-class _Retime:
-    """source = value + (local - time) * speed."""
+def _described(item: Any, element: ET.Element, first: Fraction, span: Span, rate: Fraction) -> Any:
+    """The item with its range, which begins at `first` of its own time, and its markers."""
+    item.source_range = otio.opentime.TimeRange(
+        rational_time(first, rate), rational_time(span.duration, rate)
+    )
+    item.enabled = element.get("enabled", "1") != "0"
+    shift = first - time_of(element.get("start"))
+    for marker in element.findall("marker"):
+        item.markers.append(_marker(marker, shift, rate))
+    return item
 
-    speed: Fraction = Fraction(1)
-    time: Fraction = ZERO
-    value: Fraction = ZERO
-    effect: Any = None
 
-    def source(self, local: Fraction) -> Fraction:
-        return self.value + (local - self.time) * self.speed
-
-
-def _retime(element: ET.Element) -> _Retime:
-    conform = element.find("conform-rate")
-    if conform is not None and conform.get("scaleEnabled", "1") != "0":
-        return _Retime(effect=otio.schema.TimeEffect("conform rate", "conform-rate"))
-    points = element.findall("timeMap/timept")
-    if not points:
-        return _Retime()
-    ends = [(_time(point.get("time")), _time(point.get("value"))) for point in points]
-    if len(ends) != 2 or ends[0][0] == ends[1][0]:
-        return _Retime(effect=otio.schema.TimeEffect("retiming curve", "timeMap"))
-    (time, value), (later, reached) = ends
-    speed = (reached - value) / (later - time)
-    if speed == 0:
-        return _Retime(speed, time, value, otio.schema.FreezeFrame())
-    return _Retime(speed, time, value, otio.schema.LinearTimeWarp(time_scalar=float(speed)))
+def _retimed(item: Any, retime: Rate) -> Any:
+    if retime.unclear:
+        item.effects.append(otio.schema.TimeEffect(retime.unclear, "unknown"))
+    elif not retime.speed:
+        item.effects.append(otio.schema.FreezeFrame())
+    elif retime.speed != 1:
+        item.effects.append(otio.schema.LinearTimeWarp(time_scalar=float(retime.speed)))
+    return item
 
 
 def _transition(
     element: ET.Element, lane: int, start: Fraction, cut: Fraction, rate: Fraction
 ) -> OnLane:
-    end = start + _time(element.get("duration"))
+    end = start + time_of(element.get("duration"))
     item = otio.schema.Transition(
         name=element.get("name", ""),
         transition_type=otio.schema.TransitionTypes.SMPTE_Dissolve,
@@ -271,17 +269,7 @@ def _marker(element: ET.Element, shift: Fraction, rate: Fraction) -> Any:
     return otio.schema.Marker(
         name=element.get("value", ""),
         marked_range=otio.opentime.TimeRange(
-            rational_time(_time(element.get("start")) + shift, rate),
-            rational_time(_time(element.get("duration")), rate),
+            rational_time(time_of(element.get("start")) + shift, rate),
+            rational_time(time_of(element.get("duration")), rate),
         ),
     )
-
-
-def _time(text: str | None) -> Fraction:
-    """`"1001/24000s"` -> seconds; missing means 0."""
-    if not text:
-        return ZERO
-    try:
-        return Fraction(text.strip().rstrip("s"))
-    except (ValueError, ZeroDivisionError) as error:
-        raise RequestError(f"'{text}' is not a time of FCPXML; export it again.") from error

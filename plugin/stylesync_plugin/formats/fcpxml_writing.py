@@ -12,7 +12,14 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.timeline.items import duration, gain_of, own_start, speed_of, timeline_rate
+from stylesync_plugin.timeline.items import (
+    counts_drop,
+    duration,
+    gain_of,
+    own_start,
+    speed_of,
+    timeline_rate,
+)
 from stylesync_plugin.timeline.sources import path_of, url_of
 from stylesync_plugin.times import ZERO, Span, exact_rate, frame_from, seconds
 
@@ -67,20 +74,23 @@ class _Writer:
     def project(self, timeline: Any) -> ET.Element:
         project = ET.Element("project", name=timeline.name or "timeline")
         start = timeline.global_start_time
-        project.append(self._sequence(timeline.tracks, seconds(start) if start else ZERO))
+        zero, drop = seconds(start) if start else ZERO, counts_drop(timeline)
+        project.append(self._sequence(timeline.tracks, zero, "DF" if drop else "NDF"))
         return project
 
-    def _sequence(self, stack: Any, zero: Fraction) -> ET.Element:
+    def _sequence(self, stack: Any, zero: Fraction, form: str = "NDF") -> ET.Element:
         length = frame_from(duration(stack) + own_start(stack), self.rate)
         sequence = ET.Element(
             "sequence", format=self._format(self.rate), duration=self._time(length),
-            tcStart=_text(zero), tcFormat="NDF",
+            tcStart=_text(zero), tcFormat=form,
         )  # fmt: skip
         spine = ET.SubElement(sequence, "spine")
         videos = [child for child in stack if getattr(child, "kind", "Video") != AUDIO]
         sounds = [child for child in stack if getattr(child, "kind", "Video") == AUDIO]
         main = self._items(videos[0]) if videos else []
         anchors = self._storyline(spine, main, length)
+        for element in spine:  # which Final Cut counts from the sequence's start
+            element.set("offset", _text(zero + Fraction(element.get("offset", "0s").rstrip("s"))))
         for lane, track in enumerate(videos[1:], 1):
             for run in _runs(self._items(track)):
                 self._connect(anchors, run, lane)

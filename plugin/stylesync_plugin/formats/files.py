@@ -32,7 +32,7 @@ from stylesync_plugin.times import exact_rate
 Timeline: TypeAlias = otio.schema.Timeline
 
 PROJECTS = (".kdenlive", ".mlt")
-READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".edl", ".aaf", *PROJECTS)
+READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".fcpxmld", ".edl", ".aaf", *PROJECTS)
 WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
 
 _PACKAGES = {
@@ -94,10 +94,13 @@ def snapped(content: Any) -> Any:
 
 
 def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | None) -> Any:
-    if suffix in (".xml", ".fcpxml"):
+    if suffix in (".fcpxml", ".fcpxmld"):
+        document = _document(source)
+        safe_xml.refuse_entities(document.read_bytes())
+        return _guarded(source, lambda: fcpxml.read_from_string(_text(document)))
+    if suffix == ".xml":
         safe_xml.refuse_entities(source.read_bytes())
-    if suffix == ".fcpxml":
-        return _guarded(source, lambda: fcpxml.read_from_string(_text(source)))
+        return _guarded(source, lambda: fcp7.read(source.read_bytes()))
     if suffix in PROJECTS:
         return _guarded(source, lambda: mlt_project.read_project(source))
     if suffix == ".edl":
@@ -112,6 +115,16 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
             lambda: otio.adapters.read_from_file(str(source), absolute_media_reference_paths=True),
         )
     return _guarded(source, lambda: otio.adapters.read_from_file(str(source)))
+
+
+def _document(source: Path) -> Path:
+    """The document of a Final Cut export, which may be a folder."""
+    if not source.is_dir():
+        return source
+    document = source / "Info.fcpxml"
+    if not document.is_file():
+        raise RequestError(f"'{source.name}' holds no Info.fcpxml; export it again.")
+    return document
 
 
 def _guarded(source: Path, read: Callable[[], Any]) -> Any:

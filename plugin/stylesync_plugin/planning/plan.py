@@ -100,6 +100,7 @@ class Plan:
     refused: tuple[Refusal, ...]
     rate: Fraction
     zero: Fraction
+    drop: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -111,4 +112,4 @@ class Plan:
     def where(self, dub: PlannedDub) -> str:
         """Time codes of a dub, for people: `01:00:02:00-01:00:04:12`."""
         ends = (dub.place.seen.start, dub.place.seen.end)
-        return "-".join(time_code(moment, self.rate, self.zero) for moment in ends)
+        return "-".join(time_code(moment, self.rate, self.zero, self.drop) for moment in ends)

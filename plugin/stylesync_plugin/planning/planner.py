@@ -95,7 +95,7 @@ def plan(timeline: Any, jobs: Sequence[Job], settings: PlanSettings) -> Plan:
             except DubError as error:
                 refused.append(Refusal(job.name, error))
     dubs.sort(key=lambda dub: (dub.place.seen.start, dub.place.label))
-    return Plan(tuple(dubs), tuple(refused), layout.rate, layout.zero)
+    return Plan(tuple(dubs), tuple(refused), layout.rate, layout.zero, layout.drop)
 
 
 class _Planner:

@@ -20,6 +20,9 @@ OBSTACLE = "obstacle"
 """`metadata["mlt"]["obstacle"]` says why a clip of an MLT project cannot be dubbed."""
 
 
+_TIME_CODE = "time_code"
+
+
 def timeline_rate(timeline: Any) -> Fraction:
     """The rate the timeline counts in: its start time's, else its first video clip's."""
     if timeline.global_start_time is not None:
@@ -33,6 +36,18 @@ def timeline_rate(timeline: Any) -> Fraction:
                 if known is not None:
                     return exact_rate(known.duration.rate)
     raise RequestError("The timeline is empty and has no frame rate; give one with --rate.")
+
+
+def count_as(timeline: Any, *, drop: bool) -> None:
+    """Remember how the timeline's file counts its time code."""
+    timeline.metadata[_TIME_CODE] = {"drop": drop}
+
+
+def counts_drop(timeline: Any) -> bool | None:
+    """Whether a timeline counts in drop-frame time code; None where its file does not say."""
+    told = remembered(timeline, _TIME_CODE).get("drop")
+    form = str(remembered(timeline, "fcp_xml").get("timecode", {}).get("displayformat", ""))
+    return bool(told) if told is not None else {"DF": True, "NDF": False}.get(form)
 
 
 def remembered(item: Any, key: str) -> Any:

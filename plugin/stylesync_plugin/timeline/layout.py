@@ -19,6 +19,7 @@ from stylesync_plugin.timeline.items import (
     METADATA,
     MLT,
     OBSTACLE,
+    counts_drop,
     duration,
     own_start,
     remembered,
@@ -95,20 +96,26 @@ class PlacedTrack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """All clips of a timeline, bottom to top, with the timeline's rate and start time code."""
+    """All clips of a timeline, bottom to top, with the timeline's rate and start time code; `drop`
+    says whether it counts in drop-frame time code, where its file tells."""
 
     clips: tuple[PlacedClip, ...]
     rate: Fraction
     zero: Fraction
     tracks: tuple[PlacedTrack, ...]
     names: dict[tuple[str, str], list[PlacedClip]]
+    drop: bool | None = None
 
     def of_kind(self, kind: str) -> list[PlacedTrack]:
         return [track for track in self.tracks if track.kind == kind]
 
+    def time_code(self, moment: Fraction) -> str:
+        """A moment of the timeline (s) as its editor shows it."""
+        return time_code(moment, self.rate, self.zero, self.drop)
+
     def where(self, placed: PlacedClip) -> str:
         """`clip 'x' (V1 at 01:00:03:00)`, as sentences name a place."""
-        at = time_code(placed.root_span.start, self.rate, self.zero)
+        at = self.time_code(placed.root_span.start)
         return f"clip '{placed.clip.name}' ({placed.label} at {at})"
 
 
@@ -139,7 +146,7 @@ def lay_out(timeline: Any, rate: Fraction | None = None) -> Layout:
     window = Span(own_start(stack), own_start(stack) + duration(stack))
     root = _Context((), 0, "", "", "", own, Mapping(), window, window, stack.enabled)
     clips = tuple(_in_stack(stack, root, ""))
-    return Layout(clips, frame_rate, zero, *_indexed(clips))
+    return Layout(clips, frame_rate, zero, *_indexed(clips), counts_drop(timeline))
 
 
 def _indexed(
