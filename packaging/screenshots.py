@@ -28,7 +28,8 @@ from stylesync_ui.window import Window, make_application
 
 DEMO = Path(__file__).parent / "demo"
 PATIENCE = 300.0
-SCALES = (100, 200)
+SIZES = {100: (1366, 730), 200: (960, 510)}
+"""What a small screen leaves for a window, and one of 1920 x 1080 at twice the scale (px)."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     if asked.scale:
         _take_all(asked, asked.to / str(asked.scale))
         return 0
-    for scale in SCALES:
+    for scale in SIZES:
         environment = {**os.environ, "QT_SCALE_FACTOR": str(scale / 100)}
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
         command = [sys.executable, __file__, *arguments]
@@ -64,7 +65,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _take_all(asked: argparse.Namespace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="stylesync-shots-") as scratch:
-        session = Session(Path(scratch), folder)
+        session = Session(Path(scratch), folder, SIZES[asked.scale])
         try:
             take_empty_states(session)
             take_first_run(session, asked)
@@ -82,15 +83,16 @@ def _take_all(asked: argparse.Namespace, folder: Path) -> None:
 class Session:
     """One window, and the means to wait for it and to picture it."""
 
-    def __init__(self, scratch: Path, folder: Path) -> None:
+    def __init__(self, scratch: Path, folder: Path, size: tuple[int, int]) -> None:
         self.application = make_application(sys.argv[:1])
-        self.scratch, self.folder = scratch, folder
+        self.scratch, self.folder, self.size = scratch, folder, size
         self.window = self._open()
         self.number = 0
 
     def _open(self, command: Sequence[str] | None = None) -> Window:
         home = Home(self.scratch / "config", self.scratch / "previews")
         window = Window(home, command)
+        window.resize(*self.size)
         window.show()
         QCursor.setPos(window.geometry().bottomRight())  # else something looks pointed at
         return window
@@ -350,7 +352,7 @@ def take_narrow_dock(session: Session) -> None:
     session.window.resize(460, 1000)
     session.settle()
     session.take("narrow_dock")
-    session.window.resize(1440, 900)
+    session.window.resize(*session.size)
 
 
 def take_light_host(session: Session) -> None:

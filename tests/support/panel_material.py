@@ -25,11 +25,11 @@ needs_speakers = pytest.mark.skipif(
 )
 
 
-def write_timeline(path: Path, clips: list[Path], frames: int = 74) -> Path:
+def write_timeline(path: Path, clips: list[Path], frames: int = 74, tracks: int = 1) -> Path:
     """Clips with their sound, one after the other, from time code 01:00:00:00 on."""
     timeline = otio.schema.Timeline(path.stem)
     timeline.global_start_time = otio.opentime.RationalTime(90_000, 25)
-    for name, kind in (("Picture", "Video"), ("Dialogue", "Audio")):
+    for name, kind in (("Picture", "Video"), ("Dialogue", "Audio")) * tracks:
         track = otio.schema.Track(name, kind=kind)
         for clip in clips:
             used = otio.opentime.TimeRange(

@@ -28,10 +28,12 @@ def panel(qapp: QApplication, tmp_path: Path) -> Iterator[Any]:
     window.close()
 
 
-def open_window(folder: Path) -> Window:
+def open_window(folder: Path, resized: bool = True) -> Window:
     make_application([])
     home = Home(folder / "config", folder / "previews")
     window = Window(home, [sys.executable, "-S", "-c", SILENT])
+    if resized:
+        window.resize(1440, 900)
     window.show()
     window.activateWindow()
     QTest.qWaitForWindowExposed(window)
@@ -39,11 +41,11 @@ def open_window(folder: Path) -> Window:
     return window
 
 
-def make_timeline(folder: Path, name: str = "cut.otio", clips: int = 2) -> Path:
+def make_timeline(folder: Path, name: str = "cut.otio", clips: int = 2, tracks: int = 1) -> Path:
     files = [folder / f"clip{number}.mov" for number in range(clips)]
     for file in files:
         file.touch()
-    return write_timeline(folder / name, files)
+    return write_timeline(folder / name, files, tracks=tracks)
 
 
 def open_timeline(panel: Any, path: Path) -> None:

@@ -59,6 +59,7 @@ def window(qapp: QApplication, tmp_path: Path) -> Iterator[Window]:
 
 def open_window(folder: Path, command: list[str] | None = None) -> Window:
     window = Window(Home(folder / "config", folder / "previews"), command)
+    window.resize(1440, 900)
     window.show()
     QTest.qWaitForWindowExposed(window)
     activate(window)

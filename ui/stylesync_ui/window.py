@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from PySide6.QtCore import QByteArray
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QApplication, QMainWindow
 
@@ -15,6 +16,8 @@ from stylesync_ui.panel.panel import Panel
 from stylesync_ui.panel.preferences import Home
 
 SIZE = (1440, 900)
+FRAME = (8, 40)
+"""px that a window manager puts around a window."""
 
 
 class Window(QMainWindow):
@@ -26,13 +29,19 @@ class Window(QMainWindow):
         self.setCentralWidget(self.panel)
         self.setWindowTitle("StyleSync")
         self.panel.title_changed.connect(lambda name: self.setWindowTitle(f"{name} - StyleSync"))
-        self.resize(*SIZE)
+        self._take_place()
+
+    def _take_place(self) -> None:
+        """Where it was the last time, else as large as the screen allows."""
+        room = self.screen().availableGeometry()
+        self.resize(min(SIZE[0], room.width() - FRAME[0]), min(SIZE[1], room.height() - FRAME[1]))
+        self.restoreGeometry(QByteArray.fromHex(self.panel.preferences.window.encode()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.panel.timeline.may_leave():
             event.ignore()
             return
-        self.panel.shut()
+        self.panel.shut(bytes(self.saveGeometry().toHex().data()).decode())
         super().closeEvent(event)
 
 

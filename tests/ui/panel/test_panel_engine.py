@@ -126,6 +126,7 @@ def test_no_text_of_the_form_is_cut_off(alone: Window, tmp_path: Path) -> None:
     panel = alone.panel
     panel.open(write_timeline(tmp_path / "cut.otio", [clip]))
     wait(lambda: panel.document is not None, "it is open")
+    wait(lambda: panel.link.state == "gone", "the engine is offline")
     QTest.qWait(100)
     for text in panel.findChildren(QLabel):
         if text.isVisible() and not text.wordWrap() and type(text) is QLabel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
 def test_ways_to_compare_show_what_they_say(panel: Any, tmp_path: Path) -> None:
     open_timeline(panel, make_timeline(tmp_path))
     canvas = panel.viewer.canvas
+    panel.viewing.show = lambda *_: None  # nothing but what this test shows
     before, after = QImage(160, 90, QImage.Format.Format_RGB32), None
     before.fill(QColor(200, 40, 40))
     after = before.copy()
@@ -59,3 +61,29 @@ def test_without_a_sound_device_it_plays_on_and_says_so(panel: Any, tmp_path: Pa
     assert panel.viewer.tools["sound"].toolTip() == output.trouble
     key(panel.viewer.canvas, "K")
     assert panel.player.transport.speed == 0
+
+
+def test_no_picture_of_another_clip_stays(panel: Any, tmp_path: Path) -> None:
+    """Within a clip the last picture waits for the next and says so; over a cut it goes."""
+    open_timeline(panel, make_timeline(tmp_path))
+    clips = panel.document.content.of_kind("Video")[0].clips
+    picture = {"rate": "25", "frames": 75, "timecode": None, "width": 160, "height": 90}
+    for clip in clips:
+        facts = {"event": "result", "picture": {**picture, "variable": False}, "sound": None}
+        panel.media.take_facts(clip.path, facts)
+    shown = QImage(160, 90, QImage.Format.Format_RGB32)
+    panel.media._images[(clips[0].path, 0, panel.viewing.height)] = shown
+    canvas = panel.viewer.canvas
+    panel.playhead.refresh()
+    assert canvas.before is shown
+    assert canvas.message == ""
+    panel.player.step(1)
+    assert (canvas.before is shown, canvas.message) == (True, "Loading the picture…")
+    panel.media._failed.add(("image", clips[0].path, 1, panel.viewing.height))
+    panel.playhead.refresh()
+    assert (canvas.before, canvas.message) == (None, "This picture cannot be read")
+    panel.player.go(Fraction(0))
+    assert canvas.before is shown
+    panel.player.go(clips[1].span.start)
+    assert (canvas.before, canvas.message) == (None, "Loading the picture…")
+    assert panel.viewer.info.whole.startswith("clip1")

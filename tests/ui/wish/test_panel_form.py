@@ -162,7 +162,7 @@ def test_the_studios_rule_of_consent_holds(
     assert consent_problems(panel) == []
     settings.write_text('{"consent": "maybe"}')
     open_timeline(panel, make_timeline(tmp_path, "next.otio"))
-    assert consent_problems(panel) == [("error", "'maybe'")]
+    assert consent_problems(panel) == [("error", "none that is known")]
     monkeypatch.delenv("STYLESYNC_STUDIO")
     monkeypatch.setenv("STYLESYNC_CONSENT", "required")
     panel.editing.set_wish(consent=None)
@@ -172,7 +172,7 @@ def test_the_studios_rule_of_consent_holds(
 
 def consent_problems(panel: Any) -> list[tuple[str, str]]:
     """Levels, and the part of each sentence that tells which it is."""
-    words = ("person's consent", "'maybe'")
+    words = ("person's consent", "none that is known")
     return [
         (problem.level, next((word for word in words if word in problem.text), problem.text))
         for problem in panel.form.problems if problem.field == "consent"

@@ -106,6 +106,10 @@ class MediaCache(QObject):
     def has_image(self, path: str, frame: int, height: int) -> bool:
         return (path, frame, height) in self._images
 
+    def has_failed(self, path: str, frame: int, height: int) -> bool:
+        """Whether the engine could not read this frame."""
+        return ("image", path, frame, height) in self._failed
+
     def want(self, path: str, frames: Sequence[int], height: int, urgency: int) -> None:
         """See to it that these frames come, from the disk or from the engine."""
         folder = self._folder(path, str(height))

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import TypeGuard
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -29,6 +30,7 @@ class PanelLayout(HostColoured):
     """Head, banner, and below them a page: welcome, loading, trouble or the workspace."""
 
     def build(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
+        self._splits: dict[str, list[int]] = {}
         self.viewer = Viewer()
         self.area = StripArea(media, zero_of)
         self.strip = self.area.strip
@@ -95,8 +97,23 @@ class PanelLayout(HostColoured):
         self.outer.setSizes([1000, SIDE])
         return self.outer
 
+    def splits(self) -> dict[str, list[int]]:
+        """px of each splitter's parts, those of the narrow dock apart."""
+        self._splits[self._shape()] = self.outer.sizes()
+        return {**self._splits, "picture": self.inner.sizes()}
+
+    def take_splits(self, splits: Mapping[str, object]) -> None:
+        """As they were left the last time; what is no such thing is not followed."""
+        kept = {name: sizes for name, sizes in splits.items() if _are_sizes(sizes)}
+        self._splits = dict(kept)
+        self.inner.setSizes(kept.get("picture", [600, 260]))
+        self.outer.setSizes(kept.get(self._shape(), [1000, SIDE]))
+
+    def _shape(self) -> str:
+        return "wide" if self.outer.orientation() == Qt.Orientation.Horizontal else "tall"
+
     def _picture_and_strip(self) -> QWidget:
-        whole = QSplitter(Qt.Orientation.Vertical)
+        whole = self.inner = QSplitter(Qt.Orientation.Vertical)
         whole.addWidget(self.viewer)
         whole.addWidget(self.area)
         whole.setStretchFactor(0, 3)
@@ -112,6 +129,15 @@ class PanelLayout(HostColoured):
         self.area.hint.setVisible(self.width() > 600)
         orientation = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.outer.orientation() != orientation:
+            self._splits[self._shape()] = self.outer.sizes()
             self.outer.setOrientation(orientation)
-            self.outer.setSizes([self.width() - SIDE, SIDE] if wide else [520, 420])
+            plain = [self.width() - SIDE, SIDE] if wide else [520, 420]
+            self.outer.setSizes(self._splits.get(self._shape(), plain))
         super().resizeEvent(event)
+
+
+def _are_sizes(value: object) -> TypeGuard[list[int]]:
+    return (
+        isinstance(value, list) and len(value) == 2
+        and all(isinstance(size, int) and size >= 0 for size in value) and any(value)
+    )  # fmt: skip

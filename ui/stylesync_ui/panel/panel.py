@@ -56,6 +56,7 @@ class Panel(PanelLayout):
         self._connect()
         self._connect_workspace()
         self._adopt(self.preferences)
+        self.take_splits(self.preferences.splits)
         self._show_name()
         QTimer.singleShot(0, self._begin)
 
@@ -329,9 +330,11 @@ class Panel(PanelLayout):
         self.link.restart()
         self.editing.learn_models(self.link)
 
-    def shut(self) -> None:
-        """End what runs beside; the queue stays for the next time."""
+    def shut(self, window: str = "") -> None:
+        """End what runs beside; the queue and the places of things stay for the next time."""
         self.player.stop()
+        window = window or self.preferences.window
+        self._adopt(dataclasses.replace(self.preferences, splits=self.splits(), window=window))
         self.jobs.close()
         self.editing.close()
         self.link.close()

@@ -16,7 +16,8 @@ PREVIEW_HEIGHTS = (360, 540, 720, 1080)
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """`cache_mb` bounds the previews on disk; `models_folder` holds models beside the starter's;
-    media that have moved are looked for in `media_folders`."""
+    media that have moved are looked for in `media_folders`. `window` is Qt's geometry in hex, and
+    `splits` are px of each splitter's parts."""
 
     models_folder: str = ""
     media_folders: list[str] = field(default_factory=list)
@@ -26,6 +27,8 @@ class Preferences:
     consent_required: bool = False
     seen_help: bool = False
     sound_on: bool = True
+    window: str = ""
+    splits: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, file: Path) -> Preferences:

@@ -32,11 +32,14 @@ class StripArea(QWidget):
         self.fit = tool("fit", self.tr("Show the whole timeline"), "\\")
         self.zoom = QSlider(Qt.Orientation.Horizontal)
         self.scroller = QScrollBar(Qt.Orientation.Horizontal)
+        self.lift = QScrollBar(Qt.Orientation.Vertical)
         made = QVBoxLayout(self)
         made.setContentsMargins(0, 0, 0, 0)
         made.setSpacing(0)
         made.addWidget(self._head())
-        made.addWidget(self.strip, 1)
+        tracks = row(self.strip, self.lift, spacing=0)
+        tracks.setStretch(0, 1)
+        made.addLayout(tracks, 1)
         made.addWidget(self.scroller)
         self._connect()
         self.choose_kind("dub")
@@ -54,7 +57,8 @@ class StripArea(QWidget):
         self.zoom.setAccessibleName(self.tr("Zoom"))
         self.zoom.setStyleSheet("background: transparent;")
         self.scroller.setAccessibleName(self.tr("Scroll the timeline"))
-        for widget in (self.zoom, self.scroller):
+        self.lift.setAccessibleName(self.tr("Scroll the tracks"))
+        for widget in (self.zoom, self.scroller, self.lift):
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.hint.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         layout = row(self.kinds, 8, self.hint, None, self.snap, self.fit, self.zoom)
@@ -66,6 +70,7 @@ class StripArea(QWidget):
     def _connect(self) -> None:
         self.strip.scrolled.connect(self._show_scroll)
         self.scroller.valueChanged.connect(lambda value: self.strip.scroll_to(value / 1000))
+        self.lift.valueChanged.connect(self.strip.scroll_down_to)
         self.zoom.valueChanged.connect(self._zoomed)
         self.fit.clicked.connect(self.strip.fit)
         self.snap.toggled.connect(lambda on: setattr(self.strip, "snapping", on))
@@ -90,14 +95,20 @@ class StripArea(QWidget):
         strip = self.strip
         span = strip.body_width / strip.scale.density
         most = max(0.0, strip.duration * 1.04 - span)
-        for widget in (self.scroller, self.zoom):
+        bars = (self.scroller, self.zoom, self.lift)
+        for widget in bars:
             widget.blockSignals(True)
         self.scroller.setRange(0, round(most * 1000))
         self.scroller.setPageStep(max(1, round(span * 1000)))
         self.scroller.setSingleStep(max(1, round(span * 100)))
         self.scroller.setValue(round(strip.scale.start * 1000))
         self.zoom.setValue(round(self._zoom_share() * 1000))
-        for widget in (self.scroller, self.zoom):
+        self.lift.setRange(0, strip.overflow())
+        self.lift.setPageStep(strip.height())
+        self.lift.setSingleStep(20)
+        self.lift.setValue(strip.top)
+        self.lift.setVisible(bool(strip.overflow()))
+        for widget in bars:
             widget.blockSignals(False)
 
     @property

@@ -73,8 +73,9 @@ class Strip(QWidget):
     def show_content(self, content: Content, keep_view: bool = False) -> None:
         self.content = content
         if not keep_view:
+            self.top = 0
             self.fit()
-        self.update()
+        self.scroll_down_to(self.top)
 
     def set_ranges(self, ranges: Ranges) -> None:
         self.ranges = ranges
@@ -135,7 +136,7 @@ class Strip(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         if self.content is not None and event.oldSize().width() <= 0:
             self.fit()
-        self.scrolled.emit()
+        self.scroll_down_to(self.top)
         super().resizeEvent(event)
 
     def track_rows(self) -> list[tuple[TrackView, QRectF]]:
@@ -152,6 +153,12 @@ class Strip(QWidget):
         room = (self.height() - RULER) // max(1, count) - 2
         tall, short = (84, 36) if track.kind == "Video" else (60, 26)
         return max(short, min(tall, room))
+
+    def scroll_down_to(self, top: int) -> None:
+        """px of the tracks that lie above what is seen."""
+        self.top = min(max(0, top), self.overflow())
+        self.scrolled.emit()
+        self.update()
 
     def overflow(self) -> int:
         """px of tracks that do not fit."""
@@ -277,9 +284,10 @@ class Strip(QWidget):
         delta = event.angleDelta()
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom(1.0015 ** delta.y(), event.position().x() - HEADER)
-        elif event.modifiers() & Qt.KeyboardModifier.AltModifier and self.overflow():
-            self.top = max(0, min(self.overflow(), self.top - delta.x() // 2))
-            self.update()
+        elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            self.scroll_down_to(self.top - delta.x() // 2)  # Qt turns the wheel where Alt is held
+        elif event.position().x() < HEADER:
+            self.scroll_down_to(self.top - delta.y() // 2)
         else:
             pixels = delta.x() or delta.y()
             self.scroll_to(self.scale.start - pixels / self.scale.density)

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
+from stylesync_plugin.timeline.sources import PictureFacts
 from stylesync_plugin.times import Span
 
 from stylesync_ui.engine import request_queue
@@ -31,45 +32,79 @@ class Viewing:
         self.height = 540
         self.pieces: list[DubbedPiece] = []
         self.growing: set[str] = set()
+        self._seen: tuple[str, Span] | None = None
+        self._seen_dub = ""
 
     def show(self, content: Content, position: Fraction, playing: bool) -> None:
-        """Bring the viewer to a moment; while playing, a picture stays until the next is here."""
+        """Bring the viewer to a moment.
+
+        A picture stays until the next is here, but never under another clip or dub, and where the
+        playhead stands still it says that it waits.
+        """
         clip = content.shown_at(position)
         piece = self.piece_at(position)
         self.viewer.allow_comparing(piece is not None)
-        canvas = self.viewer.canvas
         if clip is None or clip.path is None:
-            canvas.show_pictures(None, None, (0, 0))
-            canvas.show_message(_nothing(clip), clip.trouble if clip else "")
+            self._blank(_nothing(clip), clip.trouble if clip else "")
             self.viewer.info.setText("")
             return
         facts = self.media.picture(clip.path)
-        before = self._before(clip, position)
-        if facts is None or (before is None and not playing):
-            self._wait(clip)
+        self.viewer.info.setText(_described(clip, facts))
+        before, late = self._before(clip, position), False
+        if facts is not None and before is None and self._seen == (clip.path, clip.span):
+            before, late = self._kept(clip, position), not playing
+        if facts is None or before is None:
+            self._wait(clip, position)
             return
+        self._seen = (clip.path, clip.span)
         after = self._after(piece, position) if piece is not None else None
-        if before is None:
-            before = canvas.before
-        if after is None and piece is not None and playing:
-            after = canvas.after
-        wanting = piece is not None and after is None and canvas.mode != "before"
-        canvas.show_message(_tr("This frame is not rendered yet") if wanting else "")
-        canvas.show_pictures(before, after, (facts.width, facts.height))
-        name = clip.name or clip.path
-        self.viewer.info.setText(
-            f"{name}   {facts.width} × {facts.height}   {float(facts.rate):g} fps"
-        )
+        self.viewer.canvas.size_px = (facts.width, facts.height)
+        self._show_both(piece, before, after, late, playing)
 
-    def _wait(self, clip: ClipView) -> None:
+    def _show_both(
+        self, piece: DubbedPiece | None, before: QImage, after: QImage | None,
+        late: bool, playing: bool,
+    ) -> None:  # fmt: skip
+        canvas = self.viewer.canvas
+        if after is None and piece is not None and playing and self._seen_dub == piece.output:
+            after = canvas.after
+        self._seen_dub = piece.output if piece is not None and after is not None else ""
+        wanting = piece is not None and after is None and canvas.mode != "before"
+        said = _tr("Loading the picture…") if late else ""
+        if wanting and piece is not None:
+            growing = piece.output in self.growing
+            said = _tr("This frame is not rendered yet") if growing else _tr("Loading the picture…")
+            said = self.media.trouble(piece.output) or said
+        canvas.show_message(said)
+        canvas.show_pictures(before, after, canvas.size_px)
+
+    def _kept(self, clip: ClipView, position: Fraction) -> QImage | None:
+        """The last picture of this clip, where the next is on its way."""
+        return None if self._is_broken(clip, position) else self.viewer.canvas.before
+
+    def _blank(self, message: str, detail: str = "") -> None:
+        self._seen, self._seen_dub = None, ""
+        self.viewer.canvas.show_pictures(None, None, (0, 0))
+        self.viewer.canvas.show_message(message, detail)
+
+    def _wait(self, clip: ClipView, position: Fraction) -> None:
+        """No picture of this clip can be shown yet, or none at all: say which."""
         assert clip.path is not None
         trouble = self.media.trouble(clip.path)
-        if trouble or self.viewer.canvas.before is None:
-            self.viewer.canvas.show_pictures(None, None, (0, 0))
-            text = _tr("The file cannot be read") if trouble else _tr("Loading the picture…")
-            if not trouble and self.media.link.state == "gone":
-                text = _tr("Pictures come from the engine, which is offline")
-            self.viewer.canvas.show_message(text, trouble)
+        text = _tr("The file cannot be read") if trouble else _tr("Loading the picture…")
+        if not trouble and self._is_broken(clip, position):
+            text = _tr("This picture cannot be read")
+        elif not trouble and self.media.link.state == "gone":
+            text = _tr("Pictures come from the engine, which is offline")
+        self._blank(text, trouble)
+
+    def _is_broken(self, clip: ClipView, position: Fraction) -> bool:
+        """Whether the engine has tried to read this picture, and could not."""
+        facts = self.media.picture(clip.path) if clip.path else None
+        if facts is None or clip.path is None:
+            return False
+        frame = clip.frame_at(position, facts, self.zero_of(clip))
+        return self.media.has_failed(clip.path, frame, self.height)
 
     def _before(self, clip: ClipView, position: Fraction) -> QImage | None:
         assert clip.path is not None
@@ -180,6 +215,13 @@ class Viewing:
             )
             for p in parts
         ]
+
+
+def _described(clip: ClipView, facts: PictureFacts | None) -> str:
+    name = clip.name or clip.path or ""
+    if facts is None:
+        return name
+    return f"{name}   {facts.width} × {facts.height}   {float(facts.rate):g} fps"
 
 
 def _nothing(clip: ClipView | None) -> str:
