@@ -22,7 +22,7 @@ from stylesync_engine.media import (
     read_frames,
 )
 from stylesync_engine.media.timecode import advance_timecode
-from stylesync_engine.mouth.compositing import PlacedCrop, place_crop
+from stylesync_engine.mouth.compositing import PlacedCrop, place_matte
 from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.plan.plan import Plan
@@ -35,18 +35,18 @@ class CropPlacer:
     """Puts a plan's rendered lower halves where they belong in the picture."""
 
     def __init__(self, plan: Plan, work: Path) -> None:
-        self._plan, self._refine = plan, FineTexture(plan, work)
+        self._plan, self._texture = plan, FineTexture(plan, work)
 
     def __call__(self, rendered: NDArray[np.float32], position: int) -> PlacedCrop:
         """What of the frame at this position of the plan changes, of its `[128, 256, 3]` 0..1."""
         plan = self._plan
-        return place_crop(
-            self._refine(rendered, position),
+        box, matte = place_matte(
             plan.matrices[position],
             plan.before[position],
             plan.after[position],
             plan.hidden[position],
         )
+        return box, self._texture(rendered, position, box), matte
 
 
 def delivered_frames(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array, Image
-from stylesync_engine.mouth.crop import CROP, LOWER, contour_matte, magnify
+from stylesync_engine.mouth.crop import CROP, LOWER, contour_matte
 from stylesync_engine.pictures.image import Box
 
 PlacedCrop = tuple[Box, Array, Array]
@@ -39,44 +39,35 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
     )
 
 
-def place_crop(
-    rendered: Array, matrix: Array, before: Array, after: Array, hidden: Image | None = None
-) -> PlacedCrop:
-    """The rendered lower half `[128 t, 256 t, 3]` 0..1 in the picture: its box, colours
-    `[h, w, 3]` and matte `[h, w]`.
+def place_matte(
+    matrix: Array, before: Array, after: Array, hidden: Image | None = None
+) -> tuple[Box, Array]:
+    """Where a dub may change the picture: box and matte `[h, w]`, 0..1.
 
     `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`; `hidden` `[16, 32]` as
     in `find_hidden`. The box may reach beyond the picture.
     """
-    box, shown = place_matte(matrix, before, after, hidden)
-    colours = cv2.warpAffine(
-        np.ascontiguousarray(rendered, np.float32),
-        magnify(_into_box(matrix, box), len(rendered) // LOWER),
-        (box[2] - box[0], box[3] - box[1]),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return box, np.asarray(np.clip(colours, 0, 1), np.float32), shown
-
-
-def place_matte(
-    matrix: Array, before: Array, after: Array, hidden: Image | None = None
-) -> tuple[Box, Array]:
-    """Where a dub may change the picture: box and matte `[h, w]`, 0..1, as in `place_crop`."""
     matte = contour_matte(before, after)[LOWER:]
     box = _box_in_picture(matte, matrix)
     if hidden is not None and hidden.any():
         before_it = cv2.resize(hidden, matte.shape[::-1], interpolation=cv2.INTER_LINEAR)
         matte = matte * (1 - before_it.astype(np.float32) / 255.0)
-    shown = cv2.warpAffine(
-        matte,
-        _into_box(matrix, box),
-        (box[2] - box[0], box[3] - box[1]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
-    return box, np.asarray(shown, np.float32)
+    return box, into_picture(matte, matrix, box, border=cv2.BORDER_CONSTANT)
+
+
+def into_picture(
+    values: Array,
+    matrix: Array,
+    box: Box,
+    how: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_REPLICATE,
+) -> Array:
+    """Values of the crop's lower half `[128, 256, ...]` at the px of a box of the picture,
+    `[h, w, ...]`; `matrix` as in `place_matte`."""
+    size = box[2] - box[0], box[3] - box[1]
+    way = _into_box(matrix, box)
+    flags = how | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(values, way, size, flags=flags, borderMode=border), np.float32)
 
 
 def _into_box(matrix: Array, box: Box) -> NDArray[np.float64]:

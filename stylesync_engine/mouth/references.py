@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 from stylesync_engine.arrays import Array, Image, Indices
 from stylesync_engine.faces.face_model import LIPS
 from stylesync_engine.mouth.crop import LOWER
+from stylesync_engine.mouth.texture import Patch
 from stylesync_engine.mouth.warping import TOP
 
 MOST_REFERENCES = 192  # crops kept in memory: 36 MiB
@@ -37,14 +38,14 @@ _ENOUGH, _TOO_LITTLE = 0.5, 0.4  # of the wanted opening that a warp can widen, 
 @dataclass(frozen=True, slots=True)
 class ReferenceBank:
     """K frames of one person: `crops` `[K, 256, 256, 3]`, `points` `[K, 468, 2]` crop px,
-    `angles` `[K, 3]` rad, `frames` `[K]` numbers of which successive ones follow in time; of
-    large faces also `fine` `[K]`, the crops' lower parts at the source's resolution, packed."""
+    `angles` `[K, 3]` rad, `frames` `[K]` numbers of which successive ones follow in time;
+    `patches` are the same faces in their picture's own pixels, K of them or none."""
 
     crops: Image
     points: Array
     angles: Array
     frames: Indices
-    fine: tuple[bytes, ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     @property
     def tone(self) -> Array:
@@ -64,7 +65,7 @@ class ReferenceBank:
             self.points[chosen],
             self.angles[chosen],
             self.frames[chosen],
-            tuple(self.fine[i] for i in chosen),
+            tuple(self.patches[i] for i in chosen if self.patches),
         )
 
     def join(self, other: ReferenceBank) -> ReferenceBank:
@@ -75,7 +76,7 @@ class ReferenceBank:
             np.concatenate([self.points, other.points]),
             np.concatenate([self.angles, other.angles]),
             np.concatenate([self.frames, moved]),
-            self.fine + other.fine,
+            self.patches + other.patches,
         )
 
 

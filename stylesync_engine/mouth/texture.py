@@ -1,65 +1,115 @@
-"""Fine texture of faces larger than the crop: cut from the picture, warped, compared."""
+"""References in their picture's own pixels: cut out, warped once, compared with what is rendered.
+
+A crop of 256 px is what the models see. Whatever goes through it, to its size and back, comes out
+softer than it was filmed: small faces are interpolated three times, large ones lose skin, beard
+and the edges of teeth.
+"""
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array, Image
-from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop
+from stylesync_engine.mouth.compositing import into_picture
+from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop, magnify
 from stylesync_engine.mouth.warping import TOP
+from stylesync_engine.pictures.image import Box
 
-_ENOUGH = 1.4  # px of the picture in a px of the crop that are not missed
-
-
+_FINEST = 4  # px of a patch in a px of the crop; of larger faces no more is kept
+_MARGIN = 4  # px of the picture around a patch, for the interpolation
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111]
-
-
 _ALIKE = 0.06  # 0..1, differences above mean that rendering and reference show different things
-
-
 _SLOW_SIGMA = 6.0  # px of the crop: slower differences are light
+_CONTRAST = 0.6, 1.6  # that the texture may be given, times its own
 
 
-def magnification(matrices: Array) -> int:
-    """How many times finer than 256 px the crops of a shot have to be for its faces, 1 to 4.
+class Patch(NamedTuple):
+    """A reference's own pixels, a JPEG of nearly all of them, and `place` `[2, 3]`, crop px -> px
+    of the patch."""
 
-    `matrices` `[T, 2, 3]` are picture px -> crop px.
+    packed: bytes
+    place: Array
+
+
+def cut_patch(picture: Image, matrix: Array) -> Patch:
+    """What a picture `[H, W, 3]` shows of the crop's rows from `TOP` on.
+
+    `matrix` `[2, 3]` is picture px -> crop px.
     """
-    size = 1 / float(np.median(np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])))
-    return 1 if size <= _ENOUGH else min(MOST_MAGNIFIED, math.ceil(size - 0.25))
+    place = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+    if np.hypot(place[0, 0], place[1, 0]) > _FINEST:
+        pixels, low = cut_crop(picture, matrix, _FINEST)[TOP * _FINEST :], (0, TOP * _FINEST)
+        place = magnify(np.eye(2, 3), _FINEST)
+    else:
+        pixels, low = _cut_around(picture, place)
+    place[:, 2] -= low
+    packed = cv2.imencode(".jpg", pixels[..., ::-1], _JPEG)[1]
+    return Patch(bytes(packed), place.astype(np.float32))
 
 
-def cut_fine(picture: Image, matrix: Array, times: int) -> bytes:
-    """What of a frame may serve as fine texture, a JPEG of nearly all that a crop `times` as fine
-    shows below the eyes."""
-    crop = cut_crop(picture, matrix, times)[TOP * times :]
-    return bytes(cv2.imencode(".jpg", crop[..., ::-1], _JPEG)[1])
+def unpack(packed: Image) -> Image | None:
+    """The pixels `[h, w, 3]` of a patch; None where it is damaged."""
+    pixels = cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB) if len(packed) else None
+    return None if pixels is None else np.asarray(pixels, np.uint8)
 
 
-def remap(picture: Image, maps: tuple[Array, Array], times: int) -> Image:
-    """A fine crop, its rows from `TOP` on, through maps made for 256 px, lower half alone."""
-    size = (CROP * times, LOWER * times)
-    across, down = (cv2.resize(values[LOWER - TOP :], size) for values in maps)
-    return np.asarray(
-        cv2.remap(
-            picture,
-            (across + 0.5) * times - 0.5,
-            (down - TOP + 0.5) * times - 0.5,
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
+def lay_texture(
+    rendered: Array,
+    reference: tuple[Image, Image, Array],
+    maps: tuple[Array, Array],
+    matrix: Array,
+    box: Box,
+) -> Array:
+    """Colours `[h, w, 3]` 0..1 of a box of the picture: the reference, warped once from its own
+    pixels, with what the rendered lower half `[128, 256, 3]` 0..1 changes about it in the crop.
+
+    `reference` is its crop `[256, 256, 3]`, its pixels and their `place`; `maps` are those of
+    `warp_maps`, `matrix` is picture px -> crop px. Where the two show different things, the
+    rendering is right and is left alone.
+    """
+    crop, pixels, place = reference
+    x, y = (np.ascontiguousarray(m[LOWER - TOP :]) for m in maps)
+    coarse = _sample(crop, x, y, cv2.INTER_CUBIC)
+    contrast = _contrast(coarse, rendered)
+    believed = _agreement(rendered, coarse * contrast)[..., None] * contrast
+    # The way from a px of the picture to one of the patch, so that there is one interpolation.
+    x, y = into_picture(x, matrix, box), into_picture(y, matrix, box)
+    across, down = (row[0] * x + row[1] * y + row[2] for row in place)
+    own = _sample(pixels, across, down, cv2.INTER_LANCZOS4)
+    gained = own - into_picture(coarse, matrix, box, cv2.INTER_CUBIC)
+    laid = into_picture(rendered, matrix, box, cv2.INTER_CUBIC)
+    laid += into_picture(believed, matrix, box) * gained
+    return np.asarray(np.clip(laid, 0, 1), np.float32)
 
 
-def agreement(rendered: Array, reference: Array) -> Array:
+def _cut_around(picture: Image, place: NDArray[np.float64]) -> tuple[Image, tuple[int, int]]:
+    """The px of a picture that a crop's rows from `TOP` on come from, and the first one's x, y."""
+    corners = np.array([[0, TOP, 1], [CROP, TOP, 1], [0, CROP, 1], [CROP, CROP, 1]]) @ place.T
+    edge = np.array(picture.shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - _MARGIN, 0, edge - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + _MARGIN, low + 1, edge)
+    return picture[low[1] : high[1], low[0] : high[0]], (int(low[0]), int(low[1]))
+
+
+def _sample(picture: Image, x: Array, y: Array, how: int) -> Array:
+    """`picture` `[H, W, 3]` where `x` and `y` `[h, w]` say, `[h, w, 3]` 0..1."""
+    values = picture.astype(np.float32) / 255
+    return np.asarray(cv2.remap(values, x, y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _contrast(reference: Array, rendered: Array) -> Array:
+    """How much more the rendering's colours vary than the reference's, a channel, `[3]`."""
+    have, want = (c - c.mean(axis=(0, 1)) for c in (reference, rendered))
+    slope = (have * want).sum(axis=(0, 1)) / ((have * have).sum(axis=(0, 1)) + 1e-3)
+    return np.asarray(np.clip(slope, *_CONTRAST), np.float32)
+
+
+def _agreement(rendered: Array, reference: Array) -> Array:
     """How sure it is that both show the same thing there, `[128, 256]` 0..1."""
     difference = rendered - reference
     difference -= cv2.GaussianBlur(difference, (0, 0), _SLOW_SIGMA)
     return np.asarray(np.exp(-np.square(np.abs(difference).max(axis=2) / _ALIKE)), np.float32)
-
-
-MOST_MAGNIFIED = 4  # times 256 px that the texture of a face may have

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +16,14 @@ from stylesync_engine.mouth.crop import CROP, LOWER
 TOP = LOWER - 32  # px, first row of the crop that a warped reference is needed in
 
 
-_COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a pixel pair
+_COLOUR_RIDGE = 60.0  # squared 8-bit code values, the noise of a px
+_CONTRAST = 0.6, 1.6  # that a reference may be given, times its own
 
 
 _FOLD = 5  # px that folds of the mesh are not wider than
 
 
+_FADED_SIGMA = 3.0  # px: finer differences of two references do not fade
 _RING = 8  # fixed points a side on the crop's border
 
 
@@ -65,9 +69,20 @@ def warp_maps(points: Array, wanted: Array, triangles: NDArray[np.int64]) -> tup
     return tuple(cv2.medianBlur(m.astype(np.float32), _FOLD) for m in (map_x, map_y))
 
 
+def cross_fade(pictures: Sequence[Array], shares: Sequence[float]) -> Array:
+    """Pictures `[H, W, 3]` mixed by their shares: slow changes of colour fade. Fine texture is that
+    of the largest share alone, for two of them would blur, and make double lips."""
+    main = pictures[int(np.argmax(shares))]
+    mixed = main.copy()
+    for picture, share in zip(pictures, shares, strict=True):
+        if picture is not main:
+            mixed += share * cv2.GaussianBlur(picture - main, (0, 0), _FADED_SIGMA)
+    return np.asarray(mixed, np.float32)
+
+
 def match_colour(reference: Image, target: Image, points: Array) -> Image:
     """Move a warped reference's colours so that cheeks and nose above the mouth look as in the
-    target crop: one affine change of RGB, by ridge regression over the pixels that both show.
+    target crop: one affine change of RGB, from the skin that both show.
 
     `points` `[468, 2]` are the target's landmarks.
     """
@@ -86,15 +101,26 @@ def match_colour(reference: Image, target: Image, points: Array) -> Image:
 
 
 def _colour_change(have: Array, want: Array) -> Array:
-    """`[4, 3]` with `want ~ have @ change[:3] + change[3]`: gains a channel first, what the pixels
-    say beyond them as far as they are sure."""
-    mean_have, mean_want = have.mean(axis=0), want.mean(axis=0)
-    gain = np.diag(np.clip((mean_want + 4) / (mean_have + 4), 0.6, 1.6))
-    centred = have - mean_have
-    missed = want - mean_want - centred @ gain
-    gram = centred.T @ centred + _COLOUR_RIDGE * len(have) * np.eye(3)
-    turn = gain + np.linalg.solve(gram, centred.T @ missed)
-    return np.asarray(np.concatenate([turn, (mean_want - mean_have @ turn)[None]]), np.float32)
+    """`[4, 3]` with `want ~ have @ change[:3] + change[3]`: the one symmetric change that gives
+    pixels `[n, 3]` the mean and the covariance of the others (Pitie and Kokaram 2007).
+
+    Not a regression from px to px: where a head has turned, these show different things, and the
+    reference would lose its contrast.
+    """
+    noise = _COLOUR_RIDGE * np.eye(3)
+    root = _square_root(np.cov(have.T) + noise)
+    back = np.linalg.inv(root)
+    inner = _square_root(root @ (np.cov(want.T) + noise) @ root)
+    values, axes = np.linalg.eigh(back @ inner @ back)
+    turn = (axes * np.clip(values, *_CONTRAST)) @ axes.T
+    shift = want.mean(axis=0) - have.mean(axis=0) @ turn
+    return np.asarray(np.concatenate([turn, shift[None]]), np.float32)
+
+
+def _square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of a symmetric, positive matrix `[n, n]`."""
+    values, axes = np.linalg.eigh(matrix)
+    return np.asarray((axes * np.sqrt(np.maximum(values, 0))) @ axes.T)
 
 
 def _with_ring(points: Array) -> Array:

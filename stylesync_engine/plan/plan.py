@@ -26,11 +26,10 @@ from safetensors import SafetensorError, safe_open
 from stylesync_engine.arrays import Array, Image, Indices
 from stylesync_engine.files import file_hash, write_text
 from stylesync_engine.mouth.references import ReferenceBank
-from stylesync_engine.mouth.texture import MOST_MAGNIFIED
 from stylesync_engine.plan.windows import write_tensors
 from stylesync_engine.request import DubRequest, FrameRange, RequestError
 
-FORMAT = 3
+FORMAT = 4
 _BANK = ("crops", "points", "angles", "frames")
 WINDOW = 16  # frames that are rendered, and kept, together
 _TIMES_TO_SAVE = 5
@@ -72,11 +71,6 @@ class Plan:
             range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
         ]
 
-    @property
-    def magnification(self) -> int:
-        """How many times finer than 256 px the shot's faces are."""
-        return int(self.facts.get("magnification", 1))
-
     def save(self, work: Path, bank: ReferenceBank) -> None:
         """Write both files; the JSON last, so that a plan is there only when it is whole.
 
@@ -94,8 +88,9 @@ class Plan:
             "lacking": self.lacking,
             "hidden": self.hidden,
             **{f"bank.{name}": getattr(bank, name) for name in _BANK},
-            "bank.fine": np.frombuffer(b"".join(bank.fine), np.uint8),
-            "bank.fine_ends": np.cumsum([0, *map(len, bank.fine)]),
+            "bank.patches": np.frombuffer(b"".join(p.packed for p in bank.patches), np.uint8),
+            "bank.ends": np.cumsum([0, *(len(p.packed) for p in bank.patches)]),
+            "bank.places": np.array([p.place for p in bank.patches], np.float32).reshape(-1, 2, 3),
         }
         tensors_path = work / "plan.safetensors"
         for _ in range(_TIMES_TO_SAVE):
@@ -140,9 +135,7 @@ class Plan:
             plan._check(bank_size)
             return plan
         except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
-            raise RequestError(
-                f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
-            ) from error
+            raise damaged(work, str(error)) from error
 
     def _check(self, bank_size: int) -> None:
         """Raises ValueError where the tensors do not belong together."""
@@ -155,8 +148,6 @@ class Plan:
             self.frames
         ):
             raise ValueError("its frames lie outside of the range")
-        if self.magnification not in range(1, MOST_MAGNIFIED + 1):
-            raise ValueError("its crops have an unknown size")
         if self.references.min() < 0 or self.references.max() >= bank_size:
             raise ValueError("it names references that it does not hold")
 
@@ -166,10 +157,15 @@ def _bank_of(work: Path) -> Iterator[Any]:
     try:
         with safe_open(work / "plan.safetensors", framework="numpy") as file:
             yield file
-    except (OSError, SafetensorError, IndexError) as error:
-        raise RequestError(
-            f"The plan in '{work}' is damaged ({error}); run stylesync-engine prepare again."
-        ) from error
+    except (OSError, SafetensorError, LookupError, ValueError) as error:
+        raise damaged(work, str(error)) from error
+
+
+def damaged(work: Path, why: str) -> RequestError:
+    """That a plan cannot be used, and what to do."""
+    return RequestError(
+        f"The plan in '{work}' is damaged ({why}); run stylesync-engine prepare again."
+    )
 
 
 def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
@@ -182,20 +178,15 @@ def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image,
         return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
 
 
-def read_fine_references(
-    work: Path, wanted: Iterable[int]
-) -> dict[int, tuple[NDArray[np.uint8], Array]]:
-    """Packed fine crops and landmarks `[468, 2]` of the bank's entries of these numbers.
+def read_patch(work: Path, number: int) -> tuple[Image, Array]:
+    """The packed pixels of the bank's entry of this number, and their place `[2, 3]`.
 
     Raises RequestError where the plan was damaged.
     """
     with _bank_of(work) as file:
-        packed, points = file.get_slice("bank.fine"), file.get_slice("bank.points")
-        ends = file.get_tensor("bank.fine_ends")
-        return {
-            i: (packed[int(ends[i]) : int(ends[i + 1])], points[i : i + 1][0])
-            for i in map(int, set(wanted))
-        }
+        first, end = (int(value) for value in file.get_slice("bank.ends")[number : number + 2])
+        place = file.get_slice("bank.places")[number : number + 1][0]
+        return file.get_slice("bank.patches")[first:end], place
 
 
 def note_request(work: Path, request: DubRequest) -> None:

@@ -20,7 +20,6 @@ from stylesync_engine.mouth.references import (
     lip_openings,
     mixing_weights,
 )
-from stylesync_engine.mouth.texture import magnification
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import resolve_range, shot_of
@@ -117,14 +116,15 @@ def _assemble_plan(
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
-    draft = job.request.options.quality == "draft"  # a preview, which should come soon
-    times = 1 if draft else magnification(shot.alignment.matrices[shown])
-    bank, tone, covers = choose_references(job, shot, style, times)
+    bank, tone, covers = choose_references(job, shot, style)
     hidden = np.stack([covers[int(index)] for index in shown])
     path = choose_path(bank, after, seen.pose.angles(), tone=tone)
     mixed = mixing_weights(path, bank)
     used = {index for frame in mixed for index, _ in frame}
-    fine = tuple(part if index in used else b"" for index, part in enumerate(bank.fine))
+    patches = tuple(
+        patch if index in used else patch._replace(packed=b"")
+        for index, patch in enumerate(bank.patches)
+    )
     references = np.array([[m[0][0], m[-1][0]] for m in mixed], np.int64)
     shares = np.array([[m[0][1], m[1][1] if len(m) > 1 else 0.0] for m in mixed], np.float32)
     openings = lip_openings(bank.points).mean(axis=1)
@@ -149,7 +149,6 @@ def _assemble_plan(
         facts={
             "warnings": job.warnings,
             "sound_offsets": job.sound_offsets,
-            "magnification": times,
             "models": models.name,
             "models_fingerprint": models.fingerprint,
             "rate": str(shot.info.rate),
@@ -157,7 +156,7 @@ def _assemble_plan(
             "passed_through": _gaps(shown, len(shot.frames)),
         },
     )
-    return plan, replace(bank, fine=fine)
+    return plan, replace(bank, patches=patches)
 
 
 def _warn_of_lacking(job: Job, lacking: Array) -> None:

@@ -13,17 +13,16 @@ from stylesync_engine.mouth.references import (
     choose_coverage,
     skin_tone,
 )
-from stylesync_engine.mouth.texture import cut_fine
+from stylesync_engine.mouth.texture import Patch, cut_patch
 from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.shots import FollowedShot
 
 
 def cut_references(
-    shot: FollowedShot, times: int = 1, every: bool = False
+    shot: FollowedShot, every: bool = False
 ) -> tuple[ReferenceBank, dict[int, Image]]:
-    """The crops of the frames that cover most mouths and poses; their fine texture too where the
-    faces to dub are some `times` larger than a crop.
+    """The frames that cover most mouths and poses.
 
     Beside them what hides the mouth, `[16, 32]` a frame, of these frames or of `every` one that
     shows the speaker. Crops with something before the mouth are no references.
@@ -34,7 +33,7 @@ def cut_references(
     watched, skin = (seen if every else kept), watched_places(points[seen])
     colours = np.empty((len(watched), len(skin), 3), np.uint8)
     place, row = ({int(index): i for i, index in enumerate(some)} for some in (kept, watched))
-    crops, fine = np.empty((len(kept), CROP, CROP, 3), np.uint8), [b""] * len(kept)
+    crops, patches = np.empty((len(kept), CROP, CROP, 3), np.uint8), dict[int, Patch]()
     for index, frame in enumerate(read_frames(shot.info.clip, shot.frames)):
         if index not in row:
             continue
@@ -43,16 +42,15 @@ def cut_references(
         colours[row[index]] = sample_colours(crop, points[index, skin])
         if index in place:
             crops[place[index]] = crop
-            if times > 1:
-                fine[place[index]] = cut_fine(picture, matrix, times)
+            patches[place[index]] = cut_patch(picture, matrix)
     covers = find_hidden(colours, points[watched][:, skin])
     hidden = {int(index): cover for index, cover in zip(watched, covers, strict=True)}
-    bank = ReferenceBank(crops, points[kept], angles[kept], kept, tuple(fine))
+    bank = ReferenceBank(crops, points[kept], angles[kept], kept, tuple(patches.values()))
     return bank.part(np.array([not hidden[int(index)].any() for index in kept])), hidden
 
 
 def choose_references(
-    job: Job, shot: FollowedShot, style: FollowedShot, times: int
+    job: Job, shot: FollowedShot, style: FollowedShot
 ) -> tuple[ReferenceBank, Array, dict[int, Image]]:
     """Frames that serve as reference images, the shot's own tone, and what hides its mouths.
 
@@ -62,11 +60,11 @@ def choose_references(
     clip, frames = appearance_clip(choice)
     surrounded = not job.request.style and style.frames != shot.frames and choice == "auto"
     only_theirs = bool(clip) or choice == "style" or surrounded
-    own, hidden = cut_references(shot, 1 if only_theirs else times, every=True)
+    own, hidden = cut_references(shot, every=True)
     tone = np.median(skin_tone(own.crops), axis=0)
     if clip:
-        return cut_references(job.follow(clip, frames, "style"), times)[0], tone, hidden
+        return cut_references(job.follow(clip, frames, "style"))[0], tone, hidden
     if choice == "shot" or not (job.request.style or surrounded):
         return own, tone, hidden
-    theirs, _ = cut_references(style, times)
+    theirs, _ = cut_references(style)
     return (theirs if only_theirs else own.join(theirs)), tone, hidden

@@ -11,7 +11,7 @@ import numpy as np
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER
-from stylesync_engine.mouth.warping import match_colour, triangulate, warp_reference
+from stylesync_engine.mouth.warping import cross_fade, match_colour, triangulate, warp_reference
 from stylesync_engine.plan.plan import Plan, read_references
 
 
@@ -53,9 +53,11 @@ class AlignedReference:
     def _mix(
         self, plan: Plan, position: int, crop: Image, bank: Mapping[int, tuple[Image, Array]]
     ) -> Array:
-        mixed = np.zeros((len(crop) - LOWER, *crop.shape[1:]), np.float32)
-        for index, share in zip(plan.references[position], plan.shares[position], strict=True):
-            if share > 0:
-                warped = warp_reference(*bank[index], plan.after[position], self._triangles)
-                mixed += share * match_colour(warped, crop, plan.before[position])[LOWER:]
-        return np.asarray(mixed / 255.0, np.float32)
+        used = plan.shares[position] > 0
+        warped = [
+            warp_reference(*bank[int(index)], plan.after[position], self._triangles)
+            for index in plan.references[position][used]
+        ]
+        lower = [match_colour(w, crop, plan.before[position])[LOWER:] / 255 for w in warped]
+        mixed = cross_fade([part.astype(np.float32) for part in lower], plan.shares[position][used])
+        return np.clip(mixed, 0, 1)

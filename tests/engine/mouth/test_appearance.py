@@ -19,7 +19,7 @@ from stylesync_engine.mouth.references import (
     mixing_weights,
     reference_cost,
 )
-from stylesync_engine.mouth.warping import match_colour, triangulate, warp_reference
+from stylesync_engine.mouth.warping import cross_fade, match_colour, triangulate, warp_reference
 
 Array = NDArray[np.float32]
 TOP = LOWER - 32
@@ -206,3 +206,24 @@ def test_joined_banks_are_never_taken_for_neighbours() -> None:
     assert len(bank) == 5
     assert np.diff(bank.frames).tolist()[:2] == [1, 1]
     assert np.diff(bank.frames)[2] > 100
+
+
+def test_a_turned_head_leaves_the_reference_its_contrast() -> None:
+    points = face_points(np.zeros(1, np.float32))[0]
+    target = textured()
+    turned = np.roll(target, 6, axis=1)  # the same skin, but no px shows the same of it
+    matched = match_colour(turned, target, points)[LOWER:].astype(np.float32)
+    contrast = matched.std(axis=(0, 1)) / turned[LOWER:].astype(np.float32).std(axis=(0, 1))
+    np.testing.assert_allclose(contrast, 1, atol=0.15)
+
+
+def test_what_is_fine_does_not_fade() -> None:
+    x = np.tile(np.arange(64), (64, 1))
+    stripes = np.repeat(((x % 4 < 2) - 0.5)[..., None], 3, axis=2).astype(np.float32)
+    dark, bright = 0.3 + 0.2 * stripes, 0.7 + 0.2 * np.roll(stripes, 2, axis=1)
+    mixed = cross_fade([dark, bright], [0.6, 0.4])
+    np.testing.assert_allclose(mixed.mean(), 0.3 + 0.4 * 0.4, atol=0.02)
+    assert (
+        np.corrcoef(mixed[16:48, 16:48, 0].ravel(), stripes[16:48, 16:48, 0].ravel())[0, 1] > 0.99
+    )
+    np.testing.assert_allclose(mixed[16:48, 16:48].std(), dark.std(), rtol=0.05)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stylesync_engine.faces.face_model import JAW
-from stylesync_engine.mouth.compositing import match_seam, place_crop
+from stylesync_engine.mouth.compositing import into_picture, match_seam, place_matte
 from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.pictures.formats import layout_of
 from stylesync_engine.pictures.image import PixelImage
@@ -46,7 +46,8 @@ def composite(
     image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array
 ) -> PixelImage:
     """The frame with a rendered lower half put back."""
-    return image.blend_region(*place_crop(rendered, matrix, before, after))
+    box, matte = place_matte(matrix, before, after)
+    return image.blend_region(box, into_picture(rendered, matrix, box, cv2.INTER_CUBIC), matte)
 
 
 def may_change(matrix: Array, face: Array, width: int, height: int) -> NDArray[np.bool_]:
