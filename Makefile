@@ -78,5 +78,5 @@ $(CURDIR)/.venv-blender/bin/python:
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(INSTALL) --editable ".[panel,train,farm,provenance,exr,dev]"
+	$(INSTALL) --editable ".[panel,train,lines,farm,provenance,exr,dev]"
 	touch .venv/.base $@

@@ -222,7 +222,7 @@ class _Reader:
                 raise self.error(f"The {what} has no {entry.name}; give it.", own)
         return self._built(name, kind, **fields)
 
-    def _built(self, name: str | None, make: Any, *values: Any, **fields: Any) -> Any:
+    def _built(self, name: str | None, make: Any, /, *values: Any, **fields: Any) -> Any:
         """What `make` makes; its own refusals get the name of the field."""
         try:
             return make(*values, **fields)

@@ -30,6 +30,7 @@ from stylesync_plugin.commands.flags import (
     TimelineFile,
     TrackName,
 )
+from stylesync_plugin.commands.lines import lines_app
 from stylesync_plugin.times import parse_rate
 
 PROGRAM = "stylesync"
@@ -40,6 +41,7 @@ app = make_app(
     "dub cut.otio --clip A012 --speech line.wav -o dubbed.otio",
 )
 add_version(app, PROGRAM)
+app.add_typer(lines_app, name="lines")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

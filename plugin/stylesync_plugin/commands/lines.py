@@ -1,0 +1,121 @@
+"""`stylesync lines`: a script and its sounds -> lines -> jobs, and how far they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stylesync_engine.commands.reporting import Json, format_rows, reporting
+from stylesync_plugin.times import parse_rate
+
+lines_app = typer.Typer(
+    no_args_is_help=True,
+    help="Lines of a dubbing session: from a script to jobs, and how far each one is.",
+)
+Document = Annotated[Path, typer.Argument(metavar="LINES", help="The document of lines.")]
+Out = Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="What is written.")]
+On = Annotated[Path | None, typer.Option("--timeline", metavar="TIMELINE", help="As it is now.")]
+
+
+@lines_app.command(
+    "import",
+    epilog="Example: stylesync lines import script.csv --sounds wavs cut.otio -o session.json",
+)
+def import_(
+    script: Annotated[Path, typer.Argument(metavar="CSV|XLSX|SRT|VTT|TTML")],
+    timeline: Annotated[Path, typer.Argument(metavar="TIMELINE")],
+    output: Out,
+    sounds: Annotated[
+        Path | None, typer.Option("--sounds", metavar="FOLDER", help="The recorded lines.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="FPS", help="The timeline's rate.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Lines from a script: columns In, Out, Text, Character, Sound, Number in any order and in
+    several languages, or subtitles. Sounds are matched by name, number, time in the name, or the
+    time stamp of a Broadcast Wave; what does not match stays as `unclear`, with its reason."""
+    from stylesync_plugin.formats.files import read_timeline
+    from stylesync_plugin.lines.document import write_lines
+    from stylesync_plugin.lines.exporting import summary_of
+    from stylesync_plugin.lines.importing import import_lines
+    from stylesync_plugin.timeline.sources import EngineProbe
+
+    with reporting(as_json) as report:
+        counted = parse_rate(rate) if rate else None
+        content = read_timeline(timeline, rate=counted)
+        name = str(timeline.absolute())
+        lines = import_lines(script, sounds, content, name, EngineProbe(), counted)
+        write_lines(lines, output)
+        rows = [{"line": e.number, "unclear": e.why} for e in lines.lines if e.status == "unclear"]
+        told = ", ".join(f"{count} {status}" for status, count in summary_of(lines).items())
+        unused = f"; {len(lines.unused)} sounds belong to no line" if lines.unused else ""
+        text = f"{len(lines.lines)} lines: {told}{unused}. {output}"
+        report.result(
+            {
+                "output": str(output),
+                "lines": len(lines.lines),
+                "status": summary_of(lines),
+                "unclear": rows,
+                "unused": list(lines.unused),
+            },
+            f"{format_rows(rows)}\n{text}" if rows else text,
+        )
+
+
+@lines_app.command(epilog="Example: stylesync lines export session.json -o jobs.json")
+def export(
+    document: Document,
+    output: Out,
+    quality: Annotated[
+        str | None, typer.Option("--quality", metavar="draft|good|best", help="Of the jobs.")
+    ] = None,
+    timeline: On = None,
+    as_json: Json = False,
+) -> None:
+    """Write the jobs of what can be dubbed (OUT.json, for `stylesync dub --jobs`) or a table
+    (OUT.csv). With the timeline as it is now, lines move with their clips, and those whose clip
+    has gone are left out."""
+    from stylesync_plugin.formats.files import read_timeline
+    from stylesync_plugin.lines.document import read_lines
+    from stylesync_plugin.lines.exporting import export_lines
+    from stylesync_plugin.lines.importing import check_timeline
+
+    with reporting(as_json) as report:
+        lines = read_lines(document)
+        if timeline is not None:
+            rate = parse_rate(lines.rate) if lines.rate else None
+            lines = check_timeline(lines, read_timeline(timeline, rate=rate), rate)
+        count = export_lines(lines, output, quality)
+        report.result({"output": str(output), "lines": count}, f"{count} lines: {output}")
+
+
+@lines_app.command(epilog="Example: stylesync lines status session.json --timeline dubbed.otio")
+def status(document: Document, timeline: On = None, as_json: Json = False) -> None:
+    """Say of each line how far it is; with a timeline, by the dubs that lie on it."""
+    from stylesync_plugin.formats.files import read_timeline
+    from stylesync_plugin.lines.document import read_lines
+    from stylesync_plugin.lines.exporting import summary_of, with_dubs
+    from stylesync_plugin.lines.importing import check_timeline
+
+    with reporting(as_json) as report:
+        lines = read_lines(document)
+        if timeline is not None:
+            rate = parse_rate(lines.rate) if lines.rate else None
+            content = read_timeline(timeline, rate=rate)
+            lines = with_dubs(check_timeline(lines, content, rate), content)
+        rows = [
+            {
+                "line": line.number,
+                "character": line.character,
+                "range": f"{line.start}-{line.end}",
+                "fit": line.fit,
+                "status": line.status,
+                "why": line.why,
+            }
+            for line in lines.lines
+        ]
+        report.result({"lines": rows, "status": summary_of(lines)}, format_rows(rows))

@@ -1,0 +1,96 @@
+"""The document of a session: its lines and its cast, as JSON on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from stylesync_engine.files import read_bounded, write_text
+from stylesync_engine.records import parse_json, read
+from stylesync_engine.request import RequestError, to_dict
+
+Status = Literal["no sound", "ready", "waiting", "draft", "good", "approved", "redo", "unclear"]
+FORMAT = 1
+LARGEST = 64 * 2**20  # bytes of a document; 20,000 lines take some 10 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The clip that a line lies on when it is made, so that a timeline that has changed under the
+    lines is noticed: its name, its media's name, and the media's time in s at the line's start."""
+
+    clip: str
+    media: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """Somebody of the cast; every line of theirs inherits what is set here."""
+
+    name: str
+    style: str | None = None
+    person: str | None = None
+    consent: str | None = None
+    speaker: str | None = None
+    colour: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `start` and `end` are times of the timeline, `end` excluded; `sound` is a file and
+    `fit` by how many s it is longer than the line. `why` says what is unclear about it."""
+
+    number: str
+    start: str
+    end: str
+    character: str = ""
+    text: str = ""
+    sound: str | None = None
+    fit: float | None = None
+    status: Status = "no sound"
+    why: str = ""
+    takes: tuple[str, ...] = ()
+    pick: str | None = None
+    note: str = ""
+    articulation: float | None = None
+    anchor: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A session on one timeline, in time order."""
+
+    format: int
+    timeline: str
+    lines: tuple[Line, ...]
+    cast: tuple[Character, ...] = ()
+    rate: str | None = None
+    unused: tuple[str, ...] = field(default=())
+
+    def character(self, line: Line) -> Character:
+        """Who says a line, with what the line inherits."""
+        found = (entry for entry in self.cast if entry.name == line.character)
+        return next(found, Character(line.character))
+
+    def with_lines(self, lines: list[Line]) -> Lines:
+        return replace(self, lines=tuple(lines))
+
+
+def read_lines(path: Path) -> Lines:
+    """Read a document; raises RequestError in one sentence for what is none."""
+    try:
+        data = parse_json(read_bounded(path, LARGEST), f"document '{path.name}'")
+    except OSError as error:
+        raise RequestError(f"The lines '{path}' cannot be read; check the path.") from error
+    lines = read(Lines, data, f"document '{path.name}'")
+    if lines.format != FORMAT:
+        raise RequestError(f"'{path}' is of format {lines.format}, not {FORMAT}; import it anew.")
+    return lines
+
+
+def write_lines(lines: Lines, path: Path) -> None:
+    """The document appears whole or not at all. Raises DiskError."""
+    write_text(path, json.dumps(to_dict(lines), indent=1, ensure_ascii=False) + "\n")

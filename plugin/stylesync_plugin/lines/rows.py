@@ -1,0 +1,176 @@
+"""Rows of a script: CSV in any spelling, XLSX, subtitles. All is text; times stay as written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylesync_engine.files import read_bounded
+from stylesync_engine.request import RequestError
+
+LARGEST = 64 * 2**20  # bytes of a script
+MOST = 100_000  # rows
+
+_TITLES = {
+    "number": "number no nr num line cue id zeile nummer ligne numero linea loop take",
+    "character": "character char role speaker name actor figur rolle sprecher personnage role"
+    " personaje interlocutor voice talent",
+    "start": "in start begin tcin timecodein starttc starttime intime from von debut inicio anfang",
+    "end": "out end tcout timecodeout endtc endtime outtime to bis fin ende finish",
+    "text": "text dialogue dialog line linetext translation script texte texto uebersetzung"
+    " ubersetzung traduction subtitle",
+    "sound": "sound file audio wav filename audiofile datei fichier archivo ton son",
+    "note": "note notes comment comments bemerkung notiz remarque reason",
+}
+_SUBTITLES = {".srt": "srt", ".vtt": "vtt", ".ttml": "ttml", ".xml": "ttml", ".dfxp": "ttml"}
+READABLE = (".csv", ".tsv", ".txt", ".xlsx", *_SUBTITLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, its place in the file for sentences, and its texts, empty where there are none."""
+
+    place: int
+    number: str = ""
+    character: str = ""
+    start: str = ""
+    end: str = ""
+    text: str = ""
+    sound: str = ""
+    note: str = ""
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a script; raises RequestError in one sentence for what is none."""
+    suffix = path.suffix.lower()
+    if suffix not in READABLE:
+        raise RequestError(f"'{path.name}' is no script; give {', '.join(READABLE)}.")
+    try:
+        data = read_bounded(path, LARGEST)
+    except OSError as error:
+        raise RequestError(f"The script '{path}' cannot be read; check the path.") from error
+    if suffix == ".xlsx":
+        rows = _table(_sheet(data, path), path)
+    elif suffix in _SUBTITLES:
+        rows = _subtitles(_decoded(data, path), _SUBTITLES[suffix], path)
+    else:
+        rows = _table(_cells(_decoded(data, path), path), path)
+    if not rows:
+        raise RequestError(f"'{path.name}' holds no lines; export it again.")
+    return rows
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """Text in the encoding that it is in, as spreadsheets of all countries write it."""
+    from charset_normalizer import from_bytes
+
+    for encoding in ("utf-8-sig", "utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else (
+        "utf-8-sig",
+    ):  # fmt: skip
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    best = from_bytes(data[: 2**20]).best()
+    if best is None:
+        raise RequestError(f"'{path.name}' is no text; export it as CSV in UTF-8.")
+    return data.decode(best.encoding, errors="replace")
+
+
+def _cells(text: str, path: Path) -> Iterable[list[str]]:
+    sample = text[: 2**16]
+    try:
+        dialect: Any = csv.Sniffer().sniff(sample, delimiters=",;\t|")
+    except csv.Error:
+        dialect = csv.excel_tab if "\t" in sample else csv.excel
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""), dialect)
+    except csv.Error as error:
+        raise RequestError(f"'{path.name}' cannot be read as CSV ({error}).") from error
+
+
+def _sheet(data: bytes, path: Path) -> Iterable[list[str]]:
+    """The cells of the first sheet with anything in it."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise RequestError(
+            "XLSX needs openpyxl; pip install 'stylesync[lines]', or save as CSV."
+        ) from error
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        for sheet in book.worksheets:
+            rows = [["" if v is None else _told(v) for v in row] for row in sheet.values]
+            if any(any(row) for row in rows):
+                return rows
+    except Exception as error:  # the library raises what zip and XML raise
+        raise RequestError(f"'{path.name}' cannot be read as XLSX; save it again.") from error
+    return []
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _table(cells: Iterable[Sequence[str]], path: Path) -> list[Row]:
+    """Rows under the first row that names at least a start and a text, sound or number."""
+    columns: dict[str, int] = {}
+    rows: list[Row] = []
+    for place, row in enumerate(cells, 1):
+        if not columns:
+            columns = _columns(row)
+            continue
+        if place > MOST:
+            raise RequestError(f"'{path.name}' has more than {MOST:,} rows; split it.")
+        told = {name: row[index].strip() for name, index in columns.items() if index < len(row)}
+        if told.get("start"):
+            rows.append(Row(place, **told))
+    if not columns:
+        raise RequestError(
+            f"'{path.name}' names no columns; its first row must say at least In and Text, or"
+            " In and Sound."
+        )
+    return rows
+
+
+def _columns(row: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for index, title in enumerate(row):
+        plain = re.sub(r"[^a-z]", "", title.casefold().replace("é", "e").replace("ü", "ue"))
+        plain = "number" if title.strip() in ("#", "n°", "Nº") else plain
+        for name, titles in _TITLES.items():
+            if name not in found and plain in titles.split():
+                found[name] = index
+                break
+    useful = "start" in found and {"text", "sound", "number"} & set(found)
+    return found if useful else {}
+
+
+def _subtitles(text: str, kind: str, path: Path) -> list[Row]:
+    try:
+        import pysubs2
+    except ImportError as error:
+        raise RequestError(
+            "Subtitles need pysubs2; pip install 'stylesync[lines]', or give a CSV."
+        ) from error
+    try:
+        read = pysubs2.SSAFile.from_string(text, format_=kind)
+    except Exception as error:  # the library raises what its parsers raise
+        raise RequestError(f"'{path.name}' cannot be read as {kind.upper()} subtitles.") from error
+    return [_subtitle(place, event) for place, event in enumerate(read.events, 1)]
+
+
+def _subtitle(place: int, event: Any) -> Row:
+    """A subtitle; `NAME:` or `[NAME]` before its text is who speaks."""
+    text = " ".join(event.plaintext.split())
+    named = re.match(r"(?:\[([^\]]{1,40})\]\s*|([A-ZÄÖÜÉÈ][A-ZÄÖÜÉÈ .'-]{1,30}):\s*)(?=\S)", text)
+    who = (named[1] or named[2]).strip() if named else event.name
+    start, end = (f"{moment / 1000:.3f}s" for moment in (event.start, event.end))
+    return Row(place, str(place), who, start, end, text[named.end() :] if named else text)
