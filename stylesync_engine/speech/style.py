@@ -31,6 +31,7 @@ _STRETCHES = 8  # of successive frames that are left out in turn
 # Bandwidth and ridge, times those of the settings, that a reference chooses from.
 _TRIED = [(b, r) for b in (0.5, 1.0) for r in (0.3, 1.0, 3.0, 10.0)]
 _LEAST_GAIN, _MOST_GAIN = 0.7, 3.0
+_GAIN_REST = 100.0  # frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,9 @@ class ClosedFormReading:
     are alike where both the decoder's features and the speech itself are.
 
     The regression shrinks what it is not sure of, so lips come out less wide than the person's.
-    `articulation` 1 lets them open as far as they do in the reference, against predictions of
-    frames that were left out; 0 leaves the regression as it is. `opening` `[13]` is how far each
-    parameter opens the mouth; without it all movement counts.
+    `articulation` 1 lets them open as far as the person does for the same sounds, as frames of the
+    reference tell that were left out; 0 leaves the regression as it is. `opening` `[13]` is how
+    far each parameter opens the mouth; without it all movement counts.
     """
 
     def __init__(
@@ -257,15 +258,16 @@ def _fit_one(gram: NDArray[np.float64], values: Array, width: float, ridge: floa
 
 
 def _gain(true: Array, left_out: Array, opening: Array | None) -> float:
-    """How many times as far the lips open, or move, as predictions of left-out frames let them,
-    bounded."""
-    far, near = (_spread(motion, opening) for motion in (true, left_out))
-    return min(max(far / (near + 1e-9), _LEAST_GAIN), _MOST_GAIN)
-
-
-def _spread(motion: Array, opening: Array | None) -> float:
-    values = motion if opening is None else (motion @ opening)[:, None]
-    return math.sqrt(float(values.var(axis=0).sum()))
+    """How many times as far the lips open, or move, as predictions `[n, 13]` of left-out frames let
+    them: one over the slope of these on the truth, bounded. Of n frames the share
+    n / (n + `_GAIN_REST`) of it is believed: few frames make left-out predictions too timid."""
+    x, y = (
+        motion if opening is None else (motion @ opening)[:, None] for motion in (true, left_out)
+    )
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    slope = float((x * y).sum()) / (float((x * x).sum()) + 1e-12)
+    gain = min(max(1 / max(slope, 1e-6), _LEAST_GAIN), _MOST_GAIN)
+    return 1 + (gain - 1) * len(true) / (len(true) + _GAIN_REST)
 
 
 def _side_by_side(parts: Sequence[Array], scales: Sequence[float]) -> Array:

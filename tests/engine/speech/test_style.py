@@ -17,6 +17,7 @@ from stylesync_engine.speech.style import (
     ClosedFormSettings,
     NetworkReading,
     StyleReference,
+    _gain,
     choose_sounds,
     fit_ridge,
     ridge_regression,
@@ -207,7 +208,17 @@ def test_lips_get_the_spread_of_the_reference() -> None:
         return float(np.sqrt(made.var(axis=0).sum() / true.var(axis=0).sum()))
 
     assert spread(0.0) < spread(0.5) < spread(1.0) < spread(1.5)
-    assert spread(1.0) == pytest.approx(1.0, abs=0.2)
+    assert spread(1.0) == pytest.approx(1.0, abs=0.3)
+
+
+def test_the_gain_is_one_over_the_slope_of_what_was_left_out() -> None:
+    true = noise(400, MOUTH)
+    timid = 0.5 * true + 0.2 * noise(400, MOUTH, seed=1)
+    opening = np.zeros(MOUTH, np.float32)
+    opening[2] = 1.0
+    for chosen in (None, opening):
+        assert _gain(true, timid, chosen) == pytest.approx(1 + 400 / 500, abs=0.05)
+    assert _gain(true, noise(400, MOUTH, seed=2), opening) == pytest.approx(1 + 2 * 0.8, abs=1e-6)
 
 
 def test_without_a_reference_the_width_is_that_of_the_training_s_people() -> None:

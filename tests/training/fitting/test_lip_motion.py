@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from model_fixtures import make_face_model
 from stylesync_training.fitting.lip_motion import (
     draw_lip_batches,
     draw_reference,
+    leading_directions,
     random_style,
+    train_lip_motion,
 )
+from stylesync_training.fitting.loop import Schedule
 from stylesync_training.fitting.presets import PRESETS, find_preset
 from training_material import TINY_LIPS, make_clip
 
 from stylesync_engine.faces.face_model import MOUTH
-from stylesync_engine.models.lip_motion import LipMotionNetwork
+from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.request import RequestError
 
 
@@ -44,6 +51,38 @@ def test_some_frames_alone_are_those_of_all() -> None:
     memory = network.remember(torch.randn(2, 12, 8), motion)
     some = network(speech, memory, slice(1, None, 4))
     torch.testing.assert_close(some, network(speech, memory)[:, 1::4])
+
+
+def test_a_committee_s_answer_is_the_mean_of_its_members() -> None:
+    torch.manual_seed(0)
+    sizes = LipMotionSizes(speech=8, width=6, reference="none", members=3, components=5)
+    network = LipMotionNetwork(sizes).eval()
+    speech = torch.randn(2, 20, 8)
+    answers = network.answers(speech)
+    assert answers.shape == (3, 2, 20, MOUTH)
+    torch.testing.assert_close(answers.mean(dim=0), network(speech))
+    torch.testing.assert_close(network.answers(speech, slice(1, None, 4)), answers[:, :, 1::4])
+    with torch.no_grad():  # one member's weights have no say in another's answer
+        network.committee.layers[3].weight[:6] += 1.0
+    changed = (network.answers(speech) - answers).abs().amax(dim=(1, 2, 3))
+    assert changed[0] > 0.01
+    assert changed[1:].max() < 1e-6
+
+
+def test_a_committee_learns_on_the_leading_directions(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = torch.from_numpy(random.normal(size=(500, 4)) * np.array([0.1, 3.0, 1.0, 0.5]))
+    directions = leading_directions(rows - rows.mean(dim=0), 2).abs()
+    torch.testing.assert_close(
+        directions, torch.eye(4, dtype=torch.float64)[:, [1, 2]], atol=0.1, rtol=0
+    )
+    clips = [make_clip("a", str(i), 40, i) for i in range(3)]
+    sizes = LipMotionSizes(speech=8, width=6, reference="none", members=2, components=4)
+    config = replace(TINY_LIPS, sizes=sizes, schedule=Schedule(4, 1e-3, 1))
+    face_model = make_face_model()
+    network = train_lip_motion(config, face_model, clips, [], tmp_path / "run")
+    found = network.committee.directions
+    torch.testing.assert_close(found.T @ found, torch.eye(4), atol=1e-4, rtol=0)
 
 
 def test_presets_say_what_the_paper_says() -> None:

@@ -73,14 +73,21 @@ def train_lip_motion(
     network = LipMotionNetwork(config.sizes)
     centred = np.concatenate([clip.speech - clip.speech.mean(axis=0) for clip in train])
     network.speech_std.copy_(torch.from_numpy(centred.std(axis=0) + 1e-3))
+    if config.sizes.members:
+        normal = torch.from_numpy(centred) / network.speech_std
+        network.committee.directions.copy_(leading_directions(normal, config.sizes.components))
     basis = lip_basis(face_model)
 
     def loss_of(module: LipMotionNetwork, batch: LipBatch, step: int) -> tuple[Tensor, Figures]:
         decoded = slice(step % config.every, None, config.every)
-        with half_precision():
-            memory = module.remember(batch.reference_speech, batch.reference_motion)
-            predicted = module(batch.speech, memory, decoded).float()
         true = batch.motion[:, decoded]
+        with half_precision():
+            if config.sizes.members:  # each learns by itself: what they have in common is kept
+                predicted = module.answers(batch.speech, decoded).flatten(0, 1).float()
+                true = true.repeat(config.sizes.members, 1, 1)
+            else:
+                memory = module.remember(batch.reference_speech, batch.reference_motion)
+                predicted = module(batch.speech, memory, decoded).float()
         return lip_motion_loss(predicted, true, basis.to(true), config.vertex_weight), {}
 
     def on_save(ema: LipMotionNetwork, step: int) -> Figures:
@@ -89,6 +96,12 @@ def train_lip_motion(
     run = Run(folder, save_every=20.0, seed=config.seed, on_figures=on_figures)
     draw = draw_lip_batches(config, train)
     return run.train(network, config.schedule, draw, loss_of, on_save, weight_decay=0.01)
+
+
+def leading_directions(rows: Tensor, count: int) -> Tensor:
+    """The `count` directions in which rows `[n, D]` without a mean vary most, `[D, count]`."""
+    _, directions = torch.linalg.eigh(rows.T @ rows)
+    return directions.flip(1)[:, :count]
 
 
 def lip_basis(face_model: FaceModel) -> Tensor:

@@ -56,13 +56,14 @@ class Preset:
 _STARTER = Preset(
     name="starter",
     lip_motion=LipMotionTraining(
-        sizes=LipMotionSizes(reference="none"),
-        schedule=Schedule(steps=90, rate=3e-4, warm_up=15, ema=0.96),
-        batch=12,
-        every=8,
+        sizes=LipMotionSizes(
+            speech=1024, width=192, dropout=0.2, reference="none", members=8, components=192
+        ),
+        schedule=Schedule(steps=450, rate=1e-3, warm_up=20, ema=0.98),
         restyle=0.0,
         noise=0.4,
     ),
+    closed_form=ClosedFormSettings(bandwidth=2.0, ridge=0.5, width=1.4),
 )
 _PAPER = Preset(
     name="paper",
