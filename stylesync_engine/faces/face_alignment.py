@@ -11,10 +11,11 @@ from urllib.error import URLError
 
 import numpy as np
 
-from stylesync_engine.arrays import Array, Image
+from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.faces.landmarker import Detection, landmark_box
 from stylesync_engine.faces.landmarks68 import lift
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import ModelError
 
 _EYES = np.array([[0.3, 0.4], [0.7, 0.4]], np.float32)  # where they lie in S3FD's box, about
@@ -33,18 +34,18 @@ class FaceAlignmentLandmarker:
         self._model = model
         self._network = network if network is not None else _build_network(device)
 
-    def detect(self, picture: Image) -> list[Detection]:
-        """Faces in `picture` `[H, W, 3]` RGB, best first."""
-        found = self._network.face_detector.detect_from_image(picture.copy())
+    def detect(self, picture: PixelImage) -> list[Detection]:
+        """Faces in `picture`, best first."""
+        found = self._network.face_detector.detect_from_image(picture.to_rgb8().copy())
         faces = [_detection(np.asarray(row, np.float32)) for row in found]
         kept = [face for face in faces if face.score >= _LEAST_SCORE]
         return sorted(kept, key=lambda face: -face.score)
 
-    def landmarks(self, picture: Image, seed: Array | Detection) -> tuple[Array, float]:
+    def landmarks(self, picture: PixelImage, seed: Array | Detection) -> tuple[Array, float]:
         """Landmarks `[468, 3]` px and the score 0..1 that there is a face."""
         box = seed.box if isinstance(seed, Detection) else landmark_box(seed)
         points, peaks, _ = self._network.get_landmarks_from_image(
-            picture, detected_faces=[[*box.tolist(), 1.0]], return_landmark_score=True
+            picture.to_rgb8(), detected_faces=[[*box.tolist(), 1.0]], return_landmark_score=True
         )
         score = float(np.clip(np.mean(peaks[0]) / (2 * _SEEN), 0, 1))
         return lift(self._model, np.asarray(points[0], np.float32)), score

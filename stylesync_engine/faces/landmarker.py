@@ -19,6 +19,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from stylesync_engine.arrays import Array, Image
+from stylesync_engine.pictures.image import PixelImage
 
 MESH_POINTS = 468
 EYE_RIGHT, EYE_LEFT = 33, 263  # outer corners, as seen in the picture from left to right
@@ -100,7 +101,7 @@ class FaceMesh:
         outputs = sorted(self._network.get_output_details(), key=lambda o: -int(o["shape"][-1]))
         self._points, self._flag = (o["index"] for o in outputs)
 
-    def landmarks(self, picture: Image, seed: Array) -> tuple[Array, float]:
+    def landmarks(self, picture: PixelImage, seed: Array) -> tuple[Array, float]:
         """Landmarks `[468, 3]` (x, y, z in px of `picture`; z grows away from the camera) and the
         score 0..1 that there is a face. `seed` is `[468, 3]` of the frame before."""
         low, high = seed[:, :2].min(axis=0), seed[:, :2].max(axis=0)
@@ -108,7 +109,7 @@ class FaceMesh:
         side = float((high - low).max())
         return self._run(picture, centre, side, seed[[EYE_RIGHT, EYE_LEFT], :2])
 
-    def landmarks_of(self, picture: Image, detection: Detection) -> tuple[Array, float]:
+    def landmarks_of(self, picture: PixelImage, detection: Detection) -> tuple[Array, float]:
         """The same for a fresh detection; run twice, since the detector's box is rough."""
         box = detection.box
         side = float(max(box[2:] - box[:2]))
@@ -116,20 +117,16 @@ class FaceMesh:
         points, _ = self._run(picture, centre, side, detection.eyes)
         return self.landmarks(picture, points)
 
-    def _run(self, picture: Image, centre: Array, side: float, eyes: Array) -> tuple[Array, float]:
+    def _run(
+        self, picture: PixelImage, centre: Array, side: float, eyes: Array
+    ) -> tuple[Array, float]:
         dx, dy = (eyes[1] - eyes[0]).tolist()
         angle = np.arctan2(dy, dx)
         scale = side * _MESH_MARGIN / _MESH_SIDE
         c, s = scale * np.cos(angle), scale * np.sin(angle)
         turn = np.array([[c, -s], [s, c]], np.float32)
         offset = centre - turn @ np.full(2, _MESH_SIDE / 2, np.float32)
-        crop = cv2.warpAffine(
-            picture,
-            np.column_stack([turn, offset]).astype(np.float32),
-            (_MESH_SIDE, _MESH_SIDE),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        crop = cut_turned(picture, turn, offset, (_MESH_SIDE, _MESH_SIDE), cv2.INTER_LINEAR)
         self._network.set_tensor(self._input, crop[None].astype(np.float32) / 255.0)
         self._network.invoke()
         points = self._network.get_tensor(self._points).reshape(MESH_POINTS, 3)
@@ -142,9 +139,9 @@ class FaceMesh:
 class Landmarker(Protocol):
     """What following a face needs; another backend implements these two."""
 
-    def detect(self, picture: Image) -> list[Detection]: ...
+    def detect(self, picture: PixelImage) -> list[Detection]: ...
 
-    def landmarks(self, picture: Image, seed: Array | Detection) -> tuple[Array, float]: ...
+    def landmarks(self, picture: PixelImage, seed: Array | Detection) -> tuple[Array, float]: ...
 
 
 class MediaPipeLandmarker:
@@ -154,13 +151,29 @@ class MediaPipeLandmarker:
         self._detector = FaceDetector()
         self._mesh = FaceMesh()
 
-    def detect(self, picture: Image) -> list[Detection]:
-        return self._detector.detect(picture)
+    def detect(self, picture: PixelImage) -> list[Detection]:
+        return self._detector.detect(picture.to_rgb8())
 
-    def landmarks(self, picture: Image, seed: Array | Detection) -> tuple[Array, float]:
+    def landmarks(self, picture: PixelImage, seed: Array | Detection) -> tuple[Array, float]:
         if isinstance(seed, Detection):
             return self._mesh.landmarks_of(picture, seed)
         return self._mesh.landmarks(picture, seed)
+
+
+def cut_turned(
+    picture: PixelImage, turn: Array, offset: Array, size: tuple[int, int], how: int
+) -> Image:
+    """`[h, w, 3]` of `size` whose px `p` shows the picture's `turn @ p + offset`; `how` is
+    OpenCV's interpolation. Only what it shows is converted."""
+    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], size]) @ turn.T + offset
+    low = np.floor(corners.min(axis=0)).astype(int) - 3
+    high = np.ceil(corners.max(axis=0)).astype(int) + 3
+    low = np.clip(low, 0, np.array(picture.size) - 1)
+    high = np.maximum(high, low + 1)
+    region = picture.region_to_rgb8((*low.tolist(), *high.tolist()))
+    matrix = np.column_stack([turn, offset - low]).astype(np.float64)
+    flags, border = how | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+    return np.asarray(cv2.warpAffine(region, matrix, size, flags=flags, borderMode=border))
 
 
 def landmark_box(points: Array) -> Array:

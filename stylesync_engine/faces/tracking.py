@@ -20,13 +20,17 @@ from stylesync_engine.faces.landmarker import (
     MESH_POINTS,
     Landmarker,
     MediaPipeLandmarker,
+    cut_turned,
     landmark_box,
     overlap,
 )
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
 
 LIP_TOP, LIP_BOTTOM = 13, 14  # inner lips, middle
 FOREHEAD, CHIN = 10, 152
+
+THUMBNAIL = 64, 36  # px, width and height, of what tells cuts
 
 _DETECT_EVERY = 12  # frames between two looks for new faces
 _SUDDEN = 12.0  # 0..255, least change of a picture that can be a cut
@@ -99,9 +103,9 @@ def lip_gap(landmarks: Array) -> Array:
 
 
 def follow_faces(
-    pictures: Iterable[Image], landmarker: Landmarker | None = None
+    pictures: Iterable[PixelImage], landmarker: Landmarker | None = None
 ) -> Iterator[ShotFaces | int]:
-    """Follow all faces through a stream of RGB pictures.
+    """Follow all faces through a stream of pictures.
 
     Yields the number of pictures seen so far after each one, and the `ShotFaces` at the end.
     """
@@ -112,9 +116,7 @@ def follow_faces(
     before: Image | None = None
     usual, index = 1.0, -1
     for index, picture in enumerate(pictures):
-        thumbnail = np.asarray(
-            cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), np.uint8
-        )
+        thumbnail = picture.shrink(*THUMBNAIL)
         if before is not None:
             if is_cut(before, thumbnail, usual):
                 cuts.append(index)
@@ -194,7 +196,7 @@ def stretches(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _extend(track: Track, index: int, picture: Image, landmarker: Landmarker) -> bool:
+def _extend(track: Track, index: int, picture: PixelImage, landmarker: Landmarker) -> bool:
     points, score = landmarker.landmarks(picture, track.landmarks[-1])
     if score < 0.5 or not _plausible(points, track.landmarks[-1], picture):
         return False
@@ -206,7 +208,7 @@ def _extend(track: Track, index: int, picture: Image, landmarker: Landmarker) ->
 
 
 def _start_tracks(
-    index: int, picture: Image, landmarker: Landmarker, known: list[Track]
+    index: int, picture: PixelImage, landmarker: Landmarker, known: list[Track]
 ) -> list[Track]:
     fresh: list[Track] = []
     for detection in landmarker.detect(picture):
@@ -221,32 +223,25 @@ def _start_tracks(
     return fresh
 
 
-def _plausible(points: Array, before: Array, picture: Image) -> bool:
+def _plausible(points: Array, before: Array, picture: PixelImage) -> bool:
     """A mesh that jumps, collapses or leaves the picture no longer follows its face."""
     if not np.isfinite(points).all():
         return False
     box, old = landmark_box(points), landmark_box(before)
     size, old_size = float(box[2] - box[0]), float(old[2] - old[0])
-    height, width = picture.shape[:2]
+    width, height = picture.size
     centre = (box[:2] + box[2:]) / 2
     inside = bool(0 <= centre[0] < width and 0 <= centre[1] < height)
     return inside and size > 8 and 0.6 < size / old_size < 1.67 and overlap(box, old) > 0.2
 
 
-def _look(picture: Image, points: Array) -> Array:
+def _look(picture: PixelImage, points: Array) -> Array:
     """A small picture of the upper face, `[16, 24, 3]` without mean, that tells people apart."""
     eyes = points[[EYE_RIGHT, EYE_LEFT], :2]
     across = eyes[1] - eyes[0]
     turn = np.array([[across[0], -across[1]], [across[1], across[0]]], np.float32) / 12.0
     offset = eyes[0] - turn @ np.array([6.0, 8.0], np.float32)
-    matrix = np.column_stack([turn, offset]).astype(np.float32)
-    small = cv2.warpAffine(
-        picture,
-        matrix,
-        (24, 16),
-        flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    small = cut_turned(picture, turn, offset, (24, 16), cv2.INTER_AREA)
     return small.astype(np.float32) / 255.0
 
 

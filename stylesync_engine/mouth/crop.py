@@ -16,6 +16,7 @@ from torch import Tensor
 
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.faces.face_model import INNER_LIPS, JAW, OUTER_LIPS, Pose
+from stylesync_engine.pictures.image import PixelImage
 
 F = TypeVar("F", bound=np.floating[Any])
 
@@ -61,12 +62,12 @@ class Alignment:
         return Alignment(self.matrices[frames])
 
 
-def cut_crop(picture: Image, matrix: Array, times: int = 1) -> Image:
+def cut_crop(picture: Image, matrix: NDArray[Any], times: int = 1) -> Image:
     """The aligned crop `[256, 256, 3]` of an RGB picture `[H, W, 3]`, or one that is `times` as
     fine, `[256 t, 256 t, 3]`; `matrix` `[2, 3]` is picture px -> px of the crop of 256 px."""
     side = CROP * times
     matrix = magnify(matrix, times)
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    scale = float(np.hypot(*matrix[:, 0].astype(np.float32)))
     shrink = int(1 / scale) if scale < 0.67 else 1
     if shrink > 1:
         return _cut_shrunk(picture, matrix, shrink, side)
@@ -77,6 +78,22 @@ def cut_crop(picture: Image, matrix: Array, times: int = 1) -> Image:
     )
 
 
+def cut_from(picture: PixelImage, matrix: Array, times: int = 1) -> Image:
+    """`cut_crop` of a picture of which only what the crop shows is converted to RGB."""
+    corners = np.array([[0, 0, 1], [CROP, 0, 1], [0, CROP, 1], [CROP, CROP, 1]])
+    points = corners @ cv2.invertAffineTransform(matrix).T
+    margin = 4 + 3 / float(np.hypot(matrix[0, 0], matrix[1, 0]))  # for filters and averages
+    low = np.floor(points.min(axis=0) - margin).astype(int)
+    high = np.ceil(points.max(axis=0) + margin).astype(int)
+    # What lies wholly beside the picture repeats its edge.
+    low = np.clip(low, 0, np.array(picture.size) - 1)
+    high = np.maximum(high, low + 1)
+    moved = matrix.astype(np.float64)
+    moved[:, 2] += moved[:, :2] @ low
+    region = picture.region_to_rgb8((*low.tolist(), *high.tolist()))
+    return cut_crop(region, moved, times)
+
+
 def magnify(matrix: NDArray[F], times: int) -> NDArray[F]:
     """The matrix `[2, 3]` onto a crop that is `times` as fine; edges of px fall on edges."""
     fine = matrix * matrix.dtype.type(times)
@@ -84,7 +101,7 @@ def magnify(matrix: NDArray[F], times: int) -> NDArray[F]:
     return fine
 
 
-def _cut_shrunk(picture: Image, matrix: Array, shrink: int, side: int) -> Image:
+def _cut_shrunk(picture: Image, matrix: NDArray[Any], shrink: int, side: int) -> Image:
     """Large faces: average `shrink` x `shrink` px first, so that fine texture does not alias."""
     inverse = cv2.invertAffineTransform(matrix)
     corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ inverse.T

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import into_picture
-from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop, magnify
+from stylesync_engine.mouth.crop import CROP, LOWER, cut_from, magnify
 from stylesync_engine.mouth.warping import TOP
-from stylesync_engine.pictures.image import Box
+from stylesync_engine.pictures.image import Box, PixelImage
 
 _FINEST = 4  # px of a patch in a px of the crop; of larger faces no more is kept
 _MARGIN = 4  # px of the picture around a patch, for the interpolation
@@ -35,14 +35,14 @@ class Patch(NamedTuple):
     place: Array
 
 
-def cut_patch(picture: Image, matrix: Array) -> Patch:
-    """What a picture `[H, W, 3]` shows of the crop's rows from `TOP` on.
+def cut_patch(picture: PixelImage, matrix: Array) -> Patch:
+    """What a picture shows of the crop's rows from `TOP` on.
 
     `matrix` `[2, 3]` is picture px -> crop px.
     """
     place = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
     if np.hypot(place[0, 0], place[1, 0]) > _FINEST:
-        pixels, low = cut_crop(picture, matrix, _FINEST)[TOP * _FINEST :], (0, TOP * _FINEST)
+        pixels, low = cut_from(picture, matrix, _FINEST)[TOP * _FINEST :], (0, TOP * _FINEST)
         place = magnify(np.eye(2, 3), _FINEST)
     else:
         pixels, low = _cut_around(picture, place)
@@ -86,13 +86,14 @@ def lay_texture(
     return np.asarray(np.clip(laid, 0, 1), np.float32)
 
 
-def _cut_around(picture: Image, place: NDArray[np.float64]) -> tuple[Image, tuple[int, int]]:
+def _cut_around(picture: PixelImage, place: NDArray[np.float64]) -> tuple[Image, tuple[int, int]]:
     """The px of a picture that a crop's rows from `TOP` on come from, and the first one's x, y."""
     corners = np.array([[0, TOP, 1], [CROP, TOP, 1], [0, CROP, 1], [CROP, CROP, 1]]) @ place.T
-    edge = np.array(picture.shape[1::-1])
+    edge = np.array(picture.size)
     low = np.clip(np.floor(corners.min(axis=0)).astype(int) - _MARGIN, 0, edge - 1)
     high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + _MARGIN, low + 1, edge)
-    return picture[low[1] : high[1], low[0] : high[0]], (int(low[0]), int(low[1]))
+    left, top, right, bottom = map(int, (*low, *high))
+    return picture.region_to_rgb8((left, top, right, bottom)), (left, top)
 
 
 def _sample(picture: Image, x: Array, y: Array, how: int) -> Array:

@@ -35,6 +35,26 @@ def enlarge_rows(plane: AnyPlane, start: int, end: int, shift: int, siting: floa
     return whole[start - (first << shift) :][: end - start]
 
 
+def enlarge_columns(plane: AnyPlane, start: int, end: int, shift: int, siting: float) -> AnyPlane:
+    """`enlarge_rows`, of columns."""
+    if shift == 0:
+        return plane[:, start:end]
+    first = start >> shift
+    last = min(((end - 1) >> shift) + 2, plane.shape[1])
+    near = plane[:, first:last]
+    inner = slice(start - (first << shift), end - (first << shift))
+    if shift > 1 or siting == 0.5:
+        return near.repeat(1 << shift, axis=1)[:, inner]
+    neighbour = np.concatenate([near[:, 1:], near[:, -1:]], axis=1)
+    if siting == 1.0:
+        before = plane[:, max(first - 1, 0) : max(first - 1, 0) + 1]
+        neighbour = np.concatenate([before, near[:, :-1]], axis=1)
+    between = _mean(near, neighbour)
+    # Columns that take turns lie in memory as the channels of a picture do.
+    pair = [near, between] if siting == 0.0 else [between, near]
+    return np.asarray(cv2.merge(pair)).reshape(len(near), -1)[:, inner]
+
+
 def _mean(one: AnyPlane, other: AnyPlane) -> AnyPlane:
     if one.dtype == np.uint8:
         return np.asarray(cv2.addWeighted(one, 0.5, other, 0.5, 0.0))

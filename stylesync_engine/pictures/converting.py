@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import cv2
 import numpy as np
 
-from stylesync_engine.pictures.chroma import enlarge_rows, reduce_rows
+from stylesync_engine.pictures.chroma import enlarge_columns, enlarge_rows, reduce_rows
 from stylesync_engine.pictures.colour import find_space
 from stylesync_engine.pictures.formats import (
     PACKED,
@@ -14,6 +17,9 @@ from stylesync_engine.pictures.formats import (
     PixelLayout,
 )
 from stylesync_engine.pictures.image import PixelImage
+
+Levels = tuple[np.float32, np.float32, np.float32, np.float32]
+"""Span and black of code values, before and after."""
 
 
 def convert(image: PixelImage, layout: PixelLayout) -> PixelImage:
@@ -46,14 +52,15 @@ def _regrid(image: PixelImage, number: int, layout: PixelLayout) -> AnyPlane:
     source = image.layout
     if number == 0 or layout.kind != "yuv":
         return _rescale(image.component(number), image, layout, number)
-    plane, height, width = image.component(number), image.height, image.width
-    shifts = ((source.chroma_y, layout.chroma_y, height), (source.chroma_x, layout.chroma_x, width))
-    for (old, new, size), siting in zip(shifts, source.siting[::-1], strict=True):
-        if new < old:
-            plane = enlarge_rows(plane, 0, size, old - new, siting)
-        elif new > old:
-            plane = reduce_rows(plane, new - old, siting)
-        plane = plane.T
+    plane, (left, top) = image.component(number), source.siting
+    if layout.chroma_y > source.chroma_y:
+        plane = reduce_rows(plane, layout.chroma_y - source.chroma_y, top)
+    else:
+        plane = enlarge_rows(plane, 0, image.height, source.chroma_y - layout.chroma_y, top)
+    if layout.chroma_x > source.chroma_x:
+        plane = reduce_rows(plane.T, layout.chroma_x - source.chroma_x, left).T
+    else:
+        plane = enlarge_columns(plane, 0, image.width, source.chroma_x - layout.chroma_x, left)
     return _rescale(plane, image, layout, number)
 
 
@@ -66,8 +73,23 @@ def _rescale(plane: AnyPlane, image: PixelImage, layout: PixelLayout, number: in
     )
     if (scale, offset, plane.dtype) == (new_scale, new_offset, layout.dtype):
         return plane
-    value = (plane.astype(np.float32) - offset) * (new_scale / scale) + new_offset
-    return _store(value, layout)
+    levels = scale, offset, new_scale, new_offset
+    if plane.dtype.kind == "f":
+        return _store(_levelled(plane, levels), layout)
+    table = _table(plane.dtype, levels, layout)
+    return np.asarray(cv2.LUT(plane, table)) if plane.dtype == np.uint8 else table[plane]
+
+
+@lru_cache(maxsize=16)
+def _table(dtype: np.dtype[Any], levels: Levels, layout: PixelLayout) -> AnyPlane:
+    """What every code value becomes: quicker to look up than to compute again for each px."""
+    codes = np.arange(np.iinfo(dtype).max + 1, dtype=np.float32)
+    return _store(_levelled(codes, levels), layout)
+
+
+def _levelled(values: AnyPlane, levels: Levels) -> FloatImage:
+    scale, offset, new_scale, new_offset = levels
+    return np.asarray((values - offset) * (new_scale / scale) + new_offset, np.float32)
 
 
 def _store(value: FloatImage, layout: PixelLayout) -> AnyPlane:

@@ -7,7 +7,7 @@ alone is the source's, bit for bit; there is no trip through RGB for the rest of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -15,13 +15,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stylesync_engine.pictures.chroma import enlarge_rows, reduce_rows, whole_cells
+from stylesync_engine.pictures.chroma import (
+    enlarge_columns,
+    enlarge_rows,
+    reduce_rows,
+    whole_cells,
+)
 from stylesync_engine.pictures.colour import DISPLAY, find_space
 from stylesync_engine.pictures.formats import (
     LUMA_WEIGHTS,
     AnyPlane,
     FloatImage,
     PixelLayout,
+    layout_of,
 )
 
 Box = tuple[int, int, int, int]
@@ -61,26 +67,52 @@ class PixelImage:
         return array if array.ndim == 2 else array[:, :, channel]
 
     def to_rgb8(self) -> npt.NDArray[np.uint8]:
-        """The whole picture as a display shows it, uint8 `[H, W, 3]`."""
+        """The whole picture as a display shows it, uint8 `[H, W, 3]`; not to be written to."""
+        return self.region_to_rgb8((0, 0, self.width, self.height))
+
+    def region_to_rgb8(self, box: Box) -> npt.NDArray[np.uint8]:
+        """The box, clipped to the picture, as `to_rgb8` shows it; not to be written to."""
+        box = self.clip(box)
         if self.layout.colour != DISPLAY:
-            return self._view_rgb8()
+            return self._view_rgb8(box)
         if self.layout.depth == 8 and self.layout.kind == "yuv":
-            whole = (0, 0, self.width, self.height)
-            yuv = cv2.merge([self._samples(number, whole) for number in range(3)])
+            yuv = cv2.merge([self._samples(number, box) for number in range(3)])
             matrix = self._to_rgb_matrix * np.float32(255)
             return cv2.transform(yuv, matrix)  # type: ignore[return-value]
         if self.layout.depth == 8 and self.layout.kind == "rgb":
-            return np.stack([self.component(number) for number in range(3)], axis=2)
-        return _to_bytes(self.region_to_rgb((0, 0, self.width, self.height)))
+            left, top, right, bottom = box
+            if self.layout.format == "rgb24":
+                return self.planes[0][top:bottom, left:right]
+            parts = [self.component(number)[top:bottom, left:right] for number in range(3)]
+            return np.stack(parts, axis=2)
+        return _to_bytes(self.region_to_rgb(box))
 
-    def _view_rgb8(self) -> npt.NDArray[np.uint8]:
+    def shrink(self, width: int, height: int) -> npt.NDArray[np.uint8]:
+        """Much smaller, as a display shows it, `[height, width, 3]`: each component averaged by
+        itself, where to show the whole picture first would cost many times as much."""
+        count = 1 if self.layout.kind == "gray" else 3
+        planes = [
+            np.asarray(cv2.resize(self.component(n), (width, height), interpolation=cv2.INTER_AREA))
+            for n in range(count)
+        ]
+        layout = replace(
+            self.layout,
+            format="planes",
+            chroma_x=0,
+            chroma_y=0,
+            has_alpha=False,
+            components=tuple((number, 0) for number in range(count)),
+        )
+        return PixelImage(tuple(planes), layout).to_rgb8()
+
+    def _view_rgb8(self, box: Box) -> npt.NDArray[np.uint8]:
         """The display-referred view, in bands of rows: light takes more room than the picture."""
-        space = find_space(self.layout.colour)
-        view = np.empty((self.height, self.width, 3), np.uint8)
-        for top in range(0, self.height, _VIEW_ROWS):
-            bottom = min(top + _VIEW_ROWS, self.height)
-            rgb = self.region_to_rgb((0, top, self.width, bottom))
-            view[top:bottom] = _to_bytes(space.to_view(rgb))
+        space, (left, first, right, last) = find_space(self.layout.colour), box
+        view = np.empty((last - first, right - left, 3), np.uint8)
+        for top in range(first, last, _VIEW_ROWS):
+            bottom = min(top + _VIEW_ROWS, last)
+            rgb = self.region_to_rgb((left, top, right, bottom))
+            view[top - first : bottom - first] = _to_bytes(space.to_view(rgb))
         return view
 
     def region_to_rgb(self, box: Box) -> FloatImage:
@@ -172,7 +204,7 @@ class PixelImage:
             return plane[top:bottom, left:right]
         shifts, siting = (self.layout.chroma_y, self.layout.chroma_x), self.layout.siting[::-1]
         plane = enlarge_rows(plane, top, bottom, shifts[0], siting[0])
-        return enlarge_rows(plane.T, left, right, shifts[1], siting[1]).T
+        return enlarge_columns(plane, left, right, shifts[1], siting[1])
 
     def _add_direct(self, box: Box, change: FloatImage) -> None:
         """Add a change of RGB `[h, w, 3]` to RGB planes, or its luma to a gray plane."""
@@ -214,6 +246,11 @@ class PixelImage:
         if not self.layout.floating:
             value = np.clip(np.rint(value), 0, self.layout.peak)
         target[:] = value
+
+
+def picture_of(rgb: npt.NDArray[np.uint8]) -> PixelImage:
+    """An RGB picture `[H, W, 3]` as one that lies in memory as it is."""
+    return PixelImage((rgb,), layout_of("rgb24", rgb.shape[0]))
 
 
 def _to_bytes(rgb: FloatImage) -> npt.NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.media import read_frames
-from stylesync_engine.mouth.crop import CROP, cut_crop
+from stylesync_engine.mouth.crop import CROP, cut_from
 from stylesync_engine.mouth.occlusion import find_hidden, sample_colours, watched_places
 from stylesync_engine.mouth.references import (
     ReferenceBank,
@@ -37,8 +37,8 @@ def cut_references(
     for index, frame in enumerate(read_frames(shot.info.clip, shot.frames)):
         if index not in row:
             continue
-        picture, matrix = frame.to_rgb(), shot.alignment.matrices[index]
-        crop = cut_crop(picture, matrix)
+        picture, matrix = frame.image, shot.alignment.matrices[index]
+        crop = cut_from(picture, matrix)
         colours[row[index]] = sample_colours(crop, points[index, skin])
         if index in place:
             crops[place[index]] = crop

@@ -15,6 +15,7 @@ from stylesync_engine.faces.landmarker import Landmarker
 from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker, follow_faces
 from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth.crop import Alignment
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import (
     FrameRange,
     OnProgress,
@@ -107,10 +108,10 @@ def watch(
     """Everybody in `frames` of a clip, and when each frame appears and how long it stays."""
     spans: list[tuple[Fraction, Fraction]] = []
 
-    def pictures() -> Iterator[NDArray[np.uint8]]:
+    def pictures() -> Iterator[PixelImage]:
         for frame in read_frames(info.clip, frames):
             spans.append((frame.time, frame.duration))
-            yield frame.to_rgb()
+            yield frame.image
 
     return find_faces(pictures(), len(frames), stage, on_progress, landmarker), tuple(spans)
 
@@ -133,7 +134,7 @@ def fit_speaker(
 
 
 def find_faces(
-    pictures: Iterable[NDArray[np.uint8]],
+    pictures: Iterable[PixelImage],
     total: int,
     stage: Stage,
     on_progress: OnProgress,

@@ -10,7 +10,7 @@ import torch
 
 from stylesync_engine.arrays import Image
 from stylesync_engine.media import read_frames
-from stylesync_engine.mouth.crop import cut_crop
+from stylesync_engine.mouth.crop import cut_from
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import has_window, save_window
@@ -67,7 +67,7 @@ def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Ima
             position = window.start + len(crops)
             if frame.index - plan.frames.start != plan.shown[position]:
                 continue
-            crops.append(cut_crop(frame.to_rgb(), plan.matrices[position]))
+            crops.append(cut_from(frame.image, plan.matrices[position]))
             if len(crops) == len(window):
                 yield window, np.stack(crops)
                 crops, window = [], next(waiting, window)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from stylesync_engine.faces.landmarker import MediaPipeLandmarker
-from stylesync_engine.faces.tracking import is_cut
+from stylesync_engine.faces.tracking import THUMBNAIL, is_cut
 from stylesync_engine.files import Written, appearing, refuse_overwriting
 from stylesync_engine.media import files_of, probe_video, read_audio, read_audio_blocks, read_frames
 from stylesync_engine.origin.consent import check_consent
@@ -67,13 +67,12 @@ def survey(video: str, frames: FrameRange, samples: int) -> dict[str, Any]:
     cuts: list[int] = []
     before: npt.NDArray[np.uint8] | None = None
     for frame in read_frames(video, frames):
-        picture = frame.to_rgb()
-        small = np.asarray(cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), np.uint8)
+        small = frame.image.shrink(*THUMBNAIL)
         if before is not None and is_cut(before, small):
             cuts.append(frame.index)
         before = small
         if frame.index in wanted:
-            boxes = [[round(float(v), 1) for v in d.box] for d in landmarker.detect(picture)]
+            boxes = [[round(float(v), 1) for v in d.box] for d in landmarker.detect(frame.image)]
             found.append({"frame": frame.index, "boxes": boxes})
     info = probe_video(video)
     return {"size": [info.width, info.height], "faces": found, "cuts": cuts}

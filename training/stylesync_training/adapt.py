@@ -17,7 +17,7 @@ from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_fa
 from stylesync_engine.media import read_frames
 from stylesync_engine.models.autoencoder import to_crops
 from stylesync_engine.models.renderer import Renderer
-from stylesync_engine.mouth.crop import Alignment, cut_crop
+from stylesync_engine.mouth.crop import Alignment, cut_from
 from stylesync_engine.request import FrameRange, ModelError, NoFaceError, RequestError, SpeakerPoint
 from stylesync_engine.weights import table as tables
 from stylesync_engine.weights.loading import Models, load_models, save_models
@@ -109,7 +109,7 @@ def read_shot(
 ) -> TrainingClip:
     """The shot's speaker as one training clip, frames without the face left out."""
     state: ShotFaces | int = 0
-    for state in follow_faces(frame.to_rgb() for frame in read_frames(str(video), frames)):
+    for state in follow_faces(frame.image for frame in read_frames(str(video), frames)):
         if isinstance(state, ShotFaces):
             break
     if not isinstance(state, ShotFaces):
@@ -207,7 +207,7 @@ def _crops(
 ) -> NDArray[np.uint8]:
     pictures = read_frames(str(video), frames)
     crops = [
-        cut_crop(frame.to_rgb(), matrix)
+        cut_from(frame.image, matrix)
         for frame, matrix, known in zip(pictures, alignment.matrices, seen, strict=True)
         if known
     ]

@@ -16,7 +16,7 @@ from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.mouth.texture import Patch, cut_patch, unpack
 from stylesync_engine.mouth.warping import TOP
-from stylesync_engine.pictures.image import Box
+from stylesync_engine.pictures.image import Box, picture_of
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import RequestError
 
@@ -46,7 +46,7 @@ def save_plan(folder: Path, face: Array, picture: Image, size: float) -> Plan:
         face[None],
         np.zeros((1, 3), np.float32),
         np.zeros(1, np.int64),
-        (cut_patch(picture, matrix),),
+        (cut_patch(picture_of(picture), matrix),),
     )
     plan = make_plan(face, matrices=matrix[None])
     plan.save(folder, bank)
@@ -88,7 +88,9 @@ def laplacian(picture: Array) -> float:
 
 
 def test_the_largest_faces_keep_four_times_a_crop(picture: Image) -> None:
-    packed, place = cut_patch(np.repeat(picture, 2, axis=0).repeat(2, axis=1), scaled(6.0))
+    packed, place = cut_patch(
+        picture_of(np.repeat(picture, 2, axis=0).repeat(2, axis=1)), scaled(6.0)
+    )
     pixels = unpack(np.frombuffer(packed, np.uint8))
     assert pixels is not None
     assert pixels.shape == ((CROP - TOP) * 4, CROP * 4, 3)
@@ -97,7 +99,7 @@ def test_the_largest_faces_keep_four_times_a_crop(picture: Image) -> None:
 
 def test_a_patch_knows_where_it_was_cut(picture: Image) -> None:
     turn = np.array([[0.8, 0.3, -40], [-0.3, 0.8, 60]], np.float32)
-    packed, place = cut_patch(picture, turn)
+    packed, place = cut_patch(picture_of(picture), turn)
     pixels = unpack(np.frombuffer(packed, np.uint8))
     assert pixels is not None
     spot = np.array([90, 200, 1])  # crop px

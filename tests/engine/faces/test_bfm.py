@@ -27,6 +27,7 @@ from stylesync_engine.faces.face_alignment import FaceAlignmentLandmarker
 from stylesync_engine.faces.face_model import FACE_OVAL, LIPS, MOUTH, FaceModel, Pose
 from stylesync_engine.faces.landmarker import EYE_LEFT, EYE_RIGHT, Detection
 from stylesync_engine.faces.tracking import lip_gap
+from stylesync_engine.pictures.image import picture_of
 from stylesync_engine.request import ModelError
 from stylesync_engine.weights import fetching
 from stylesync_engine.weights.loading import import_model, load_models, missing_parts, save_models
@@ -281,7 +282,7 @@ def test_face_alignment_serves_as_a_landmarker(face_model: FaceModel) -> None:
     mesh = head((0, 0.3, 0)).place(face_model.mean[None])[0]
     network = FakeNetwork(mesh[list(landmarks68.TWINS)])
     landmarker = FaceAlignmentLandmarker(face_model, network=network)
-    picture = np.zeros((480, 640, 3), np.uint8)
+    picture = picture_of(np.zeros((480, 640, 3), np.uint8))
     found = landmarker.detect(picture)
     assert [round(d.score, 2) for d in found] == [0.95, 0.7]
     assert isinstance(found[0], Detection)

@@ -28,6 +28,7 @@ from stylesync_engine.faces.tracking import (
     smooth_landmarks,
     stretches,
 )
+from stylesync_engine.pictures.image import PixelImage, picture_of
 from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
 
 Array = NDArray[np.float32]
@@ -71,18 +72,18 @@ class Stage:
         picture[0, 0] = t
         return picture
 
-    def pictures(self) -> list[Image]:
-        return [self.picture(t) for t in range(self.length)]
+    def pictures(self) -> list[PixelImage]:
+        return [picture_of(self.picture(t)) for t in range(self.length)]
 
-    def detect(self, picture: Image) -> list[Detection]:
+    def detect(self, picture: PixelImage) -> list[Detection]:
         self.detections += 1
-        t = int(picture[0, 0, 0])
+        t = int(picture.planes[0][0, 0, 0])
         boxes = [landmark_box(p.mesh(t)) for p in self.people if p.seen(t)]
         return [Detection(box, box.reshape(2, 2), 0.9) for box in boxes]
 
-    def landmarks(self, picture: Image, seed: Array | Detection) -> tuple[Array, float]:
+    def landmarks(self, picture: PixelImage, seed: Array | Detection) -> tuple[Array, float]:
         box = seed.box if isinstance(seed, Detection) else landmark_box(seed)
-        t = int(picture[0, 0, 0])
+        t = int(picture.planes[0][0, 0, 0])
         near = [p for p in self.people if p.seen(t) and overlap(landmark_box(p.mesh(t)), box)]
         if not near:
             return (seed if not isinstance(seed, Detection) else MODEL.mean * 50 + 100), 0.1
@@ -244,14 +245,14 @@ def test_the_presenter_is_found_where_she_is_however_the_picture_is_placed() -> 
 
     frame = next(iter(read_frames(str(TAKE)))).to_rgb()
     landmarker = MediaPipeLandmarker()
-    (face,) = landmarker.detect(frame)
-    points, score = landmarker.landmarks(frame, face)
+    (face,) = landmarker.detect(picture_of(frame))
+    points, score = landmarker.landmarks(picture_of(frame), face)
     assert score > 0.9
     assert points[33, 0] < points[263, 0]
     wide = np.zeros((720, 1280, 3), np.uint8)
     wide[100 : 100 + frame.shape[0], 400 : 400 + frame.shape[1]] = frame[:620, :880]
-    (moved,) = landmarker.detect(wide)
-    again, _ = landmarker.landmarks(wide, moved)
+    (moved,) = landmarker.detect(picture_of(wide))
+    again, _ = landmarker.landmarks(picture_of(wide), moved)
     size = np.ptp(points[:, 0])
     assert np.abs(again[:, :2] - points[:, :2] - [400, 100]).max() < 0.05 * size
 

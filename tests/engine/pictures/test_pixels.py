@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylesync_engine.pictures.chroma import enlarge_columns, enlarge_rows
 from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.formats import PixelLayout, is_supported, layout_of
 from stylesync_engine.pictures.image import PixelImage
@@ -154,6 +155,30 @@ def test_the_whole_picture_and_a_region_agree(name):
     image = random_image(layout_of(name, 288), 21, 17)
     region = np.clip(image.region_to_rgb((4, 3, 15, 14)), 0, 1) * 255
     assert np.abs(image.to_rgb8()[3:14, 4:15] - region).max() <= 1.01
+    shown = image.region_to_rgb8((4, 3, 15, 14)).astype(int)
+    assert np.abs(image.to_rgb8()[3:14, 4:15] - shown).max() <= 1
+
+
+@pytest.mark.parametrize("siting", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("shift", [0, 1, 2])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_columns_are_enlarged_as_rows_are(dtype, shift, siting):
+    plane = (np.random.default_rng(0).random((5, 9)) * 255).astype(dtype)
+    for start, end in ((0, 9 << shift), (1, (9 << shift) - 1), (3, 4), (8, 9)):
+        by_rows = enlarge_rows(np.ascontiguousarray(plane.T), start, end, shift, siting).T
+        np.testing.assert_array_equal(enlarge_columns(plane, start, end, shift, siting), by_rows)
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p10le", "rgb24", "gbrpf32le", "gray"])
+def test_a_shrunk_picture_is_the_mean_of_what_is_shown(name):
+    image = random_image(layout_of(name, 288), 64, 48)
+    smooth = tuple(
+        cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 4).astype(plane.dtype)
+        for plane in image.planes
+    )
+    image = PixelImage(smooth, image.layout)
+    means = cv2.resize(image.to_rgb8(), (8, 6), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(image.shrink(8, 6) - means).max() <= 4
 
 
 def test_what_the_file_does_not_say_takes_the_custom():

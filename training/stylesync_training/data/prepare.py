@@ -25,7 +25,8 @@ from safetensors.numpy import load_file, save_file
 from stylesync_engine.faces.face_model import FaceModel, ShotFit
 from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces, stretches
 from stylesync_engine.media import probe_video, read_audio, read_frames
-from stylesync_engine.mouth.crop import Alignment, cut_crop
+from stylesync_engine.mouth.crop import Alignment, cut_from
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import DubError, FrameRange, MediaError, ModelError
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, SpeechFrontEnd
 from stylesync_engine.speech.front_ends import load_front_end
@@ -229,11 +230,11 @@ def _cut_crops(
     for index, picture in enumerate(_pictures(clip)):
         for number, (first, last, alignment) in enumerate(shots):
             if first <= index < last:
-                crops[number].append(cut_crop(picture, alignment.matrices[index - first]))
+                crops[number].append(cut_from(picture, alignment.matrices[index - first]))
     return [np.stack(own) for own in crops]
 
 
-def _pictures(clip: SourceClip) -> Iterator[NDArray[np.uint8]]:
+def _pictures(clip: SourceClip) -> Iterator[PixelImage]:
     """The clip's pictures at 25 Hz, whatever its own rate: at each tick's middle the one shown."""
     frames = _frames_of(clip)
     start: Fraction | None = None
@@ -241,10 +242,8 @@ def _pictures(clip: SourceClip) -> Iterator[NDArray[np.uint8]]:
     for frame in read_frames(str(clip.path), frames):
         start = frame.time if start is None else start
         end = frame.time - start + frame.duration
-        picture = None
         while Fraction(2 * tick + 1, 2 * FEATURE_RATE) < end:
-            picture = frame.to_rgb() if picture is None else picture
-            yield picture
+            yield frame.image
             tick += 1
 
 

@@ -76,7 +76,7 @@ class Judge:
         """Raises NoFaceError where no face is found."""
         if path not in self._seen:
             state: ShotFaces | int = 0
-            for state in follow_faces(frame.to_rgb() for frame in read_frames(str(path))):
+            for state in follow_faces(frame.image for frame in read_frames(str(path))):
                 if isinstance(state, ShotFaces):
                     break
             if not isinstance(state, ShotFaces):
