@@ -26,7 +26,8 @@ from stylesync_engine.origin.picture_hashes import (
     sidecar_of,
 )
 from stylesync_engine.origin.sidecar import STATEMENT_FORMAT
-from stylesync_engine.origin.signers import choose_signer, holds_credentials
+from stylesync_engine.origin.signers import holds_credentials
+from stylesync_engine.plan.identity import describe_identity
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.request import DubRequest, ModelError
@@ -45,13 +46,13 @@ class Delivery:
 
 
 @contextmanager
-def delivering(plan: Plan, consent: Consent | None) -> Iterator[Delivery]:
+def delivering(plan: Plan, consent: Consent | None, signer: Signer | None) -> Iterator[Delivery]:
     """Where to write the dub; when the block ends well, it is marked, signed and in its place.
 
     Without a mark or a signer it is written to its place directly, the same bytes as ever.
     """
     request = plan.request
-    signer, marked = choose_signer(request), request.options.mark == "metadata"
+    marked = request.options.mark == "metadata"
     output = Path(request.output).absolute()
     if signer is None and not marked:
         yield Delivery(output)
@@ -87,7 +88,7 @@ def describe(plan: Plan, consent: Consent | None) -> dict[str, Any]:
         "frames": {
             "total": len(plan.frames),
             "changed": len(plan.shown),
-            "passed_through": [f"{a}:{b}" for a, b in plan.facts["passed_through"]],
+            "passed_through": [f"{a}:{b}" for a, b in plan.facts.passed_through],
         },
     }
     if request.person is not None:
@@ -99,8 +100,8 @@ def describe(plan: Plan, consent: Consent | None) -> dict[str, Any]:
 
 def _describe_models(plan: Plan) -> dict[str, Any]:
     """The models' name and, where they are still what the plan was made with, all their hashes."""
-    described: dict[str, Any] = {"name": plan.facts["models"]}
-    wanted = plan.facts.get("models_fingerprint")
+    described: dict[str, Any] = {"name": plan.facts.models}
+    wanted = plan.facts.models_fingerprint
     try:
         folder = table.find_folder(plan.request.options.models)
         located, settings = table.effective(table.read_manifest(folder))
@@ -124,8 +125,9 @@ def _describe_sources(plan: Plan) -> list[dict[str, Any]]:
         "style_speech": request.style_speech,
         "appearance": appearance_clip(request.options.appearance)[0],
     }
+    known: Mapping[str, str] = plan.facts.inputs["files"]
     sources: list[dict[str, Any]] = [
-        {"role": role, "name": Path(path).name, "sha256": file_hash(Path(path))}
+        {"role": role, "name": Path(path).name, **describe_identity(known[role])}
         for role, path in roles.items()
         if path is not None
     ]

@@ -22,6 +22,7 @@ from stylesync_engine.farm.path_mapping import PathMapping
 from stylesync_engine.farm.template import PART, FarmOptions, job_template
 from stylesync_engine.files import file_hash, write_text
 from stylesync_engine.request import (
+    SOURCES,
     DubError,
     DubRequest,
     DubResult,
@@ -32,7 +33,6 @@ from stylesync_engine.request import (
 
 FORMAT = 2
 _DOCUMENTS = ("bundle.json", "template.json", "parameter_values.json", "asset_references.json")
-SOURCES = ("video", "speech", "style", "style_speech", "consent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +206,6 @@ def _entries(requests: Sequence[DubRequest], folder: Path) -> tuple[Entry, ...]:
 
 def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
     """The request with absolute paths, as a worker's own folder is another, and its frames."""
-    from stylesync_engine.media import probe_video
-    from stylesync_engine.plan.sources import resolve_range, shot_of
     from stylesync_engine.preparing.checks import check_request
 
     places: dict[str, Any] = {
@@ -217,8 +215,7 @@ def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
     }
     places["output"] = str(Path(request.output).absolute())
     request = dataclasses.replace(request, **places)
-    check_request(request)
-    return request, resolve_range(request, probe_video(shot_of(request)))
+    return request, check_request(request).frames
 
 
 def _assets(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.farm.bundles import (
-    SOURCES,
     Entry,
     forget_failure,
     has_failed,
@@ -30,6 +29,7 @@ from stylesync_engine.farm.template import PART
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.windows import has_window
 from stylesync_engine.request import (
+    SOURCES,
     FrameRange,
     MediaError,
     NoFaceError,

@@ -13,7 +13,7 @@ from typing import Any
 from stylesync_engine import __version__
 from stylesync_engine.media import files_of
 from stylesync_engine.plan.sources import appearance_clip
-from stylesync_engine.request import DubRequest, MediaError
+from stylesync_engine.request import DubRequest, MediaError, RequestError
 from stylesync_engine.weights.loading import Models
 
 _PLACES = ("output", "work", "person", "consent")
@@ -53,7 +53,16 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def name_difference(planned: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+def check_inputs(planned: Mapping[str, Any], work: Path, here: Mapping[str, Any]) -> None:
+    """Raises RequestError, naming what, where the plan in `work` was made with something else."""
+    other = _name_difference(planned, here)
+    if other is not None:
+        raise RequestError(
+            f"The plan in '{work}' was made with {other}; run stylesync-engine prepare again."
+        )
+
+
+def _name_difference(planned: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
     """With what a plan was made that is not what is `here`; None where nothing differs."""
     for name, value in here.items():
         before = planned.get(name)
@@ -88,6 +97,15 @@ def identify_file(path: str) -> str:
     except OSError as error:
         raise MediaError(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
     return found[0] if len(found) == 1 else hashlib.sha256(" ".join(found).encode()).hexdigest()
+
+
+def describe_identity(identity: str) -> dict[str, str]:
+    """What `identify_file` has found, named: the sha256 of a file, of blocks of a large one, or of
+    what is known of a sequence's images."""
+    size, colon, digest = identity.partition(":")
+    if not colon:
+        return {"sequence_sha256": identity}
+    return {"sha256" if int(size) <= _WHOLE else "blocks_sha256": digest}
 
 
 def _identify_one(path: Path) -> str:

@@ -1,12 +1,11 @@
 """A plan: everything that stage 2 needs about one dub, computed once and kept in a work folder.
 
-    WORK/plan.json            request, fingerprint of inputs and models, facts
-    WORK/plan.safetensors     tracks, wanted mouths, references
+    WORK/plan.safetensors       tracks, wanted mouths, references; request and facts in its header
     WORK/windows/*.safetensors  finished windows of rendered crops
 
 A plan file is only ever read back by the engine that knows its format; whatever does not fit is
-refused with a sentence. The JSON carries its own hash and that of the tensors, and each window the
-hash of its samples and the plan that it belongs to: what was damaged on the way is never shown.
+refused with a sentence. The header carries its own hash and that of the tensors, and each window
+the hash of its samples and the plan that it belongs to: what was damaged on the way is never shown.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,51 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from stylesync_engine.arrays import Array, Image, Indices
-from stylesync_engine.files import file_hash, write_text
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.plan.windows import write_tensors
+from stylesync_engine.records import as_data, read
 from stylesync_engine.request import DubRequest, FrameRange, RequestError
 
-FORMAT = 4
+FORMAT = 5
+_FILE = "plan.safetensors"
 _BANK = ("crops", "points", "angles", "frames")
 WINDOW = 16  # frames that are rendered, and kept, together
-_TIMES_TO_SAVE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a plan beside its tensors.
+
+    `inputs` are what it was made of (`describe_inputs`), `passed_through` half-open ranges of
+    output frames that stay as they are, `sound_offsets` how late sounds are, s, by their role.
+    """
+
+    models: str = ""
+    models_fingerprint: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    passed_through: tuple[tuple[int, int], ...] = ()
+    sound_offsets: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the file says beside its tensors, `tensors` being their sha256."""
+
+    format: int
+    request: DubRequest
+    frames: FrameRange
+    fingerprint: str
+    tensors: str
+    facts: Facts
+
+    @property
+    def identity(self) -> str:
+        return _digest([self.fingerprint, self.tensors])
+
+    def metadata(self) -> dict[str, str]:
+        data = as_data(self)
+        return {"plan": json.dumps({**data, "seal": _digest(data)}, sort_keys=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +96,7 @@ class Plan:
     shares: Array
     lacking: Array
     hidden: Image
-    facts: Mapping[str, Any]
+    facts: Facts = Facts()
     identity: str = ""
 
     @property
@@ -71,12 +106,8 @@ class Plan:
             range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
         ]
 
-    def save(self, work: Path, bank: ReferenceBank) -> None:
-        """Write both files; the JSON last, so that a plan is there only when it is whole.
-
-        Two that save at the same moment may pair one's tensors with the other's JSON; whoever
-        comes last sees that, and writes both again.
-        """
+    def save(self, work: Path, bank: ReferenceBank) -> Plan:
+        """Write the plan, which appears when it is whole; returns it as it would be loaded."""
         tensors: dict[str, NDArray[Any]] = {
             "shown": self.shown,
             "matrices": self.matrices,
@@ -92,50 +123,34 @@ class Plan:
             "bank.ends": np.cumsum([0, *(len(p.packed) for p in bank.patches)]),
             "bank.places": np.array([p.place for p in bank.patches], np.float32).reshape(-1, 2, 3),
         }
-        tensors_path = work / "plan.safetensors"
-        for _ in range(_TIMES_TO_SAVE):
-            write_tensors(tensors_path, tensors)
-            written = file_hash(tensors_path)
-            _write_facts(work, {
-                "format": FORMAT,
-                "request": json.loads(self.request.to_json()),
-                "frames": [self.frames.start, self.frames.end],
-                "fingerprint": self.fingerprint,
-                "tensors": written,
-                "facts": dict(self.facts),
-            })  # fmt: skip
-            if file_hash(tensors_path) == written:
-                return
+        digest = _hash_tensors(sorted(tensors.items()))
+        header = _Header(FORMAT, self.request, self.frames, self.fingerprint, digest, self.facts)
+        write_tensors(work / _FILE, tensors, header.metadata())
+        return replace(self, identity=header.identity)
 
     @classmethod
     def load(cls, work: Path) -> Plan:
         """The plan in `work`. Raises RequestError where there is no plan, or a damaged one."""
-        data = read_plan_facts(work)
-        if data is None:
-            raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
-        path = work / "plan.safetensors"
-        try:
-            if data["seal"] != _seal(data) or file_hash(path) != data["tensors"]:
-                raise RequestError(
-                    f"The plan in '{work}' is damaged; run stylesync-engine prepare again."
-                )
-            with safe_open(path, framework="numpy") as file:
-                names = file.keys()
-                kept = [name for name in names if not name.startswith("bank.")]
-                tensors = {name: file.get_tensor(name) for name in kept}
-                bank_size = file.get_slice("bank.crops").get_shape()[0]
+        kept: dict[str, Any] = {}
+        with _opened(work) as file:
+            header = _header_of(file, work)
+
+            def tensors() -> Iterator[tuple[str, NDArray[Any]]]:
+                """One after the other, the bank's not kept."""
+                for name in sorted(file.keys()):
+                    values = file.get_tensor(name)
+                    if not name.startswith("bank."):
+                        kept[name] = values
+                    yield name, values
+
+            if _hash_tensors(tensors()) != header.tensors:
+                raise ValueError("its tensors were changed")
             plan = cls(
-                request=DubRequest.from_dict(data["request"]),
-                frames=FrameRange(*data["frames"]),
-                fingerprint=data["fingerprint"],
-                facts=data["facts"],
-                identity=_digest([data["fingerprint"], data["tensors"]]),
-                **tensors,
-            )
-            plan._check(bank_size)
+                request=header.request, frames=header.frames, fingerprint=header.fingerprint,
+                facts=header.facts, identity=header.identity, **kept,
+            )  # fmt: skip
+            plan._check(file.get_slice("bank.crops").get_shape()[0])
             return plan
-        except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
-            raise damaged(work, str(error)) from error
 
     def _check(self, bank_size: int) -> None:
         """Raises ValueError where the tensors do not belong together."""
@@ -153,11 +168,15 @@ class Plan:
 
 
 @contextmanager
-def _bank_of(work: Path) -> Iterator[Any]:
+def _opened(work: Path) -> Iterator[Any]:
+    """The plan's file; whatever is wrong with it becomes a RequestError."""
+    path = work / _FILE
+    if not path.exists():
+        raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
     try:
-        with safe_open(work / "plan.safetensors", framework="numpy") as file:
+        with safe_open(path, framework="numpy") as file:
             yield file
-    except (OSError, SafetensorError, LookupError, ValueError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise damaged(work, str(error)) from error
 
 
@@ -168,12 +187,26 @@ def damaged(work: Path, why: str) -> RequestError:
     )
 
 
+def _header_of(file: Any, work: Path) -> _Header:
+    """Raises RequestError for a plan of another format, ValueError for a damaged one."""
+    data = json.loads((file.metadata() or {}).get("plan", "{}"))
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise RequestError(
+            f"The plan in '{work}' is of another version of StyleSync;"
+            " run stylesync-engine prepare again."
+        )
+    seal = data.pop("seal", None)
+    if seal != _digest(data):
+        raise ValueError("its header was changed")
+    return read(_Header, data, "plan")
+
+
 def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
     """Crops `[256, 256, 3]` and landmarks `[468, 2]` of the bank's entries of these numbers.
 
     Raises RequestError where the plan was damaged.
     """
-    with _bank_of(work) as file:
+    with _opened(work) as file:
         crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
         return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
 
@@ -183,7 +216,7 @@ def read_patch(work: Path, number: int) -> tuple[Image, Array]:
 
     Raises RequestError where the plan was damaged.
     """
-    with _bank_of(work) as file:
+    with _opened(work) as file:
         first, end = (int(value) for value in file.get_slice("bank.ends")[number : number + 2])
         place = file.get_slice("bank.places")[number : number + 1][0]
         return file.get_slice("bank.patches")[first:end], place
@@ -191,27 +224,20 @@ def read_patch(work: Path, number: int) -> tuple[Image, Array]:
 
 def note_request(work: Path, request: DubRequest) -> None:
     """Where and how the result is written has changed; what was planned stays."""
-    facts = read_plan_facts(work) or {}
-    _write_facts(work, {**facts, "request": json.loads(request.to_json())})
+    with _opened(work) as file:
+        header = replace(_header_of(file, work), request=request)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    write_tensors(work / _FILE, tensors, header.metadata())
 
 
-def _write_facts(work: Path, data: dict[str, Any]) -> None:
-    sealed = {**data, "seal": _seal(data)}
-    write_text(work / "plan.json", json.dumps(sealed, indent=2, ensure_ascii=False))
-
-
-def _seal(data: Mapping[str, Any]) -> str:
-    return _digest({name: value for name, value in data.items() if name != "seal"})
+def _hash_tensors(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
+    """sha256 of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name, values in tensors:
+        digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
 
 
 def _digest(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-def read_plan_facts(work: Path) -> dict[str, Any] | None:
-    """The plan's JSON, or None where there is none or it is of another format."""
-    try:
-        data = json.loads((work / "plan.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return data if isinstance(data, dict) and data.get("format") == FORMAT else None

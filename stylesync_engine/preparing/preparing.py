@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from stylesync_engine.arrays import Array, Image, Indices
-from stylesync_engine.media import VideoInfo, probe_video
+from stylesync_engine.media import VideoInfo
 from stylesync_engine.models.renderer import motion_rows
 from stylesync_engine.mouth.crop import place_in_crop
 from stylesync_engine.mouth.references import (
@@ -21,15 +21,14 @@ from stylesync_engine.mouth.references import (
     mixing_weights,
 )
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
-from stylesync_engine.plan.plan import Plan
-from stylesync_engine.plan.sources import resolve_range, shot_of
+from stylesync_engine.plan.plan import Facts, Plan
+from stylesync_engine.preparing.checks import Checked
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.lips import predict_motion, style_reference
 from stylesync_engine.preparing.reference_frames import choose_references
 from stylesync_engine.preparing.shots import FollowedShot
 from stylesync_engine.request import (
     Cancelled,
-    DubRequest,
     FrameRange,
     NoFaceError,
     OnProgress,
@@ -41,13 +40,11 @@ _STYLE_REACH = 750  # frames before and after the range that may serve as the sh
 
 
 def prepare_plan(
-    request: DubRequest, models: Models, on_progress: OnProgress
+    checked: Checked, models: Models, on_progress: OnProgress
 ) -> tuple[Plan, ReferenceBank]:
     """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
-    job = Job(request, models, on_progress)
-    info = probe_video(shot_of(request))
-    frames = resolve_range(request, info)
-    around = frames if request.style else _with_surroundings(frames, info)
+    job, frames = Job(checked.request, models, on_progress), checked.frames
+    around = frames if job.request.style else _with_surroundings(frames, checked.info)
     followed, style = _follow_both(job, around, frames)
     shot = followed.part(frames)
     _warn_of_cuts(shot, job.warnings)
@@ -146,15 +143,14 @@ def _assemble_plan(
         shares=shares,
         lacking=lacking,
         hidden=hidden,
-        facts={
-            "warnings": job.warnings,
-            "sound_offsets": job.sound_offsets,
-            "models": models.name,
-            "models_fingerprint": models.fingerprint,
-            "rate": str(shot.info.rate),
-            "inputs": inputs,
-            "passed_through": _gaps(shown, len(shot.frames)),
-        },
+        facts=Facts(
+            models=models.name,
+            models_fingerprint=models.fingerprint,
+            inputs=inputs,
+            warnings=tuple(job.warnings),
+            passed_through=_gaps(shown, len(shot.frames)),
+            sound_offsets=job.sound_offsets or None,
+        ),
     )
     return plan, replace(bank, patches=patches)
 
@@ -179,7 +175,7 @@ def _warn_of_hidden(job: Job, hidden: Image) -> None:
         )
 
 
-def _gaps(shown: Indices, total: int) -> list[list[int]]:
+def _gaps(shown: Indices, total: int) -> tuple[tuple[int, int], ...]:
     """Half-open ranges of output frames that are left as they are."""
     edges = [-1, *shown.tolist(), total]
-    return [[a + 1, b] for a, b in pairwise(edges) if b > a + 1]
+    return tuple((a + 1, b) for a, b in pairwise(edges) if b > a + 1)

@@ -8,9 +8,24 @@ import numpy as np
 
 from stylesync_engine.faces.landmarker import landmark_box
 from stylesync_engine.faces.tracking import Speaker, stretches
-from stylesync_engine.media import (
-    VideoInfo,
-)
+from stylesync_engine.media import VideoInfo, probe_video
+from stylesync_engine.preparing.late_sound import offset_of_faces
+from stylesync_engine.preparing.shots import watch
+from stylesync_engine.request import FrameRange, OnProgress
+from stylesync_engine.weights.loading import load_lip_reader
+
+
+def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """What a clip is and who is seen where, as plain data."""
+    info = probe_video(path)
+    whole = FrameRange(0, info.frames)
+    faces, spans = watch(info, whole, "track", on_progress or (lambda _: None))
+    return {
+        **media_facts(info),
+        "cuts": list(faces.cuts),
+        "speakers": [speaker_facts(s) for s in faces.speakers],
+        "sound_offset": offset_of_faces(info, faces, spans, load_lip_reader()),
+    }
 
 
 def media_facts(info: VideoInfo) -> dict[str, Any]:

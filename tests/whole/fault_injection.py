@@ -259,17 +259,19 @@ def changed_window(now: Round) -> None:
 
 def poisoned_plan(now: Round) -> None:
     if now.step:
-        _flip(now.job.work / now.numbers.choice(["plan.json", "plan.safetensors"]), now.numbers)
+        _flip(now.job.work / "plan.safetensors", now.numbers)
 
 
 def truncated_plan(now: Round) -> None:
     if now.step:
-        path = now.job.work / now.numbers.choice(["plan.json", "plan.safetensors"])
+        path = now.job.work / "plan.safetensors"
         os.truncate(path, now.numbers.randrange(path.stat().st_size))
 
 
 def late_visibility(now: Round) -> None:
-    hidden = now.any_window() if STEPS[now.step][0] == "assemble" else now.job.work / "plan.json"
+    hidden = (
+        now.any_window() if STEPS[now.step][0] == "assemble" else now.job.work / "plan.safetensors"
+    )
     if hidden is None or not hidden.exists():
         return
     away = now.job.folder / "away"

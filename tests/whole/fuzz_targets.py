@@ -270,11 +270,11 @@ def read_small_files(data: bytes, folder: Path) -> None:
 
 
 def make_plans(folder: Path) -> list[bytes]:
-    """A plan's two files, one after the other: the JSON's length is told first."""
+    """A plan's file: the header's length, the header, the tensors."""
     import numpy as np
 
     from stylesync_engine.mouth.references import ReferenceBank
-    from stylesync_engine.plan.plan import Plan
+    from stylesync_engine.plan.plan import Facts, Plan
     from stylesync_engine.request import DubRequest, FrameRange
 
     def values(*shape: int) -> np.ndarray:
@@ -285,35 +285,39 @@ def make_plans(folder: Path) -> list[bytes]:
         shown=np.arange(2), matrices=values(2, 2, 3), before=values(2, 468, 2),
         after=values(2, 468, 2), motion=values(2, 5, 20), references=np.zeros((2, 2), np.int64),
         shares=values(2, 2), lacking=values(2), hidden=np.zeros((2, 16, 32), np.uint8),
-        facts={"warnings": [], "passed_through": [[2, 4]], "models": "m"},
+        facts=Facts("m", "f", {}, passed_through=((2, 4),)),
     )  # fmt: skip
     crops = np.zeros((1, 256, 256, 3), np.uint8)
     plan.save(folder, ReferenceBank(crops, values(1, 468, 2), values(1, 3), np.arange(1)))
-    text = (folder / "plan.json").read_bytes()
-    return [struct.pack("<Q", len(text)) + text + (folder / "plan.safetensors").read_bytes()]
+    return [(folder / "plan.safetensors").read_bytes()]
 
 
 def damage_plan(numbers: random.Random, seeds: list[bytes]) -> bytes:
-    """Either of the files; the hash of the tensors is put right half of the time."""
-    length = struct.unpack("<Q", seeds[0][:8])[0]
-    text, tensors = seeds[0][8 : 8 + length], seeds[0][8 + length :]
+    """The file, or what its header says; the seal is put right half of the time."""
     if numbers.randrange(2):
-        text = damage_json(numbers, [text])
-    else:
-        tensors = damage_tensors(numbers, [tensors])
-        if numbers.randrange(2):
-            data = {**json.loads(text), "tensors": hashlib.sha256(tensors).hexdigest()}
-            text = json.dumps(data).encode()
-    return struct.pack("<Q", len(text)) + text + tensors
+        return damage_tensors(numbers, seeds)
+    length = struct.unpack("<Q", seeds[0][:8])[0]
+    header = json.loads(seeds[0][8 : 8 + length])
+    plan = damage_json(numbers, [header["__metadata__"]["plan"].encode()])
+    if numbers.randrange(2):
+        try:
+            data = json.loads(plan)
+            data.pop("seal", None)
+            text = json.dumps(data, sort_keys=True)
+            data["seal"] = hashlib.sha256(text.encode()).hexdigest()
+            plan = json.dumps(data).encode()
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            pass  # sealed or not, it is no header
+    header["__metadata__"]["plan"] = plan.decode("utf-8", "replace")
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + seeds[0][8 + length :]
 
 
 def read_plan(data: bytes, folder: Path) -> None:
     from stylesync_engine.plan.plan import Plan, read_references
     from stylesync_engine.plan.windows import has_window, load_window
 
-    length = struct.unpack("<Q", data[:8])[0]
-    _put(folder / "plan.json", data[8 : 8 + length])
-    tensors = _put(folder / "plan.safetensors", data[8 + length :])
+    tensors = _put(folder / "plan.safetensors", data)
     _put(folder / "windows" / "00000000-00000002.safetensors", tensors.read_bytes()[:4096])
     has_window(folder, range(2), "f" * 64)
     load_window(folder, range(2), "f" * 64)

@@ -24,7 +24,9 @@ from stylesync_engine.media import VideoWriter, probe_video, read_frames
 from stylesync_engine.origin import signing, test_certificate, verification
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.origin.picture_hashes import describe_changes, sidecar_of
-from stylesync_engine.plan.plan import Plan
+from stylesync_engine.origin.signers import choose_signer
+from stylesync_engine.plan.identity import identify_files
+from stylesync_engine.plan.plan import Facts, Plan
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,
@@ -78,10 +80,10 @@ def deliver(source: Path, tmp_path: Path) -> Deliver:
             shown=np.arange(FRAMES), matrices=none, before=none, after=none, motion=none,
             references=np.zeros((0, 2), np.int64), shares=none, lacking=none,
             hidden=np.zeros((0, 16, 32), np.uint8),
-            facts={"models": "starter", "models_fingerprint": "?", "passed_through": []},
+            facts=Facts("starter", "?", {"files": identify_files(request)}),
         )  # fmt: skip
         with (
-            delivering(plan, check_consent(request)) as delivery,
+            delivering(plan, check_consent(request), choose_signer(request)) as delivery,
             VideoWriter(delivery.place, probe_video(source), OUTPUTS[name]) as writer,  # type: ignore[arg-type]
         ):
             for frame in read_frames(source):

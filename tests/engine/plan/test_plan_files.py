@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from clip_fixtures import disk_of
 
 from stylesync_engine.mouth.references import ReferenceBank
-from stylesync_engine.plan.plan import WINDOW, Plan, read_references
+from stylesync_engine.plan.plan import WINDOW, Facts, Plan, note_request, read_references
 from stylesync_engine.plan.windows import (
     load_window,
     remove_other_windows,
@@ -44,7 +45,7 @@ def plan() -> Plan:
         shares=values(FRAMES, 2),
         lacking=values(FRAMES),
         hidden=random.integers(0, 256, (FRAMES, 16, 32)).astype(np.uint8),
-        facts={"warnings": ["one"], "passed_through": [[3, 5]]},
+        facts=Facts("m", "f", {"engine": "1"}, ("one",), ((3, 5),)),
     )
 
 
@@ -57,9 +58,10 @@ def bank() -> ReferenceBank:
 
 
 def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
-    plan.save(tmp_path, bank)
+    saved = plan.save(tmp_path, bank)
     loaded = Plan.load(tmp_path)
     assert len(loaded.identity) == 64
+    assert loaded.identity == saved.identity
     for entry in fields(Plan):
         if entry.name == "identity":
             continue
@@ -68,7 +70,7 @@ def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: 
             np.testing.assert_array_equal(got, want, strict=True)
         else:
             assert got == want
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "plan.safetensors"]
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.safetensors"]
 
 
 def test_references_are_read_one_by_one(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
@@ -92,21 +94,22 @@ def test_no_plan_says_what_to_run(tmp_path: Path) -> None:
         Plan.load(tmp_path)
 
 
+def put(work: Path, change: Callable[[bytes], bytes]) -> None:
+    path = work / "plan.safetensors"
+    whole = path.read_bytes()
+    assert change(whole) != whole
+    path.write_bytes(change(whole))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda work: (work / "plan.safetensors").write_bytes(b""),
         lambda work: (work / "plan.safetensors").unlink(),
-        lambda work: (work / "plan.safetensors").write_bytes(
-            (work / "plan.safetensors").read_bytes()[:-1] + b"\0"
-        ),
-        lambda work: (work / "plan.json").write_text(
-            (work / "plan.json").read_text().replace('"frames": [\n    5,', '"frames": [\n    6,')
-        ),
-        lambda work: (work / "plan.json").write_text("{"),
-        lambda work: (work / "plan.json").write_text("[]"),
-        lambda work: (work / "plan.json").write_text('{"format": 999}'),
-        lambda work: (work / "plan.json").write_text('{"format": 1}'),
+        lambda work: put(work, lambda whole: whole[:-1] + b"\0"),
+        lambda work: put(work, lambda whole: whole.replace(b'"end\\": 45', b'"end\\": 44', 1)),
+        lambda work: put(work, lambda whole: whole.replace(b'\\"seal', b'\\"sael', 1)),
+        lambda work: put(work, lambda whole: whole[:8] + b"[" + whole[9:]),
     ],
 )
 def test_a_damaged_plan_is_refused(
@@ -117,6 +120,28 @@ def test_a_damaged_plan_is_refused(
     damage(tmp_path)
     with pytest.raises(RequestError, match="prepare"):
         Plan.load(tmp_path)
+
+
+@pytest.mark.parametrize("other", [b"4,", b"6,", b"0,"])
+def test_plans_of_other_formats_are_refused(
+    plan: Plan, bank: ReferenceBank, tmp_path: Path, other: bytes
+) -> None:
+    plan.save(tmp_path, bank)
+    put(tmp_path, lambda whole: whole.replace(b'\\"format\\": 5,', b'\\"format\\": ' + other, 1))
+    with pytest.raises(RequestError, match=r"another version.*prepare"):
+        Plan.load(tmp_path)
+
+
+def test_the_request_of_a_kept_plan_may_change(
+    plan: Plan, bank: ReferenceBank, tmp_path: Path
+) -> None:
+    saved = plan.save(tmp_path, bank)
+    asked = replace(plan.request, output="other.mov")
+    note_request(tmp_path, asked)
+    loaded = Plan.load(tmp_path)
+    assert loaded.request == asked
+    assert loaded.identity == saved.identity
+    np.testing.assert_array_equal(read_references(tmp_path, [1])[1][0], bank.crops[1])
 
 
 def test_a_window_is_there_only_when_it_is_whole(tmp_path: Path) -> None:

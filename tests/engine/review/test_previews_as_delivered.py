@@ -14,6 +14,7 @@ from model_fixtures import make_plan
 
 from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.mouth.references import ReferenceBank
+from stylesync_engine.mouth.texture import cut_patch
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.windows import save_window
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
@@ -49,7 +50,8 @@ def keep_dub(work: Path, face_model: FaceModel, request: DubRequest) -> Plan:
     random = np.random.default_rng(0)
     plan = make_plan(face, COUNT, request=request)
     crops = random.integers(0, 256, (1, 256, 256, 3)).astype(np.uint8)
-    bank = ReferenceBank(crops, face[None], np.zeros((1, 3), np.float32), np.arange(1), (b"",))
+    patch = cut_patch(crops[0], np.eye(2, 3, dtype=np.float32))
+    bank = ReferenceBank(crops, face[None], np.zeros((1, 3), np.float32), np.arange(1), (patch,))
     plan.save(work, bank)
     plan = Plan.load(work)
     for window in plan.windows:

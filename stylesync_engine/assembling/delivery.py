@@ -1,0 +1,90 @@
+"""A dub's rendered windows, its source's frames and its sound joined into what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylesync_engine.assembling.delivered_lips import measure_lips
+from stylesync_engine.assembling.frames import delivered_frames, excerpt_info
+from stylesync_engine.assembling.overlay import overlay_layout
+from stylesync_engine.assembling.proof import delivering
+from stylesync_engine.assembling.soundtrack import lay_sound
+from stylesync_engine.media import VideoInfo, VideoWriter
+from stylesync_engine.origin.consent import Consent
+from stylesync_engine.plan.clock import Clock, kept_seconds
+from stylesync_engine.plan.identity import check_inputs, describe_surroundings
+from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.windows import window_device
+from stylesync_engine.request import DubResult, OnProgress, Progress, RequestError
+
+if TYPE_CHECKING:
+    from stylesync_engine.origin.signing import Signer
+
+
+def deliver(
+    plan: Plan,
+    work: Path,
+    info: VideoInfo,
+    consent: Consent | None,
+    signer: Signer | None,
+    on_progress: OnProgress | None,
+) -> DubResult:
+    """Write the delivery; `info` is the shot's. Raises RequestError where windows are missing, or
+    where a source has changed since the plan was made."""
+    request, devices = plan.request, _devices(plan, work)
+    clock = Clock(on_progress)
+    sound = lay_sound(request, info, plan.frames)
+    like = excerpt_info(info, plan.frames)
+    if request.options.delivery == "overlay":
+        like = replace(like, layout=overlay_layout(info.layout, info.height))
+    codec, tracks = request.options.codec, (sound.speech, sound.others)
+    with (
+        delivering(plan, consent, signer) as delivery,
+        VideoWriter(delivery.place, like, codec, *tracks) as writer,
+    ):
+        delivered = delivered_frames(plan, work, like, writer.layout)
+        for done, parts in enumerate(delivered, start=1):
+            writer.write(*parts)
+            clock(Progress("assemble", done, len(plan.frames)))
+        check_inputs(plan.facts.inputs, work, describe_surroundings(request))
+    seconds = {**kept_seconds(work), **clock.seconds}
+    return DubResult(
+        output=request.output,
+        rate=info.rate,
+        frames=len(plan.frames),
+        changed=len(plan.shown),
+        passed_through=plan.facts.passed_through,
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
+        models=plan.facts.models,
+        device=", ".join(devices),
+        seed=request.options.seed,
+        warnings=(*plan.facts.warnings, *_of_devices(devices), *sound.warnings),
+        signed_by=delivery.signed_by,
+        loudness=sound.loudness,
+        sound_offsets=plan.facts.sound_offsets,
+        lips=measure_lips(plan),
+    )
+
+
+def _devices(plan: Plan, work: Path) -> list[str]:
+    """What has rendered the windows, each once."""
+    made = [window_device(work, window, plan.identity) for window in plan.windows]
+    missing = sum(len(w) for w, by in zip(plan.windows, made, strict=True) if by is None)
+    if missing:
+        raise RequestError(
+            f"{missing} of {len(plan.shown)} frames are not rendered yet;"
+            f" run stylesync-engine render --work '{work}'."
+        )
+    return sorted({device for device in made if device})
+
+
+def _of_devices(devices: Sequence[str]) -> tuple[str, ...]:
+    if len(devices) < 2:
+        return ()
+    return (
+        f"{' and '.join(devices)} have rendered parts of this dub, which may differ in their"
+        " last bits; give the farm workers of one kind where that matters.",
+    )
