@@ -136,7 +136,12 @@ def played(project: Path, length: int | None = None) -> list[list[np.ndarray]]:
     target = project.with_suffix(".played.mkv")
     cut = [] if length is None else ["in=0", f"out={length - 1}"]
     wanted = ["vcodec=ffv1", "pix_fmt=yuv420p", "an=1", "real_time=0", "terminate_on_pause=1"]
-    command = ["melt", str(project), *cut, "-consumer", f"avformat:{target}", *wanted]
+    run_melt(["melt", str(project), *cut, "-consumer", f"avformat:{target}", *wanted], target)
+    return [[plane.copy() for plane in frame.image.planes] for frame in read_frames(target)]
+
+
+def run_melt(command: list[str], target: Path) -> None:
+    """Run melt until it has written its target."""
     # melt now and then waits for ever, or ends, before its first frame; its next run does not.
     for patience in (10, 10, 20, 20, 40, 40, 60):
         target.unlink(missing_ok=True)
@@ -146,7 +151,6 @@ def played(project: Path, length: int | None = None) -> list[list[np.ndarray]]:
             )
             if target.exists() and target.stat().st_size:
                 break
-    return [[plane.copy() for plane in frame.image.planes] for frame in read_frames(target)]
 
 
 def write_speech(path: Path, seconds: float, rate: int = 48_000) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from stylesync_engine.records import as_data
@@ -64,9 +66,17 @@ class PlannedDub:
     warnings: tuple[str, ...] = ()
     consent: dict[str, Any] | None = None
 
+    @property
+    def take(self) -> str:
+        """Names this dub among others of its place: the output's name comes from all that was
+        asked for."""
+        text = f"{self.id} {Path(self.request.output).name}"
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {
-            "id": self.id, "job": self.job, "clip": self.place.clip, "track": self.place.label,
+            "id": self.id, "take": self.take, "job": self.job,
+            "clip": self.place.clip, "track": self.place.label,
             "range": [str(self.place.seen.start), str(self.place.seen.end)],
             "rate": str(self.place.rate), "request": as_data(self.request),
             "recordings": [recording.to_dict() for recording in self.recordings],

@@ -110,6 +110,7 @@ def _record(dub: Dubbed) -> dict[str, Any]:
     return {
         "role": "dub",
         "id": dub.planned.id,
+        "take": dub.planned.take,
         "job": dub.planned.job,
         "request": _described(dub.planned.request),
         "result": {key: plain(result[key]) for key in kept if key in result},

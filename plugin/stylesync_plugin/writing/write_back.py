@@ -30,18 +30,22 @@ from stylesync_plugin.writing.laying import (
     role,
 )
 from stylesync_plugin.writing.original_sound import turn_down, turn_up
+from stylesync_plugin.writing.takes import OTHERS, choose, earlier_takes, keep_beside, unpacked
 
 Track = otio.schema.Track
 
 
 def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None = None) -> Any:
-    """A copy of the timeline with the dubs on new tracks; earlier ones of the same place go.
+    """A copy of the timeline with the dubs on new tracks; earlier takes of a place lie beside the
+    new one in its metadata.
 
     Raises RequestError where the timeline is not the one that was planned.
     """
     names = names or TrackNames()
     copy = timeline.deepcopy()
-    turn_up(copy.tracks, {dub.planned.id for dub in dubs})
+    places = {dub.planned.id for dub in dubs}
+    turn_up(copy.tracks, places)
+    earlier = earlier_takes(copy, places)
     layout = lay_out(copy)
     over: dict[int, tuple[Any, Any, list[Piece]]] = {}
     for dub in dubs:
@@ -49,7 +53,9 @@ def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None =
         host = _follow(copy.tracks, original.path)
         source = host[original.layer]
         pieces = over.setdefault(id(source), (host, source, []))[2]
-        pieces.append(Piece(dub.planned.id, dub.planned.place.span, clip_of(original, dub, names)))
+        clip = clip_of(original, dub, names)
+        keep_beside(clip, earlier.get(dub.planned.id, []))
+        pieces.append(Piece(dub.planned.id, dub.planned.place.span, clip))
         if dub.planned.sounds:
             request, place = dub.planned.request, dub.planned.place
             level = names.original_sound
@@ -57,7 +63,26 @@ def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None =
     for host, source, pieces in over.values():
         _put_above(host, source, pieces, names)
     sounds = [piece for dub in dubs for piece in sounds_of(dub, layout.rate, names)]
-    _put_sounds(copy.tracks, sounds, {dub.planned.id for dub in dubs}, names)
+    _put_sounds(copy.tracks, sounds, places, names)
+    return copy
+
+
+def pick_take(timeline: Any, place: str, take: str, names: TrackNames | None = None) -> Any:
+    """A copy of the timeline that shows and plays another take of a place.
+
+    Raises RequestError where the place has no such take.
+    """
+    copy = timeline.deepcopy()
+    takes = earlier_takes(copy, {place}).get(place, [])
+    picture, sounds = unpacked(choose(takes, place, take), place)
+    keep_beside(picture.item, takes)
+    for stack in [copy.tracks, *copy.tracks.find_children(descended_from_type=otio.schema.Stack)]:
+        for track in [child for child in stack if is_ours(child) and not is_mixed(child)]:
+            pieces = pieces_of(track)
+            if any(piece.id == place and role(piece.item) == "dub" for piece in pieces):
+                others = [piece for piece in pieces if piece.id != place]
+                fill(track, _below(stack, track), [*others, picture])
+    _put_sounds(copy.tracks, sounds, {place}, names or TrackNames())
     return copy
 
 
@@ -79,8 +104,11 @@ def remove(timeline: Any, ids: Collection[str] | None = None) -> Any:
 
 def list_dubs(timeline: Any) -> list[dict[str, Any]]:
     """What we put on the timeline: the metadata of every dubbed clip, as plain data."""
-    clips = timeline.find_clips()
-    return [plain(clip.metadata[METADATA]) for clip in clips if role(clip) == "dub"]
+    records = [clip.metadata[METADATA] for clip in timeline.find_clips() if role(clip) == "dub"]
+    return [
+        {name: plain(value) for name, value in record.items() if name != OTHERS}
+        for record in records
+    ]
 
 
 def _original(clips: Iterable[PlacedClip], place: Place) -> PlacedClip:
@@ -167,4 +195,4 @@ def _put_sounds(stack: Any, pieces: list[Piece], ids: Collection[str], names: Tr
             del stack[stack.index(track)]
 
 
-__all__ = ["Dubbed", "TrackNames", "list_dubs", "remove", "write_back"]
+__all__ = ["Dubbed", "TrackNames", "list_dubs", "pick_take", "remove", "write_back"]

@@ -17,7 +17,7 @@ from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.items import METADATA, gain_of
 from stylesync_plugin.writing.write_back import Dubbed, write_back
-from timeline_material import Audio, clip, needs_melt, ranged, timeline, track
+from timeline_material import Audio, clip, needs_melt, ranged, run_melt, timeline, track
 
 from stylesync_engine.request import DubResult
 
@@ -80,8 +80,8 @@ def tone(path: Path, frequency: int, seconds: float) -> Path:
 def levels_of(project: Path, frequency: int, parts: int) -> list[float]:
     """How loud a frequency is in equal parts of what melt plays, relative to the first."""
     out = project.with_suffix(".wav")
-    command = ["melt", str(project), "-consumer", f"avformat:{out}", "vn=1", "ac=1", "ar=48000"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    wanted = ["vn=1", "ac=1", "ar=48000", "real_time=0", "terminate_on_pause=1"]
+    run_melt(["melt", str(project), "-consumer", f"avformat:{out}", *wanted], out)
     with wave.open(str(out)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
     length = len(samples) // parts
