@@ -23,7 +23,33 @@ from stylesync_engine.request import (
 )
 
 _SUFFIXES: Final = frozenset({".png", ".tif", ".tiff", ".dpx", ".exr"})
-_NUMBER: Final = re.compile(r"%0?\d{0,2}d|#{1,99}")
+_NOT_READ: Final = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jxl", ".webp", ".bmp", ".tga", ".gif", ".heic")
+    + (".avif", ".cin", ".sgi", ".rgb", ".iff", ".psd", ".hdr", ".pic", ".ppm", ".pgm", ".dng")
+)
+_PLACE: Final = re.compile(
+    r"(?:\d{1,9}-\d{1,9})?(?:%0?(?P<printf>\d{0,2})d|(?P<run>\[#{1,99}\]|#{1,99}|@{1,99})"
+    r"|\$\{?F(?P<houdini>\d{0,2})\}?|<(?:[fF]|frame)0?(?P<maya>\d{0,2})>)"
+    r"(?:\[\d{1,9}-\d{1,9}\])?|\[(?P<first>\d{1,9})-\d{1,9}\]"
+)
+"""The number's place in the names of images: `%04d` (printf), `####` and `[####]` (Nuke, After
+Effects), `@@@@` and `1-8@@@@` (RV), `$F4` (Houdini), `<f4>` (Maya), `[0001-0100]` (Resolve), each
+with a range behind it or at the end of the name."""
+_RANGE: Final = re.compile(r"(\.\w{2,5})\s*\[?\d{1,9}-\d{1,9}\]?$")
+
+
+def numbered_name(name: str) -> str | None:
+    """The name of numbered images in whichever program's spelling, as `shot.%04d.exr`; None for
+    any other name."""
+    name = _RANGE.sub(r"\1", name)
+    place = _PLACE.search(name)
+    suffix = Path(name).suffix.lower()
+    if place is None or suffix not in _SUFFIXES | _NOT_READ:
+        return None
+    width = place["printf"] or place["houdini"] or place["maya"] or "1"
+    if place["run"] or place["first"]:
+        width = str(len((place["run"] or place["first"]).strip("[]")))
+    return f"{name[: place.start()]}%0{int(width) or 1}d{name[place.end() :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +67,7 @@ class StillImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageSequence:
-    """The images of `path`, such as `shot.%04d.exr` or `shot.####.exr`; frame 0 is `first`."""
+    """The images of `path`, such as `shot.%04d.exr`; frame 0 is number `first`."""
 
     path: Path
     first: int
@@ -49,13 +75,9 @@ class ImageSequence:
 
     def file(self, index: int) -> Path:
         """The file of one frame."""
-        number = self.first + index
-
-        def fill(found: re.Match[str]) -> str:
-            digits = len(found[0]) if found[0][0] == "#" else int(found[0][1:-1] or 1)
-            return f"{number:0{digits}d}"
-
-        return self.path.with_name(_NUMBER.sub(fill, self.path.name, count=1))
+        head, _, rest = self.path.name.partition("%0")
+        digits, _, tail = rest.partition("d")
+        return self.path.with_name(f"{head}{self.first + index:0{digits}d}{tail}")
 
     def read(self, index: int) -> StillImage:
         """Raises MediaError for an image that cannot be read."""
@@ -85,22 +107,29 @@ def files_of(path: str | Path) -> list[Path]:
 def find_sequence(path: Path) -> ImageSequence | None:
     """The sequence that a name with a number's place means; None for any other name.
 
-    Raises MediaError where there is none such or a number is missing.
+    Raises MediaError where there is none such, a number is missing, or its kind is not read.
     """
-    place = _NUMBER.search(path.name)
-    if path.suffix.lower() not in _SUFFIXES or not place or path.is_file():
+    pattern = numbered_name(path.name)
+    if pattern is None or path.is_file():
         return None
-    name = re.compile(
-        re.escape(path.name[: place.start()]) + r"(\d+)" + re.escape(path.name[place.end() :])
-    )
+    if path.suffix.lower() in _NOT_READ or Path(pattern).suffix.lower() in _NOT_READ:
+        raise MediaError(
+            f"'{path.name}' names images that are not read as a sequence;"
+            " export them as EXR, DPX, TIFF or PNG, or as a clip."
+        )
+    head, _, rest = pattern.partition("%0")
+    digits, _, tail = rest.partition("d")
+    name = re.compile(rf"{re.escape(head)}(\d{{{digits},}}){re.escape(tail)}")
     folder = path.parent.iterdir() if path.parent.is_dir() else ()
-    numbers = sorted(int(found[1]) for file in folder if (found := name.fullmatch(file.name)))
-    if not numbers:
+    found = {match[1] for file in folder if (match := name.fullmatch(file.name))}
+    if not found:
         raise MediaError(f"There is no image of '{path}'; check the path.")
+    width = min(map(len, found))
+    numbers = sorted(int(text) for text in found)
     for expected, number in enumerate(numbers, start=numbers[0]):
         if number != expected:
             raise MediaError(f"Image {expected} of '{path}' is missing; export it again.")
-    return ImageSequence(path, numbers[0], len(numbers))
+    return ImageSequence(path.with_name(f"{head}%0{width}d{tail}"), numbers[0], len(numbers))
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from stylesync_engine.request import MediaError
 from stylesync_plugin.timeline.items import MLT, remembered
 from stylesync_plugin.times import ZERO, exact_rate, frame_at, parse_time, seconds, span_of
 
-_DRIVE = re.compile(r"/?[A-Za-z]:[\\/]")
+_LONG = re.compile(r"^//[?.]/(UNC/)?", re.IGNORECASE)
+_DRIVE = re.compile(r"^/?[A-Za-z][:|]/?")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Source:
     @property
     def is_sequence(self) -> bool:
         """Whether these are numbered images, which often do not say their rate."""
-        return "%" in Path(self.path).name and not _is_file(Path(self.path))
+        return _is_pattern(self.path)
 
     def frame_at(self, media_time: Fraction) -> int:
         return frame_at(media_time - self.zero, self.facts.rate)
@@ -145,6 +147,12 @@ class Library:
     def find(self, clip: Any, place: str) -> str:
         """The path of a clip's media, as the engine takes it; raises MediaError."""
         reference = clip.media_reference
+        if reference is None:
+            known = ", ".join(f"'{key}'" for key in clip.media_references()) or "none"
+            raise MediaError(
+                f"The active media '{clip.active_media_reference_key}' of {place} is not among its"
+                f" media ({known}); choose one of these in your editor and export again."
+            )
         if isinstance(reference, otio.schema.ImageSequenceReference):
             return self._find_sequence(reference, place)
         url = getattr(reference, "target_url", None)
@@ -161,6 +169,8 @@ class Library:
         path = self.find(clip, place)
         if isinstance(clip.media_reference, otio.schema.ImageSequenceReference):
             return _sequence_source(clip.media_reference, path)
+        if _is_pattern(path):
+            return _pattern_source(clip, path, place)
         facts = self.probe.picture(path)
         return Source(path, facts, _zero(clip, facts, place, Path(path).name))
 
@@ -174,24 +184,26 @@ class Library:
         return SoundSource(path, facts, _sound_zero(clip, facts, own))
 
     def _find_file(self, name: str, place: str) -> str:
-        plain = (
-            PurePosixPath(name.replace("\\", "/")) if _DRIVE.match(name) else PurePosixPath(name)
-        )
-        for candidate in self._candidates(plain):
-            if _is_file(candidate):
-                return str(candidate)
+        for plain in _spellings(name):
+            for candidate in self._candidates(plain):
+                if _is_file(candidate):
+                    return str(candidate)
+                if pattern := _images_at(candidate):
+                    return pattern
         raise MediaError(
             f"The media '{name}' of {place} is missing;"
             " bring it back or name its folder with --search."
         )
 
     def _candidates(self, plain: PurePosixPath) -> Iterable[Path]:
+        """Where a file may lie: where its name says, and in each folder with as many of the folders
+        of its name as are there too."""
         if plain.is_absolute():
             yield Path(plain)
+        parts = [part for part in plain.parts if part not in ("/", "//")]
         for folder in self.folders:
-            if not plain.is_absolute():
-                yield folder / plain
-            yield folder / plain.name
+            for first in range(len(parts)):
+                yield folder.joinpath(*parts[first:])
 
     def _find_by_name(self, clip: Any, place: str) -> str:
         """EDLs name reels and clips instead of files."""
@@ -214,16 +226,51 @@ class Library:
                 f"The image sequence of {place} takes every {reference.frame_step}. image only;"
                 " export it with all of them."
             )
-        plain = PurePosixPath(base.replace("\\", "/")) / first
-        for candidate in self._candidates(plain):
-            if _is_file(candidate):
-                pattern = f"%0{max(1, reference.frame_zero_padding)}d"
-                name = f"{reference.name_prefix}{pattern}{reference.name_suffix}"
-                return str(candidate.parent / name)
+        pattern = f"%0{max(1, reference.frame_zero_padding)}d"
+        name = f"{reference.name_prefix}{pattern}{reference.name_suffix}"
+        for plain in _spellings(base.rstrip("/\\") + "/" + first if base else first):
+            for candidate in self._candidates(plain):
+                if _is_file(candidate):
+                    return str(candidate.parent / name)
         raise MediaError(
-            f"The image sequence '{plain}' of {place} is missing;"
+            f"The image sequence '{first}' of {place} is missing;"
             " bring it back or name its folder with --search."
         )
+
+
+def _spellings(name: str) -> list[PurePosixPath]:
+    """A name as it is, then as a path of Windows, a network's, an old Macintosh's, with its escapes
+    resolved."""
+    local = _LONG.sub("//", name.replace("\\", "/"))
+    local = _DRIVE.sub("/", _SCHEME.sub("/", local))
+    names = [name, local, unquote(local)]
+    if "/" not in local and local.count(":") > 1:
+        names.append(local.replace(":", "/"))
+    if re.match(r"[A-Za-z]:", name):
+        names = names[1:]  # no drive is the name of a folder here
+    return [PurePosixPath(text) for text in dict.fromkeys(names) if text]
+
+
+def _images_at(candidate: Path) -> str | None:
+    """The pattern of numbered images, in whichever spelling, where there are some."""
+    if not any(mark in candidate.name for mark in "%#@$<["):
+        return None
+    from stylesync_engine.media.sequences import numbered_name
+
+    name = numbered_name(candidate.name)
+    if name is None:
+        return None
+    head, _, rest = name.partition("%0")
+    tail = re.escape(rest.partition("d")[2])
+    wanted = re.compile(rf"{re.escape(head)}\d+{tail}")
+    with contextlib.suppress(OSError):
+        if any(wanted.fullmatch(entry.name) for entry in candidate.parent.iterdir()):
+            return str(candidate.with_name(name))
+    return None
+
+
+def _is_pattern(path: str) -> bool:
+    return "%" in Path(path).name and not _is_file(Path(path))
 
 
 def _is_file(path: Path) -> bool:
@@ -274,18 +321,40 @@ def _files_called(folder: Path, name: str) -> list[Path]:
 
 def _sequence_source(reference: Any, pattern: str) -> Source:
     """Frame 0 is the image with the lowest number; raises MediaError where one is missing."""
+    rate = exact_rate(reference.rate)
+    available = reference.available_range
+    zero = seconds(available.start_time) if available is not None else ZERO
+    found = _found_images(pattern)
+    return _of_images(found, rate, zero - (reference.start_frame - found.first) / rate)
+
+
+def _pattern_source(clip: Any, pattern: str, place: str) -> Source:
+    """Images that a plain file name means. Its times count the images' own numbers where these
+    lie among them, else from the first image."""
+    available, used = clip.media_reference.available_range, clip.source_range
+    told = available or used
+    if told is None or told.start_time.rate <= 0:
+        raise MediaError(f"The timeline does not say the rate of {place}; export it again.")
+    rate, found = exact_rate(told.start_time.rate), _found_images(pattern)
+    first, start = found.first / rate, seconds(told.start_time)
+    if first <= start < first + found.count / rate:
+        return _of_images(found, rate, first)
+    return _of_images(found, rate, start if available is not None else ZERO)
+
+
+def _found_images(pattern: str) -> Any:
     from stylesync_engine.media.sequences import find_sequence
 
     found = find_sequence(Path(pattern))
     if found is None:
         raise MediaError(f"'{pattern}' is no sequence we read; export PNG, TIFF, DPX or EXR.")
-    rate = exact_rate(reference.rate)
-    available = reference.available_range
-    zero = seconds(available.start_time) if available is not None else ZERO
-    zero -= (reference.start_frame - found.first) / rate
+    return found
+
+
+def _of_images(found: Any, rate: Fraction, zero: Fraction) -> Source:
     start_frame = round(zero * rate) if zero > 0 else None
     facts = PictureFacts(rate, found.count, start_frame, first_number=found.first)
-    return Source(pattern, facts, zero)
+    return Source(str(found.path), facts, zero)
 
 
 def _zero(clip: Any, facts: PictureFacts, place: str, name: str) -> Fraction:
