@@ -84,9 +84,11 @@ def run_plan(asked: Asked, as_json: bool) -> int:
             return 0
         planned = plan(work.timeline, work.jobs, work.settings)
         rows = _rows(planned)
-        report.result(planned.to_dict(), format_rows(rows) if rows else "Nothing can be dubbed:")
+        if rows or as_json:
+            report.result(planned.to_dict(), format_rows(rows))
+    nothing = "" if rows or as_json else "Nothing can be dubbed: "
     for refusal in planned.refused:
-        print(f"{refusal.job}: {refusal.error}", file=sys.stderr)
+        print(f"{nothing}{refusal.job}: {refusal.error}", file=sys.stderr)
     for dub in planned.dubs:
         for warning in dub.warnings:
             print(f"Note: {warning}", file=sys.stderr)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import opentimelineio as otio
 
 from stylesync_engine.request import ModelError, RequestError
+from stylesync_plugin.commands.panel import panel_problem
 from stylesync_plugin.hosts.installing import HOSTS, find_folder, is_installed
 
 _FORMATS = {
@@ -39,6 +40,7 @@ def examine() -> list[Finding]:
         Finding("Python", True, f"{platform.python_version()} on {platform.system()}"),
         *(_package(name) for name in ("torch", "av", "OpenTimelineIO")),
         _package("PySide6-Essentials", needed=False),
+        _panel(),
         *_engine(),
         *_models(),
         *_formats(),
@@ -52,6 +54,11 @@ def _package(name: str, needed: bool = True) -> Finding:
         return Finding(name, True, importlib.metadata.version(name), needed)
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, False, "not installed", needed)
+
+
+def _panel() -> Finding:
+    problem = panel_problem()
+    return Finding("panel", problem is None, problem or "can be shown", needed=False)
 
 
 def _engine() -> Iterator[Finding]:

@@ -19,13 +19,21 @@ def _text(name: str, written: str, what: str) -> Any:
     return Annotated[str | None, typer.Option(name, metavar=written, help=what)]
 
 
+_JOBS_HELP = (
+    "What to dub, as JSON: a list of jobs, or {jobs, options, search}. A job says what (clip, track"
+    " and index, range), speech (a file, or {file, range, samples} or {clip, track, index, range}),"
+    " and may say name, style (the same, with frames and sound), speaker, person, consent, second,"
+    " options (as the flags of stylesync-engine dub are named)."
+)
+
+
 TimelineFile = Annotated[
     Path,
     typer.Argument(metavar="TIMELINE", help="OTIO, FCP XML, EDL, AAF, Kdenlive or MLT."),
 ]
 OutputPath = _path("-o --output", "OUT", "The new timeline (default: beside).")
 LISTS: dict[str, Any] = {
-    "jobs": _path("--jobs", "JOBS.json", "What to dub, as data."),
+    "jobs": _path("--jobs", "JOBS.json", _JOBS_HELP),
     "markers": Annotated[
         bool | None,
         typer.Option("--markers", help='Take the jobs from markers with metadata["stylesync"].'),

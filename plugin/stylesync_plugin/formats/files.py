@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,10 @@ PROJECTS = (".kdenlive", ".mlt")
 READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".fcpxmld", ".edl", ".aaf", *PROJECTS)
 WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
 
+_INNER = re.compile(
+    r"\s*\(of type '[^']*'\)|\b(opentime|opentimelineio|otio|schema)(\.\w+)+\b|\bN\d+\w+E\b"
+    r"|\b(?:RationalTime|TimeRange|TimeTransform)\b"
+)
 _PACKAGES = {
     ".xml": "otio-fcp-adapter",
     ".edl": "otio-cmx3600-adapter",
@@ -110,10 +115,9 @@ def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | N
     if suffix == ".otioz":
         return _guarded(source, lambda: otio_files.read_otioz(source, extract_to))
     if suffix == ".otiod":
-        return _guarded(
-            source,
-            lambda: otio.adapters.read_from_file(str(source), absolute_media_reference_paths=True),
-        )
+        return _guarded(source, lambda: otio_files.read_otiod(source))
+    if suffix == ".otio":
+        return _guarded(source, lambda: otio_files.read_text(source.read_bytes(), source))
     return _guarded(source, lambda: otio.adapters.read_from_file(str(source)))
 
 
@@ -140,11 +144,19 @@ def _guarded(source: Path, read: Callable[[], Any]) -> Any:
             f"Reading '{source.name}' needs {package}; install it with pip."
         ) from error
     except Exception as error:
-        why = " ".join(str(error).split())[:160] or type(error).__name__
+        best = "" if source.suffix.lower() == ".otio" else ", best as .otio"
         raise RequestError(
-            f"'{source.name}' cannot be read as {source.suffix[1:].upper()} ({why});"
-            " export it again, best as .otio."
+            f"'{source.name}' cannot be read as {source.suffix[1:].upper()} ({_reason(error)});"
+            f" export it again{best}."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What a reader says, without the names of its classes."""
+    said = _INNER.sub("", " ".join(str(error).split()))
+    if not said or isinstance(error, (AttributeError, KeyError, TypeError, IndexError)):
+        return "it is damaged, or of a kind that its reader does not know"
+    return said[:160]
 
 
 @contextmanager
@@ -230,7 +242,8 @@ def _to_text(timeline: Timeline, target: Path) -> str:
         timeline = fcp7.prepared(timeline)
     adapter = "otio_json" if suffix == ".otio" else "fcp_xml"
     try:
-        return str(otio.adapters.write_to_string(timeline, adapter))
+        text = str(otio.adapters.write_to_string(timeline, adapter))
+        return otio_files.restored(text) if suffix == ".otio" else text
     except Exception as error:
         raise RequestError(
             f"The timeline cannot be written as {suffix[1:].upper()} ({error}); write it as .otio."

@@ -56,17 +56,134 @@ def _is_deeper(data: Any, depth: int) -> bool:
     return bool(level)
 
 
+_FOREIGN = "foreign_schema"
+"""Under which metadata what OpenTimelineIO does not know is kept until it is written back."""
+
+
+def read_text(text: bytes, source: Path) -> Any:
+    """The content of an .otio file. Effects, markers and media of kinds that nobody here knows are
+    passed over and kept; raises RequestError, naming it, for an item of such a kind."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = json.loads(re.sub(rb"\bInf\b", b"Infinity", text))
+    if not _stand_in(data, source):
+        return otio.adapters.read_from_string(text.decode("utf-8-sig"), "otio_json")
+    return otio.adapters.read_from_string(json.dumps(data), "otio_json")
+
+
+def restored(text: str) -> str:
+    """The text of an .otio file with what was kept in its place again."""
+    if _FOREIGN not in text:
+        return text
+    data = json.loads(text)
+    return json.dumps(_put_back(data), indent=4)
+
+
+def _put_back(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_put_back(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    metadata = node.get("metadata")
+    if isinstance(metadata, dict) and _FOREIGN in metadata:
+        return json.loads(metadata[_FOREIGN])
+    return {key: _put_back(entry) for key, entry in node.items()}
+
+
+def _stand_in(node: Any, source: Path) -> bool:
+    """Put what OpenTimelineIO knows in the place of what it does not; whether there was any."""
+    changed = False
+    entries = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for entry in entries:
+        changed |= _stand_in(entry, source)
+    if not isinstance(node, dict) or "OTIO_SCHEMA" not in node:
+        return changed
+    for entry in _listed(node.get("children")):
+        _refuse_unknown(entry, source)
+    _refuse_unknown(node.get("tracks"), source)
+    for field, stand in (("effects", "Effect.1"), ("markers", "Marker.2")):
+        entries = _listed(node.get(field))
+        for index, entry in enumerate(entries):
+            if _kind(entry) is not None and not _is_known(entry):
+                entries[index] = _kept(entry, stand)
+                changed = True
+    references = node.get("media_references")
+    for holder, keys in ((references, list(references or ())), (node, ["media_reference"])):
+        for key in keys:
+            if isinstance(holder, dict) and _kind(holder.get(key)) and not _is_known(holder[key]):
+                holder[key] = _kept(holder[key], "MissingReference.1")
+                changed = True
+    return changed
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _kept(entry: Any, schema: str) -> dict[str, Any]:
+    nothing = {"OTIO_SCHEMA": "RationalTime.1", "rate": 1.0, "value": 0.0}
+    needed: dict[str, Any] = {
+        "Effect.1": {"effect_name": _kind(entry)},
+        "Marker.2": {
+            "color": "RED",
+            "marked_range": {
+                "OTIO_SCHEMA": "TimeRange.1", "start_time": nothing, "duration": nothing,
+            },
+        },
+        "MissingReference.1": {"available_range": None, "available_image_bounds": None},
+    }[schema]  # fmt: skip
+    return {
+        "OTIO_SCHEMA": schema, "name": str(entry.get("name") or ""), **needed,
+        "metadata": {_FOREIGN: json.dumps(entry)},
+    }  # fmt: skip
+
+
+def _kind(entry: Any) -> str | None:
+    schema = entry.get("OTIO_SCHEMA") if isinstance(entry, dict) else None
+    return schema if isinstance(schema, str) else None
+
+
+def _is_known(entry: Any) -> bool:
+    name, _, version = str(_kind(entry)).rpartition(".")
+    newest = otio.core.type_version_map().get(name) or _OLD_NAMES.get(name)
+    return newest is not None and version.isdecimal() and int(version) <= newest
+
+
+_OLD_NAMES = {"Sequence": 1, "Filler": 1, "SerializeableCollection": 1}
+
+
+def _refuse_unknown(entry: Any, source: Path) -> None:
+    kind = _kind(entry)
+    if kind is not None and not _is_known(entry):
+        raise RequestError(
+            f"'{source.name}' holds '{entry.get('name') or 'an item'}' of the kind {kind}, which"
+            " OpenTimelineIO does not know; take it out of the timeline, or export it for"
+            " OpenTimelineIO 0.18 or older."
+        )
+
+
 def read_otioz(source: Path, extract_to: Path | None) -> Any:
     """Media in an .otioz are unpacked: nothing can be decoded inside the archive."""
+    content = read_text(json_of(source, ".otioz"), source)
     if extract_to is None:
-        return otio.adapters.read_from_file(str(source))
-    content = otio.adapters.read_from_file(str(source))
+        return content
     if not extract_to.exists():
         extract_to.mkdir(parents=True)
-        content = otio.adapters.read_from_file(str(source), extract_to_directory=str(extract_to))
+        with zipfile.ZipFile(source) as bundle:
+            bundle.extractall(extract_to)
     for clip in content.find_clips():
         for reference in clip.media_references().values():
             _make_absolute(reference, extract_to)
+    return content
+
+
+def read_otiod(source: Path) -> Any:
+    """The content of a bundle that is a folder, its media by absolute paths."""
+    content = read_text(json_of(source, ".otiod"), source)
+    for clip in content.find_clips():
+        for reference in clip.media_references().values():
+            _make_absolute(reference, source.absolute())
     return content
 
 
