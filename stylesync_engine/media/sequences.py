@@ -24,9 +24,9 @@ from stylesync_engine.request import (
 
 _SUFFIXES: Final = frozenset({".png", ".tif", ".tiff", ".dpx", ".exr"})
 _NOT_READ: Final = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jxl", ".webp", ".bmp", ".tga", ".gif", ".heic")
-    + (".avif", ".cin", ".sgi", ".rgb", ".iff", ".psd", ".hdr", ".pic", ".ppm", ".pgm", ".dng")
-)
+    (".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jxl", ".webp", ".bmp", ".tga", ".gif", ".heic",
+     ".avif", ".cin", ".sgi", ".rgb", ".iff", ".psd", ".hdr", ".pic", ".ppm", ".pgm", ".dng")
+)  # fmt: skip
 _PLACE: Final = re.compile(
     r"(?:\d{1,9}-\d{1,9})?(?:%0?(?P<printf>\d{0,2})d|(?P<run>\[#{1,99}\]|#{1,99}|@{1,99})"
     r"|\$\{?F(?P<houdini>\d{0,2})\}?|<(?:[fF]|frame)0?(?P<maya>\d{0,2})>)"

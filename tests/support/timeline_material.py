@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import opentimelineio as otio
 import pytest
-from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts, url_of
+from stylesync_plugin.timeline.paths import url_of
+from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts
 
 from stylesync_engine.media import Clip, Reading, VideoWriter, probe_video, read_audio, read_frames
 from stylesync_engine.request import DubRequest, DubResult, MediaError, Progress

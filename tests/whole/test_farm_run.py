@@ -26,7 +26,7 @@ import pytest
 from clip_fixtures import MODELS
 from places import DATA
 from stylesync_plugin.formats.files import write_timeline
-from stylesync_plugin.timeline.sources import path_of
+from stylesync_plugin.timeline.paths import path_of
 from timeline_material import clip, timeline, track
 
 from stylesync_engine.media import probe_video, read_frames

@@ -20,7 +20,7 @@ from stylesync_plugin.timeline.items import (
     speed_of,
     timeline_rate,
 )
-from stylesync_plugin.timeline.sources import path_of, url_of
+from stylesync_plugin.timeline.paths import path_of, url_of
 from stylesync_plugin.times import ZERO, Span, exact_rate, frame_from, seconds
 
 AUDIO = otio.schema.TrackKind.Audio

@@ -37,7 +37,8 @@ from stylesync_plugin.timeline.items import (
     timeline_rate,
 )
 from stylesync_plugin.timeline.layout import lay_out
-from stylesync_plugin.timeline.sources import EngineProbe, Library, Probe, path_of
+from stylesync_plugin.timeline.paths import path_of
+from stylesync_plugin.timeline.sources import EngineProbe, Library, Probe
 from stylesync_plugin.times import ZERO, frame_from, seconds
 
 

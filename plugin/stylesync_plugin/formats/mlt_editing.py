@@ -26,7 +26,7 @@ from stylesync_plugin.formats.mlt_document import (
     text_of,
 )
 from stylesync_plugin.timeline.items import METADATA, MLT, own_start
-from stylesync_plugin.timeline.sources import path_of
+from stylesync_plugin.timeline.paths import path_of
 from stylesync_plugin.times import seconds
 
 AUDIO = otio.schema.TrackKind.Audio

@@ -29,7 +29,7 @@ from stylesync_plugin.formats.mlt_document import (
     text_of,
 )
 from stylesync_plugin.timeline.items import METADATA, MLT, OBSTACLE
-from stylesync_plugin.timeline.sources import url_of
+from stylesync_plugin.timeline.paths import url_of
 from stylesync_plugin.times import RationalTime, TimeRange
 
 VIDEO, AUDIO = otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio

@@ -123,7 +123,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _kept(entry: Any, schema: str) -> dict[str, Any]:
     nothing = {"OTIO_SCHEMA": "RationalTime.1", "rate": 1.0, "value": 0.0}
-    needed: dict[str, Any] = {
+    needs: dict[str, dict[str, Any]] = {
         "Effect.1": {"effect_name": _kind(entry)},
         "Marker.2": {
             "color": "RED",
@@ -132,9 +132,9 @@ def _kept(entry: Any, schema: str) -> dict[str, Any]:
             },
         },
         "MissingReference.1": {"available_range": None, "available_image_bounds": None},
-    }[schema]  # fmt: skip
+    }  # fmt: skip
     return {
-        "OTIO_SCHEMA": schema, "name": str(entry.get("name") or ""), **needed,
+        "OTIO_SCHEMA": schema, "name": str(entry.get("name") or ""), **needs[schema],
         "metadata": {_FOREIGN: json.dumps(entry)},
     }  # fmt: skip
 

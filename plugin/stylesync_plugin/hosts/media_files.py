@@ -8,7 +8,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from stylesync_plugin.timeline.sources import path_of, url_of
+from stylesync_plugin.timeline.paths import path_of, url_of
 from stylesync_plugin.times import TimeRange
 
 

@@ -12,7 +12,7 @@ import opentimelineio as otio
 
 from stylesync_plugin.hosts.media_files import file_of
 from stylesync_plugin.timeline.items import METADATA, own_start
-from stylesync_plugin.timeline.sources import url_of
+from stylesync_plugin.timeline.paths import url_of
 from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, frame_range, seconds
 
 if TYPE_CHECKING:

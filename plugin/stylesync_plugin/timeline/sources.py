@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
-from urllib.parse import quote, unquote
 
 import opentimelineio as otio
 
 from stylesync_engine.request import MediaError
 from stylesync_plugin.timeline.items import MLT, remembered
+from stylesync_plugin.timeline.paths import (
+    files_called,
+    images_at,
+    is_file,
+    is_pattern,
+    path_of,
+    spellings,
+)
 from stylesync_plugin.times import ZERO, exact_rate, frame_at, parse_time, seconds, span_of
-
-_LONG = re.compile(r"^//[?.]/(UNC/)?", re.IGNORECASE)
-_DRIVE = re.compile(r"^/?[A-Za-z][:|]/?")
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Source:
     @property
     def is_sequence(self) -> bool:
         """Whether these are numbered images, which often do not say their rate."""
-        return _is_pattern(self.path)
+        return is_pattern(self.path)
 
     def frame_at(self, media_time: Fraction) -> int:
         return frame_at(media_time - self.zero, self.facts.rate)
@@ -169,7 +171,7 @@ class Library:
         path = self.find(clip, place)
         if isinstance(clip.media_reference, otio.schema.ImageSequenceReference):
             return _sequence_source(clip.media_reference, path)
-        if _is_pattern(path):
+        if is_pattern(path):
             return _pattern_source(clip, path, place)
         facts = self.probe.picture(path)
         return Source(path, facts, _zero(clip, facts, place, Path(path).name))
@@ -184,11 +186,11 @@ class Library:
         return SoundSource(path, facts, _sound_zero(clip, facts, own))
 
     def _find_file(self, name: str, place: str) -> str:
-        for plain in _spellings(name):
+        for plain in spellings(name):
             for candidate in self._candidates(plain):
-                if _is_file(candidate):
+                if is_file(candidate):
                     return str(candidate)
-                if pattern := _images_at(candidate):
+                if pattern := images_at(candidate):
                     return pattern
         raise MediaError(
             f"The media '{name}' of {place} is missing;"
@@ -210,7 +212,7 @@ class Library:
         reel = remembered(clip, "cmx_3600").get("reel")
         for name in (clip.name, reel):
             for folder in self.folders:
-                for found in _files_called(folder, str(name or "")):
+                for found in files_called(folder, str(name or "")):
                     return str(found)
         raise MediaError(
             f"The media of {place} is missing: the timeline names no file;"
@@ -228,95 +230,14 @@ class Library:
             )
         pattern = f"%0{max(1, reference.frame_zero_padding)}d"
         name = f"{reference.name_prefix}{pattern}{reference.name_suffix}"
-        for plain in _spellings(base.rstrip("/\\") + "/" + first if base else first):
+        for plain in spellings(base.rstrip("/\\") + "/" + first if base else first):
             for candidate in self._candidates(plain):
-                if _is_file(candidate):
+                if is_file(candidate):
                     return str(candidate.parent / name)
         raise MediaError(
             f"The image sequence '{first}' of {place} is missing;"
             " bring it back or name its folder with --search."
         )
-
-
-def _spellings(name: str) -> list[PurePosixPath]:
-    """A name as it is, then as a path of Windows, a network's, an old Macintosh's, with its escapes
-    resolved."""
-    local = _LONG.sub("//", name.replace("\\", "/"))
-    local = _DRIVE.sub("/", _SCHEME.sub("/", local))
-    names = [name, local, unquote(local)]
-    if "/" not in local and local.count(":") > 1:
-        names.append(local.replace(":", "/"))
-    if re.match(r"[A-Za-z]:", name):
-        names = names[1:]  # no drive is the name of a folder here
-    return [PurePosixPath(text) for text in dict.fromkeys(names) if text]
-
-
-def _images_at(candidate: Path) -> str | None:
-    """The pattern of numbered images, in whichever spelling, where there are some."""
-    if not any(mark in candidate.name for mark in "%#@$<["):
-        return None
-    from stylesync_engine.media.sequences import numbered_name
-
-    name = numbered_name(candidate.name)
-    if name is None:
-        return None
-    head, _, rest = name.partition("%0")
-    tail = re.escape(rest.partition("d")[2])
-    wanted = re.compile(rf"{re.escape(head)}\d+{tail}")
-    with contextlib.suppress(OSError):
-        if any(wanted.fullmatch(entry.name) for entry in candidate.parent.iterdir()):
-            return str(candidate.with_name(name))
-    return None
-
-
-def _is_pattern(path: str) -> bool:
-    return "%" in Path(path).name and not _is_file(Path(path))
-
-
-def _is_file(path: Path) -> bool:
-    """Also for names that no file system takes."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def path_of(url: str) -> str:
-    """A file URL or bare path as a path; `#`, `%`, `?` and non-Latin letters survive."""
-    text = url.strip()
-    if not text.lower().startswith("file:"):
-        return text
-    rest = text[5:]
-    if rest.startswith("//"):
-        host, slash, path = rest[2:].partition("/")
-        host = unquote(host)
-        rest = slash + path
-        if re.fullmatch(r"[A-Za-z]:", host):
-            rest = "/" + host + rest
-        elif host and host.lower() != "localhost":
-            rest = "//" + host + rest
-    plain = unquote(rest)
-    return plain[1:] if re.match(r"/[A-Za-z]:[\\/]", plain) else plain
-
-
-def url_of(path: str | Path) -> str:
-    """An absolute file URL in which every unusual character is escaped."""
-    absolute = Path(path).absolute()
-    if isinstance(absolute, PureWindowsPath):
-        return "file:///" + quote(absolute.as_posix(), safe="/:")
-    return "file://" + quote(absolute.as_posix(), safe="/")
-
-
-def _files_called(folder: Path, name: str) -> list[Path]:
-    if not name or "/" in name or "\\" in name or not folder.is_dir():
-        return []
-    exact = folder / name
-    if _is_file(exact):
-        return [exact]
-    stem = name.casefold()
-    return sorted(
-        entry for entry in folder.iterdir() if entry.is_file() and entry.stem.casefold() == stem
-    )
 
 
 def _sequence_source(reference: Any, pattern: str) -> Source:

@@ -17,7 +17,7 @@ from stylesync_plugin.planning.plan import Place, PlannedDub
 from stylesync_plugin.planning.recordings import SoundPart
 from stylesync_plugin.timeline.items import METADATA
 from stylesync_plugin.timeline.layout import PlacedClip
-from stylesync_plugin.timeline.sources import url_of
+from stylesync_plugin.timeline.paths import url_of
 from stylesync_plugin.times import RationalTime, Span, TimeRange, exact_rate, rational_time
 from stylesync_plugin.writing.laying import Piece
 from stylesync_plugin.writing.original_sound import OriginalSound

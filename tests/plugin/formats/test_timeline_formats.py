@@ -18,7 +18,7 @@ from stylesync_plugin.formats.files import READABLE, read_timeline, snapped, wri
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.layout import lay_out
-from stylesync_plugin.timeline.sources import path_of, url_of
+from stylesync_plugin.timeline.paths import path_of, url_of
 from timeline_material import MadeUpProbe, clip, dissolve, gap, made_up, ranged, timeline, track
 
 from stylesync_engine.request import DubError, RequestError

@@ -21,7 +21,7 @@ from mlt_case import PROJECTS
 from package_fixtures import without_ours
 from stylesync_plugin.formats.files import read_timeline
 from stylesync_plugin.formats.mlt_document import playlists, read_document, text_of
-from stylesync_plugin.timeline.sources import path_of
+from stylesync_plugin.timeline.paths import path_of
 from timeline_material import needs_melt, play, played
 
 from stylesync_engine.media import probe_video

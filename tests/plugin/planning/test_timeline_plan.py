@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from stylesync_plugin.jobs import Job, job_from
 from stylesync_plugin.planning.conform import conform
 from stylesync_plugin.planning.planner import Plan, PlannedDub, PlanSettings, plan
+from stylesync_plugin.timeline.paths import url_of
 from stylesync_plugin.timeline.selecting import jobs_from_markers
-from stylesync_plugin.timeline.sources import url_of
 from timeline_material import (
     Audio,
     MadeUpProbe,

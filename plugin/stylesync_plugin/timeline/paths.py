@@ -1,0 +1,93 @@
+"""Paths of media as timelines write them: URLs, Windows and network paths, numbered images."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import quote, unquote
+
+_LONG = re.compile(r"^//[?.]/(UNC/)?", re.IGNORECASE)
+_DRIVE = re.compile(r"^/?[A-Za-z][:|]/?")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://+")
+
+
+def spellings(name: str) -> list[PurePosixPath]:
+    """A name as it is, then as a path of Windows, a network's, an old Macintosh's, with its escapes
+    resolved."""
+    local = _LONG.sub("//", name.replace("\\", "/"))
+    local = _DRIVE.sub("/", _SCHEME.sub("/", local))
+    names = [name, local, unquote(local)]
+    if "/" not in local and local.count(":") > 1:
+        names.append(local.replace(":", "/"))
+    if re.match(r"[A-Za-z]:", name):
+        names = names[1:]  # no drive is the name of a folder here
+    return [PurePosixPath(text) for text in dict.fromkeys(names) if text]
+
+
+def images_at(candidate: Path) -> str | None:
+    """The pattern of numbered images, in whichever spelling, where there are some."""
+    if not any(mark in candidate.name for mark in "%#@$<["):
+        return None
+    from stylesync_engine.media.sequences import numbered_name
+
+    name = numbered_name(candidate.name)
+    if name is None:
+        return None
+    head, _, rest = name.partition("%0")
+    tail = re.escape(rest.partition("d")[2])
+    wanted = re.compile(rf"{re.escape(head)}\d+{tail}")
+    with contextlib.suppress(OSError):
+        if any(wanted.fullmatch(entry.name) for entry in candidate.parent.iterdir()):
+            return str(candidate.with_name(name))
+    return None
+
+
+def is_pattern(path: str) -> bool:
+    return "%" in Path(path).name and not is_file(Path(path))
+
+
+def is_file(path: Path) -> bool:
+    """Also for names that no file system takes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def path_of(url: str) -> str:
+    """A file URL or bare path as a path; `#`, `%`, `?` and non-Latin letters survive."""
+    text = url.strip()
+    if not text.lower().startswith("file:"):
+        return text
+    rest = text[5:]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        host = unquote(host)
+        rest = slash + path
+        if re.fullmatch(r"[A-Za-z]:", host):
+            rest = "/" + host + rest
+        elif host and host.lower() != "localhost":
+            rest = "//" + host + rest
+    plain = unquote(rest)
+    return plain[1:] if re.match(r"/[A-Za-z]:[\\/]", plain) else plain
+
+
+def url_of(path: str | Path) -> str:
+    """An absolute file URL in which every unusual character is escaped."""
+    absolute = Path(path).absolute()
+    if isinstance(absolute, PureWindowsPath):
+        return "file:///" + quote(absolute.as_posix(), safe="/:")
+    return "file://" + quote(absolute.as_posix(), safe="/")
+
+
+def files_called(folder: Path, name: str) -> list[Path]:
+    if not name or "/" in name or "\\" in name or not folder.is_dir():
+        return []
+    exact = folder / name
+    if is_file(exact):
+        return [exact]
+    stem = name.casefold()
+    return sorted(
+        entry for entry in folder.iterdir() if entry.is_file() and entry.stem.casefold() == stem
+    )
