@@ -52,7 +52,7 @@ def describe_table(folds: Sequence[Sequence[str]]) -> list[str]:
     together = "; ".join(", ".join(fold) for fold in folds)
     return [
         "- network: the paper's audio-aware attention, whole; static mixing and closed form are",
-        "  read on top of `no reference`.",
+        "  read on top of `no reference`, the closed form without articulation.",
         "- error: mean distance of lip vertices in face heights on people never trained on; ratio:",
         "  to `no reference` with the same speaker and seed; ±: standard error over speakers.",
         "- n: frames of reference, of the speaker's other clips; fewer where there are no more.",

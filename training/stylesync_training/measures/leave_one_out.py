@@ -39,10 +39,16 @@ from stylesync_training.fitting.lip_motion import (
     reference_of,
     train_lip_motion,
 )
+from stylesync_training.fitting.loop import Schedule
 from stylesync_training.measures.fold_report import SWAP_FIGURES, SWAPPED, table_of
 
 Array = NDArray[np.float32]
 Say = Callable[[str, int, int], None]
+
+# What a network that reads a reference is trained with where the preset's own reads none.
+_ATTENTION = LipMotionTraining(
+    schedule=Schedule(steps=90, rate=3e-4, warm_up=15, ema=0.96), batch=12, every=8, noise=0.4
+)
 
 REFERENCES = (64, 128, 256)  # n of Table III
 _LONGEST_NAME = 100  # characters
@@ -136,6 +142,8 @@ def train_fold(
     if not others:
         raise RequestError("Nobody is left to train on; leave fewer speakers out.")
     speech = others[0].speech.shape[1]
+    if config.sizes.members and variant.reference != "none":  # a committee reads no reference
+        config = replace(_ATTENTION, restyle=config.restyle, reference=config.reference)
     sizes = replace(config.sizes, reference=variant.reference, speech=speech)
     own = replace(
         config,
@@ -199,7 +207,7 @@ def read_style(
     if variant.reading == "network":
         return NetworkReading(network)
     if variant.reading == "closed form":
-        return ClosedFormReading(network, settings)
+        return ClosedFormReading(network, settings, articulation=0.0)
     return StaticMixing(NetworkReading(network), settings.rest)
 
 
