@@ -336,6 +336,17 @@ class DubResult:
     sound_offsets: dict[str, float] | None = None
     lips: dict[str, float] | None = None
 
+    def describe_lips(self) -> str:
+        """`lips` for a person; empty where nothing is known."""
+        if self.lips is None:
+            return ""
+        late = round(1000 * self.lips["offset"])
+        place = (
+            f"{abs(late)} ms {'late' if late > 0 else 'early'}" if abs(late) >= 20 else "in time"
+        )
+        follows, width = self.lips["follows"], self.lips["width"]
+        return f"Lips follow the wanted ones to {follows:.0%}, open {width:.0%} as wide, {place}."
+
     def to_dict(self) -> dict[str, Any]:
         return {"event": "result", **as_data(self)}
 

@@ -265,8 +265,8 @@ def describe_result(result: DubResult) -> str:
     return (
         f"{result.output}: {result.frames} frames at {result.rate} per second,"
         f" {result.changed} changed, in {total:.1f} s on {result.device}"
-        f" (models {result.models}, seed {result.seed})"
-    )
+        f" (models {result.models}, seed {result.seed}). {result.describe_lips()}"
+    ).rstrip()
 
 
 def describe_sync(file: str, found: dict[str, Any]) -> str:

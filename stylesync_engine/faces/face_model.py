@@ -139,6 +139,14 @@ class FaceModel:
         rows = self.lip_basis()[:, [LIPS.index(LIP_BOTTOM), LIPS.index(LIP_TOP)], 1]
         return np.asarray(rows[:, 0] - rows[:, 1], np.float32)
 
+    def keep_apart(self, neutral: Array, motion: Array) -> Array:
+        """Mouth parameters `[T, 13]` whose inner lips meet where those of `motion` on a person's
+        rest `[N, 3]` would pass through each other."""
+        rows, height = self.opening(), float(np.ptp(self.mean[:, 1]))
+        rest = float(neutral[LIP_BOTTOM, 1] - neutral[LIP_TOP, 1]) / height
+        crossed = np.minimum(motion @ rows + max(rest, 0.0), 0.0)
+        return np.asarray(motion - crossed[:, None] * rows / float(rows @ rows), np.float32)
+
     def fit(self, landmarks: Array, cuts: Sequence[int] = ()) -> ShotFit:
         """Fit a shot's landmarks `[T, N, 3]` px (NaN where the face is not seen). The camera is
         smoothed between `cuts`, the first frames after a cut.

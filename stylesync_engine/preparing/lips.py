@@ -51,6 +51,7 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
     job.warnings.extend(speech.warnings(policy))
     speak = _read_style(job, reference)
     motion = speak(job.features(speech.filled, "speech")) + _rest(job, shot, speak)
+    motion = job.models.face_model.keep_apart(shot.fit.neutral, motion)
     job.on_progress(Progress("lips", len(motion), len(motion)))
     return resample_motion(motion, speech.times(shot.times, policy))
 

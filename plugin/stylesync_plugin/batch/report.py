@@ -33,7 +33,8 @@ p { margin: .2rem 0; } .quiet { color: #9197a3; } .error { color: #f0a3a1; }
 def write_report(batch: Batch, path: Path, title: str, draw: DrawSheet | None = None) -> None:
     """Write the page and its contact sheets (in a folder beside it)."""
     sheets = path.with_name(f"{path.stem}_sheets")
-    parts = [_section(batch, outcome, sheets, draw) for outcome in batch.outcomes]
+    outcomes = sorted(batch.outcomes, key=_worth)
+    parts = [_section(batch, outcome, sheets, draw) for outcome in outcomes]
     parts += [
         f'<section class="failed"><h2>{escape(refusal.job)}</h2>'
         f'<p class="error">{escape(str(refusal.error))}</p></section>'
@@ -46,6 +47,18 @@ def write_report(batch: Batch, path: Path, title: str, draw: DrawSheet | None = 
         f"<h1>{escape(title)}</h1><p>{_summary(batch)}</p>{''.join(parts)}</html>\n",
         encoding="utf-8",
     )
+
+
+def _worth(outcome: Outcome) -> float:
+    """What orders the page: failures first, then the dubs whose lips do worst, of which it counts
+    how they follow and how far their width and place are off; nothing known comes last."""
+    if outcome.result is None:
+        return -1.0
+    lips = outcome.result.lips
+    if lips is None:
+        return 2.0
+    narrow = min(lips["width"], 1 / max(lips["width"], 1e-3))
+    return lips["follows"] * max(0.0, narrow) * max(0.0, 1 - abs(lips["offset"]) / 0.2)
 
 
 def draw_sheet(before: str, after: str, output: Path, first_frame: int) -> None:
@@ -90,6 +103,8 @@ def _result_lines(
     lines = [
         f"<p>{escape(text)}. {escape(result.models)}, seed {result.seed}, {result.device}.</p>"
     ]
+    if lips := result.describe_lips():
+        lines.append(f"<p>{escape(lips)}</p>")
     lines += [f'<p class="quiet">{escape(warning)}</p>' for warning in result.warnings]
     if draw is not None:
         lines.append(_sheet(outcome.dub.request, result.output, sheets, draw))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_fixtures import EXPRESSIONS, IDENTITIES
+from model_fixtures import EXPRESSIONS, IDENTITIES, make_face_model
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from stylesync_engine.faces.face_model import LIPS, MOUTH, FaceModel, Pose, align_similarity
+from stylesync_engine.faces.tracking import LIP_BOTTOM, LIP_TOP
 from stylesync_engine.request import ModelError, NoFaceError
 
 Array = NDArray[np.float32]
@@ -181,3 +182,19 @@ def test_a_face_model_comes_back_from_its_file(face_model: FaceModel, tmp_path: 
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="not a face model"):
         FaceModel.load(tmp_path / "bad.safetensors")
+
+
+def test_lips_meet_and_never_cross() -> None:
+    model = make_face_model()
+    rows, height = model.opening(), float(np.ptp(model.mean[:, 1]))
+    motion = np.random.default_rng(0).normal(size=(50, MOUTH)).astype(np.float32)
+
+    def gap(parameters: Array) -> Array:
+        shape = model.mean + model.move_mouth(parameters)
+        return (shape[:, LIP_BOTTOM, 1] - shape[:, LIP_TOP, 1]) / height
+
+    rest = float(model.mean[LIP_BOTTOM, 1] - model.mean[LIP_TOP, 1]) / height
+    np.testing.assert_allclose(motion @ rows + rest, gap(motion), atol=1e-5)
+    kept = gap(model.keep_apart(model.mean, motion))
+    np.testing.assert_allclose(kept, np.maximum(gap(motion), min(rest, 0.0)), atol=1e-5)
+    assert (gap(motion) < 0).any()

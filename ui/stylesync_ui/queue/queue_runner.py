@@ -269,5 +269,6 @@ def _note_results(job: JobRecord, batch: Batch) -> None:
     done = [outcome for outcome in batch.outcomes if outcome.result is not None]
     job.frames = sum(outcome.result.frames for outcome in done if outcome.result)
     job.warnings = [w for o in done if o.result for w in o.result.warnings]
+    job.warnings += [text for o in done if o.result and (text := o.result.describe_lips())]
     job.warnings += [str(error) for _, error in batch.failures]
     job.pieces = [piece_of(outcome.dub).to_dict() for outcome in done]
