@@ -76,7 +76,9 @@ class VideoInfo:
     """What a clip is. `width`, `height` and `sample_aspect` are those of the upright picture.
 
     `frames` is counted, not believed; `missing_frames` are those that the container promises
-    beyond. `rotation` is how far the stored picture is turned clockwise to stand upright.
+    beyond. `undecoded` are how many frames lie before the first and after the last one which a cut
+    without encoding has parted from what they refer to; they are left out and not counted.
+    `rotation` is how far the stored picture is turned clockwise to stand upright.
     `interlaced` is how the frames come out of `reading`; `first_number` is an image sequence's.
     `timecode` is the first frame's, counted at `rate` even where the file counts otherwise.
     """
@@ -99,6 +101,7 @@ class VideoInfo:
     reel: str | None = None
     audio: tuple[AudioTrack, ...] = ()
     missing_frames: int = 0
+    undecoded: tuple[int, int] = (0, 0)
     reading: Reading = PLAIN
     first_number: int = 0
 

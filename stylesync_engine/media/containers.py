@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
+from stylesync_engine.media.clips import AudioTrack
 from stylesync_engine.request import MediaError
+
+_NO_FILM: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
 def open_file(path: str | Path) -> InputContainer:
@@ -32,9 +35,9 @@ def open_file(path: str | Path) -> InputContainer:
 
 
 def decode(container: InputContainer) -> Iterator[VideoFrame]:
-    """Every frame that decodes; packets that are damaged, or ask for what the decoder does not
-    know, are left out."""
-    stream = next(iter(container.streams.video), None)
+    """Every frame of the picture that decodes; packets that are damaged, or ask for what the
+    decoder does not know, are left out."""
+    stream = find_picture(container)
     if stream is None or stream.codec_context is None:
         return
     stream.thread_type = "AUTO"
@@ -48,8 +51,7 @@ def decode(container: InputContainer) -> Iterator[VideoFrame]:
 
 def packets_of(container: InputContainer) -> Iterator[Any]:
     """The packets of the picture up to the end of what can be read; the last is the flush."""
-    stream = container.streams.video[0]
-    packets = container.demux(stream)
+    packets = container.demux(find_picture(container))
     while True:
         try:
             packet = next(packets)
@@ -62,15 +64,39 @@ def packets_of(container: InputContainer) -> Iterator[Any]:
     yield None
 
 
+def find_picture(container: InputContainer) -> Any:
+    """The default of the streams that are pictures and no covers or thumbnails, else the first of
+    them; None where there is none."""
+    streams: Iterable[Any] = container.streams.video
+    pictures = [s for s in streams if not s.disposition & _NO_FILM]
+    known = [s for s in pictures if s.codec_context is not None] or pictures
+    chosen = [s for s in known if s.disposition & Disposition.default] or known
+    return chosen[0] if chosen else None
+
+
 def picture_stream(container: InputContainer, path: str) -> Any:
+    """The same; raises MediaError where there is none that can be dubbed."""
     kinds = container.format.name
-    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not pictures:
+    picture = find_picture(container)
+    if picture is None:
         has_sound = bool(container.streams.audio)
         what = "only sound" if has_sound else "no picture"
         raise MediaError(f"'{path}' holds {what}; give a clip with a picture.")
-    if pictures[0].codec_context is None:
+    if picture.codec_context is None:
         raise MediaError(f"The picture of '{path}' is in no known codec; export it in another.")
     if kinds.endswith("_pipe") or kinds.startswith("image2"):
         raise MediaError(f"'{path}' is a still image; give a clip.")
-    return pictures[0]
+    return picture
+
+
+def describe_sound(stream: Any) -> AudioTrack:
+    """What a sound stream is."""
+    context = stream.codec_context
+    names = tuple(channel.name for channel in context.layout.channels)
+    return AudioTrack(context.channels, context.sample_rate, context.name, names)
+
+
+def sounds_of(container: InputContainer) -> list[Any]:
+    """The sound streams in a codec that is known; the others cannot be heard."""
+    streams: Iterable[Any] = container.streams.audio
+    return [stream for stream in streams if stream.codec_context is not None]

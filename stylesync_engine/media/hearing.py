@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +10,10 @@ from typing import Any, Final
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 
 from stylesync_engine.media.clips import AudioTrack
-from stylesync_engine.media.containers import open_file
+from stylesync_engine.media.containers import describe_sound, open_file, sounds_of
+from stylesync_engine.media.probing import picture_start
 from stylesync_engine.media.sound import Sound, mono_weights, resample_blocks
 from stylesync_engine.request import MediaError, RequestError
 
@@ -81,19 +81,6 @@ def probe_sound(path: str | Path) -> AudioTrack:
         return describe_sound(stream)
 
 
-def describe_sound(stream: Any) -> AudioTrack:
-    """What a sound stream is."""
-    context = stream.codec_context
-    names = tuple(channel.name for channel in context.layout.channels)
-    return AudioTrack(context.channels, context.sample_rate, context.name, names)
-
-
-def sounds_of(container: InputContainer) -> list[Any]:
-    """The sound streams in a codec that is known; the others cannot be heard."""
-    streams: Iterable[Any] = container.streams.audio
-    return [stream for stream in streams if stream.codec_context is not None]
-
-
 def _sound_stream(container: InputContainer, path: str | Path, track: int = 0) -> Any:
     if not container.streams.audio:
         raise MediaError(f"'{path}' has no sound; give a file with speech.")
@@ -110,36 +97,27 @@ def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> 
     """Decoded blocks from sample 0 on: gaps filled with silence, what lies before 0 left out."""
     rate = stream.codec_context.sample_rate
     tolerance = int(rate * _ROUNDING_GAP)
-    origin = _picture_start(container)
-    cursor: int | None = None
+    origin = picture_start(path)
+    due: int | None = None  # where the next block lies if the stamps have no gap; may be before 0
+    given = 0
     for frame in _decode_sound(container, stream, path):
         block = _float_block(frame)
         time = None if frame.pts is None else frame.pts * frame.time_base
-        if cursor is None:
-            if origin is None:
-                origin = time or Fraction(0)
-            cursor = 0
-            position = round(((time if time is not None else origin) - origin) * rate)
-        else:
-            position = cursor if time is None else round((time - origin) * rate)
-            if abs(position - cursor) <= tolerance:
-                position = cursor
-        if position > cursor:
-            yield np.zeros((block.shape[0], position - cursor), np.float32)
-            cursor = position
-        block = block[:, cursor - position :]
-        cursor += block.shape[1]
+        if origin is None:
+            origin = time or Fraction(0)
+        position = (due or 0) if time is None else round((time - origin) * rate)
+        if due is not None and abs(position - due) <= tolerance:
+            position = due
+        due = position + block.shape[1]
+        if position > given:
+            yield np.zeros((block.shape[0], position - given), np.float32)
+            given = position
+        block = block[:, given - position :]
+        given += block.shape[1]
         if block.shape[1]:
             yield block
-    if not cursor:
+    if not given:
         raise MediaError(f"The sound of '{path}' cannot be decoded; export or copy it again.")
-
-
-def _picture_start(container: Any) -> Fraction | None:
-    pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not pictures or pictures[0].start_time is None:
-        return None
-    return Fraction(pictures[0].start_time * pictures[0].time_base)
 
 
 def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -9,13 +11,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from stylesync_engine.media.clips import PLAIN, Clip, ColourTags, Reading, VideoInfo
-from stylesync_engine.media.containers import decode, open_file, packets_of, picture_stream
+from stylesync_engine.media.containers import (
+    decode,
+    describe_sound,
+    find_picture,
+    open_file,
+    packets_of,
+    picture_stream,
+    sounds_of,
+)
 from stylesync_engine.media.frames import Turn, image_of, matrix_of
-from stylesync_engine.media.hearing import describe_sound, sounds_of
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
 from stylesync_engine.media.timecode import recount_timecode
 from stylesync_engine.media.timecode_tracks import frames_counted
@@ -106,31 +116,37 @@ def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> 
     return ScannedClip(_as_read(info, reading), None, (), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    """When frames are shown: of all that decode, where the times are known, and of the key frames;
+    the last one's duration; how many lie undecoded before and after them, and how many the
+    container's index promises beyond the end of the file."""
+
+    count: int
+    times: tuple[int, ...] | None = None
+    keys: tuple[int, ...] = ()
+    last_duration: int = 0
+    undecoded: tuple[int, int] = (0, 0)
+    missing: int = 0
+
+
 @lru_cache(maxsize=32)
 def _scan(path: str, _changed: int, _size: int) -> ScannedClip:
     """Read the clip once through: its first picture and the stamps of all frames."""
     with open_file(path) as container:
         stream = picture_stream(container, path)
         family = container.format.name.split(",")[0]
-        stamps, keys, last, missing = _stamps_of_packets(container)
         first = _first_frame(path)
-        trusted = family in _SEEKABLE and stream.codec_context.name != "vp8"
-        if not trusted or not stamps or None in stamps or len(set(stamps)) < len(stamps):
-            stamps, keys, missing = _stamps_of_frames(path), [], 0
-            if None in stamps or any(b <= a for a, b in pairwise(stamps)):
-                return _describe(container, path, first, None, len(stamps), (), last, 0)
-        times = tuple(sorted(stamps))
-        return _describe(
-            container, path, first, times, len(times), tuple(sorted(keys)), last, missing
-        )
+        stamps = _stamps_of_packets(container, stream)
+        if family in _SEEKABLE and stream.codec_context.name != "vp8" and stamps.times:
+            stamps = _that_decode(stamps, first, path)
+        else:
+            stamps = _stamps_of_frames(path, stamps.last_duration)
+        return _describe(container, stream, path, first, stamps)
 
 
-def _stamps_of_packets(container: InputContainer) -> tuple[list[Any], list[Any], int, int]:
-    """Stamps of all frames and of the key frames as the container states them.
-
-    Also the last frame's duration, and how many frames the container's index promises that the
-    file does not hold.
-    """
+def _stamps_of_packets(container: InputContainer, stream: Any) -> _Stamps:
+    """As the container states them; without times where two are alike or one is missing."""
     stamps, keys, durations, seen = [], [], {}, 0
     for packet in packets_of(container):
         if packet is None or packet.size == 0:
@@ -145,14 +161,54 @@ def _stamps_of_packets(container: InputContainer) -> tuple[list[Any], list[Any],
     known = [stamp for stamp in stamps if stamp is not None]
     promised = 0
     if container.format.name.startswith("mov"):
-        promised = len(container.streams.video[0].index_entries)
+        promised = len(stream.index_entries)
     last = durations[max(known)] if known else 0
-    return stamps, keys, last, max(promised - seen, 0)
+    clear = len(set(known)) == len(stamps)
+    return _Stamps(
+        count=len(stamps),
+        times=tuple(sorted(known)) if clear else None,
+        keys=tuple(sorted(keys)),
+        last_duration=last,
+        missing=max(promised - seen, 0),
+    )
 
 
-def _stamps_of_frames(path: str) -> list[Any]:
+def _that_decode(stamps: _Stamps, first: VideoFrame, path: str) -> _Stamps:
+    """Without the frames at both ends that refer to others which the file does not hold: it was
+    cut between key frames and not encoded anew."""
+    times = stamps.times or ()
+    head = bisect_left(times, first.pts if first.pts is not None else times[0])
+    end = len(times) if stamps.missing else _last_decoded(path, stamps) + 1
+    keys = tuple(key for key in stamps.keys if key >= times[head])
+    return replace(
+        stamps,
+        count=end - head,
+        times=times[head:end],
+        keys=keys,
+        undecoded=(head, len(times) - end),
+    )
+
+
+def _last_decoded(path: str, stamps: _Stamps) -> int:
+    """The number of the last frame that decodes, read from the last key frame on."""
+    numbers = {stamp: number for number, stamp in enumerate(stamps.times or ())}
+    last = len(numbers) - 1
+    if not stamps.keys or len(stamps.keys) == len(numbers):
+        return last  # every frame stands alone
     with open_file(path) as container:
-        return [frame.pts for frame in decode(container)]
+        with suppress(av.error.FFmpegError):
+            container.seek(stamps.keys[-1], stream=find_picture(container))
+        decoded = [numbers[frame.pts] for frame in decode(container) if frame.pts in numbers]
+    return max(decoded, default=last)
+
+
+def _stamps_of_frames(path: str, last_duration: int) -> _Stamps:
+    """The times of all frames that decode; none where they do not rise."""
+    with open_file(path) as container:
+        times = [frame.pts for frame in decode(container)]
+    known = [time for time in times if time is not None]
+    rising = len(known) == len(times) and all(a < b for a, b in pairwise(known))
+    return _Stamps(len(times), tuple(known) if rising else None, last_duration=last_duration)
 
 
 def _first_frame(path: str) -> VideoFrame:
@@ -162,22 +218,27 @@ def _first_frame(path: str) -> VideoFrame:
     raise MediaError(f"'{path}' has no picture that can be decoded; export or copy it again.")
 
 
+def picture_start(path: str | Path) -> Fraction | None:
+    """When the first frame is shown on the container's clock, s; None where there is no picture or
+    it has no clock."""
+    with open_file(path) as container:
+        stream = find_picture(container)
+        if stream is None or stream.codec_context is None or stream.start_time is None:
+            return None
+        time_base: Fraction = stream.time_base
+        stated: int = stream.start_time
+    stamps = scan_clip(path).stamps
+    return (stamps[0] if stamps else stated) * time_base
+
+
 def _describe(
-    container: Any,
-    path: str,
-    first: VideoFrame,
-    stamps: tuple[int, ...] | None,
-    count: int,
-    keys: tuple[int, ...],
-    last_duration: int,
-    missing: int,
+    container: InputContainer, stream: Any, path: str, first: VideoFrame, stamps: _Stamps
 ) -> ScannedClip:
-    stream = container.streams.video[0]
-    rate, variable = _rate_of(stream, stamps)
-    duration = count / rate
-    if variable and stamps:
-        duration = (stamps[-1] - stamps[0] + last_duration) * stream.time_base
-        duration += 0 if last_duration else 1 / rate
+    rate, variable = _rate_of(stream, stamps.times)
+    duration = stamps.count / rate
+    if variable and stamps.times:
+        duration = (stamps.times[-1] - stamps.times[0] + stamps.last_duration) * stream.time_base
+        duration += 0 if stamps.last_duration else 1 / rate
     colour = ColourTags(first.color_range, first.color_primaries, first.color_trc, first.colorspace)
     turned = matrix_of(first)
     image = image_of(first, stream.codec_context.name, turned)
@@ -185,7 +246,7 @@ def _describe(
     info = VideoInfo(
         path=path,
         rate=rate,
-        frames=count,
+        frames=stamps.count,
         width=image.width,
         height=image.height,
         layout=image.layout,
@@ -198,11 +259,12 @@ def _describe(
         variable_rate=variable,
         colour=colour,
         timecode=_timecode_of(container, path, stream, 0 if variable else round(rate)),
-        reel=_tag(container, "reel_name"),
+        reel=_tag(container, stream, "reel_name"),
         audio=tuple(map(describe_sound, sounds_of(container))),
-        missing_frames=missing,
+        missing_frames=stamps.missing,
+        undecoded=stamps.undecoded,
     )
-    return ScannedClip(info, stamps, keys, turned)
+    return ScannedClip(info, stamps.times, stamps.keys, turned)
 
 
 def _rate_of(stream: Any, stamps: tuple[int, ...] | None) -> tuple[Fraction, bool]:
@@ -230,16 +292,16 @@ def snap_rate(rate: Fraction) -> Fraction:
 
 def _timecode_of(container: InputContainer, path: str, stream: Any, nominal: int) -> str | None:
     """The first frame's time code, counted at the pictures' rate whatever its track counts."""
-    text = _tag(container, "timecode")
+    text = _tag(container, stream, "timecode")
     if text is None or not nominal:
         return text
     counted = frames_counted(path, container.format.name.split(",")[0], stream.id)
     return recount_timecode(text, counted, nominal) if counted else text
 
 
-def _tag(container: InputContainer, name: str) -> str | None:
+def _tag(container: InputContainer, picture: Any, name: str) -> str | None:
     """A metadata value of the picture, the time code track or the file."""
-    places = [container.streams.video[0], *container.streams, container]
+    places = [picture, *container.streams, container]
     for place in places:
         for key, value in place.metadata.items():
             if key.lower() == name and value:

@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from stylesync_engine.media.clips import Clip, Frame
-from stylesync_engine.media.containers import decode, open_file
+from stylesync_engine.media.containers import decode, find_picture, open_file
 from stylesync_engine.media.frames import image_of
 from stylesync_engine.media.probing import ScannedClip, scan_clip
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
@@ -98,7 +98,7 @@ def _decode_from(
     key = _key_before(clip, start)
     if key is not None:
         with suppress(av.error.FFmpegError):  # then it is read from wherever it stands
-            container.seek(key, stream=container.streams.video[0])
+            container.seek(key, stream=find_picture(container))
     frames = _progressive(decode(container), clip)
     first = next(frames, None)
     if key is not None and (first is None or numbers.get(first.pts, start + 1) > start):

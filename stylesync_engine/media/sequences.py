@@ -14,7 +14,7 @@ from stylesync_engine.files import _remove, disk_errors, draft_of, plain_name, s
 from stylesync_engine.media import exr
 from stylesync_engine.media.clips import UNTAGGED, ColourTags
 from stylesync_engine.media.codecs import IMAGES, NUMBERED
-from stylesync_engine.media.containers import decode, open_file
+from stylesync_engine.media.containers import decode, find_picture, open_file
 from stylesync_engine.media.frames import image_of
 from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import (
@@ -90,7 +90,7 @@ class ImageSequence:
             )  # fmt: skip
         with open_file(file) as container:
             for frame in decode(container):
-                codec = container.streams.video[0].codec_context.name
+                codec = find_picture(container).codec_context.name
                 colour = ColourTags(
                     frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace
                 )

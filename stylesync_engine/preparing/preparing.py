@@ -45,6 +45,7 @@ def prepare_plan(
     """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
     job, frames = Job(checked.request, models, on_progress), checked.frames
     around = frames if job.request.style else _with_surroundings(frames, checked.info)
+    _warn_of_undecoded(checked.info, job.warnings)
     followed, style = _follow_both(job, around, frames)
     shot = followed.part(frames)
     _warn_of_cuts(shot, job.warnings)
@@ -96,6 +97,16 @@ def _follow_style(job: Job) -> FollowedShot:
         return job.follow(request.style or request.video, request.style_frames, "style")
     except NoFaceError as error:
         raise NoFaceError(f"Style reference: {error}") from error
+
+
+def _warn_of_undecoded(info: VideoInfo, warnings: list[str]) -> None:
+    head, tail = info.undecoded
+    if head or tail:
+        places = [f"{head} before the first"] * bool(head) + [f"{tail} after the last"] * bool(tail)
+        warnings.append(
+            f"The shot was cut between key frames: {' and '.join(places)} frame that can be decoded"
+            " are left out, and frame 0 is the first one that can."
+        )
 
 
 def _warn_of_cuts(shot: FollowedShot, warnings: list[str]) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from places import DATA
 
-from stylesync_engine.media import probe_video
+from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.media.timecode import recount_timecode
+from stylesync_engine.request import FrameRange
 
 NTSC: Final = Fraction(30000, 1001)
 
@@ -93,3 +94,91 @@ def test_the_cameras_own_file() -> None:
     if not path.is_file():
         pytest.skip(f"needs {path}")
     assert probe_video(path).timecode == "10:00:00:12"  # 10:00:00:06 of 25
+
+
+def cut_between_keys(source: Path, target: Path, first: int) -> int:
+    """The packets from number `first` on, as a copy without encoding writes them; returns the
+    number of the frame that is the first key among them."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(video=0) if packet.size]
+        stamps = sorted(packet.pts for packet in packets)
+        key = next(packet.pts for packet in packets[first:] if packet.is_keyframe)
+        for packet in packets[first:]:
+            packet.stream = stream
+            made.mux(packet)
+    return stamps.index(key)
+
+
+def write_numbers(path: Path, codec: str, options: dict[str, str]) -> Path:
+    """50 frames of which each has its own shade of gray: 4 n + 20."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.bit_rate = 20_000_000
+        for number in range(50):
+            shade = np.full((360, 320), 128, np.uint8)
+            shade[:240] = 4 * number + 20
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, "yuv420p")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        (".mkv", "libx264", {"g": "12", "bf": "2", "sc_threshold": "0"}),
+        (".mov", "libx264", {"g": "12", "bf": "2", "x264-params": "open-gop=1"}),
+        (".mp4", "libx265", {"g": "12", "x265-params": "log-level=error:keyint=12"}),
+        (".mxf", "mpeg2video", {"g": "12", "bf": "2"}),
+        (".ts", "mpeg2video", {"g": "12", "bf": "2"}),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 1, 5, 8])
+def test_a_file_cut_between_key_frames(
+    tmp_path: Path, suffix: str, codec: str, options: dict[str, str], first: int
+) -> None:
+    stamped = {".mkv": ".mov"}.get(suffix, suffix)  # one that states when packets are decoded
+    whole = write_numbers(tmp_path / f"whole{stamped}", codec, options)
+    cut = tmp_path / f"cut{suffix}"
+    key = cut_between_keys(whole, cut, first)
+    info = probe_video(cut)
+    shades = [float(frame.image.planes[0].mean()) for frame in read_frames(cut)]
+    numbers = [round((shade - 20) / 4) for shade in shades]
+    assert len(numbers) == info.frames
+    assert max(abs(s - 20 - 4 * n) for s, n in zip(shades, numbers, strict=True)) < 1.5
+    # Everything from the first good frame on, and nothing before it that is whole.
+    assert numbers == list(range(key, 50))
+    assert info.rate == 25
+    assert info.missing_frames == 0
+    part = FrameRange(info.frames - 9, info.frames - 2)
+    assert [round((f.image.planes[0].mean() - 20) / 4) for f in read_frames(cut, part)] == (
+        numbers[-9:-2]
+    )
+
+
+def test_the_film_is_the_default_stream(tmp_path: Path) -> None:
+    """A small picture stream comes first and is not the default."""
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for stream, width in zip(streams, (64, 320), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, 64, "yuv420p"
+        streams[0].disposition = av.stream.Disposition(0)
+        streams[1].disposition = av.stream.Disposition.default
+        for _ in range(5):
+            for stream in streams:
+                shade = np.full((96, stream.width), 100, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, "yuv420p")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    assert probe_video(path).width == 320
+    assert [frame.image.width for frame in read_frames(path)] == [320] * 5
+
+
+@pytest.mark.parametrize("name", ["cover.mp4", "coverfirst.mp4"])
+def test_a_cover_is_not_the_film(name: str) -> None:
+    path = DATA / "cases" / "11-two-pictures" / name
+    if not path.is_file():
+        pytest.skip(f"needs {path}")
+    assert (probe_video(path).width, len(list(read_frames(path)))) == (360, 50)
