@@ -31,6 +31,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_MEMORY = re.compile(
     r"not enough memory|cannot allocate memory|insufficient memory|bad_alloc"
+    r"|CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED|MPS backend out of memory"
     r"|failed to allocate|failed to map segment|paging file"
     r"|XNNPack delegate failed",  # on the networks that ship, whose sizes never change
     re.IGNORECASE,

@@ -31,11 +31,12 @@ PAPER_VQ: dict[str, Any] = {
 
 
 class Autoencoder(Protocol):
-    """Pictures `[B, 3, H, W]` in [-1, 1] <-> latents `[B, C, H / 4, W / 4]`."""
+    """Pictures `[B, 3, H, W]` in [-1, 1] <-> latents `[B, C, H / 4, W / 4]`, all of them or some
+    `rows` of them."""
 
     latent_channels: int
 
-    def encode(self, pictures: Tensor) -> Tensor: ...
+    def encode(self, pictures: Tensor, rows: range | None = None) -> Tensor: ...
 
     def decode(self, latents: Tensor) -> Tensor: ...
 
@@ -78,9 +79,15 @@ class StarterAutoencoder(nn.Module):
             nn.PixelShuffle(sizes.factor),
         )
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        latents: Tensor = self.normalise(self.encoder(pictures))  # [B, C, H/4, W/4]
-        return latents
+    def encode(self, pictures: Tensor, rows: range | None = None) -> Tensor:
+        factor, height = self.sizes.factor, pictures.shape[2] // self.sizes.factor
+        rows = rows or range(height)
+        # Convolutions of 3 rows see one row more on each side a layer, and nothing beyond.
+        reach = 2 + 2 * self.sizes.encoder_blocks
+        first, last = max(rows.start - reach, 0), min(rows.stop + reach, height)
+        seen = pictures[:, :, first * factor : last * factor]
+        latents: Tensor = self.normalise(self.encoder(seen))  # [B, C, last - first, W/4]
+        return latents[:, :, rows.start - first : rows.stop - first]
 
     def decode(self, latents: Tensor) -> Tensor:
         pictures: Tensor = self.decoder(latents)  # [B, 3, H, W]
@@ -97,9 +104,9 @@ class PaperAutoencoder(nn.Module):
         self.vq = VQModel(**(config or PAPER_VQ))
         self.latent_channels = int(self.vq.config["latent_channels"])
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        latents: Tensor = self.vq.encode(pictures).latents
-        return latents
+    def encode(self, pictures: Tensor, rows: range | None = None) -> Tensor:
+        latents: Tensor = self.vq.encode(pictures).latents  # attention sees the whole picture
+        return latents if rows is None else latents[:, :, rows.start : rows.stop]
 
     def decode(self, latents: Tensor) -> Tensor:
         pictures: Tensor = self.vq.decode(latents).sample

@@ -108,7 +108,8 @@ def sample(
     total = min(round(sampling.steps / strength), _MOST_STEPS)
     scheduler = _sampler(sampling.sampler, prediction, total)
     count = max(1, min(sampling.steps, round(total * strength)))
-    scheduler.set_timesteps(total, device=noise.device)
+    # The schedule stays on the CPU: read on a GPU, every step would wait for it.
+    scheduler.set_timesteps(total)
     steps = scheduler.timesteps[total - count :]
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(total - count)
@@ -116,7 +117,7 @@ def sample(
     if start is not None and strength < 1.0:
         latents = scheduler.add_noise(start, noise.expand_as(start), steps[:1].expand(len(start)))
     for step in steps:
-        output = predict(latents, step.expand(len(latents)))
+        output = predict(latents, torch.full((len(latents),), int(step), device=noise.device))
         latents = scheduler.step(output, step, latents, return_dict=False)[0]
     clean: Tensor = latents
     return clean

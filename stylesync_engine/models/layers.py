@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 MODULATION_EPSILON = 1e-8
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class ModulatedConv2d(nn.Module):
@@ -23,6 +27,7 @@ class ModulatedConv2d(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_channels, channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.style = nn.Linear(code, channels)
+        self.energy: Tensor | None = None  # of weights that no longer change, see `prepared`
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if not self.style.weight.is_meta:  # there it would load torch's compiler, for seconds
             nn.init.normal_(self.style.weight, std=0.02)
@@ -31,14 +36,34 @@ class ModulatedConv2d(nn.Module):
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """`x` `[B, C, H, W]`, `code` `[B, K]` -> `[B, C', H, W]`."""
         style = self.style(code)  # [B, C]
-        energy = self.weight.float().square().sum(dim=(2, 3))  # [C', C]
-        demodulate = torch.rsqrt(style.float().square() @ energy.T + MODULATION_EPSILON)  # [B, C']
+        # In half precision epsilon would be nothing, and gains be off by half a percent.
+        with torch.autocast(x.device.type, enabled=False):
+            energy = self.weight_energy() if self.energy is None else self.energy  # [C', C]
+            power = style.float().square() @ energy.T
+            demodulate = torch.rsqrt(power + MODULATION_EPSILON)  # [B, C']
         y = F.conv2d(
             x * style[:, :, None, None].to(x.dtype),
             self.weight.to(x.dtype),
             padding=self.weight.shape[-1] // 2,
         )
         return y * demodulate[:, :, None, None].to(y.dtype) + self.bias.to(y.dtype)[:, None, None]
+
+    def weight_energy(self) -> Tensor:
+        """Sum of squares of each kernel, `[C', C]`."""
+        return self.weight.float().square().sum(dim=(2, 3))
+
+
+def prepared(network: N, dtype: torch.dtype) -> N:
+    """A copy for computing under autocast in `dtype`: what would be cast, or summed up, again at
+    every call is done once. It gives the same numbers, and is not for training."""
+    copied = copy.deepcopy(network)
+    for module in copied.modules():
+        if isinstance(module, ModulatedConv2d):
+            module.energy = module.weight_energy()
+            module.weight.data = module.weight.to(dtype)
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
+            module.to(dtype)
+    return copied
 
 
 class ChannelNorm(nn.Module):

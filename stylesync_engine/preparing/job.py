@@ -50,7 +50,7 @@ class Job:
         model = self.models.face_model
         landmarker = None
         if self.request.options.landmarks == "face-alignment":
-            landmarker = FaceAlignmentLandmarker(model, self.models.device.type)
+            landmarker = FaceAlignmentLandmarker(model, str(self.models.device))
         return follow_shot(info, frames, model, stage, self.on_progress, point, within, landmarker)
 
     def features(self, samples: Array, stage: Stage) -> Array:

@@ -13,15 +13,20 @@ import torch
 from torch import Tensor
 
 from stylesync_engine.arrays import Array, Image
-from stylesync_engine.models.autoencoder import to_crops, to_pictures
+from stylesync_engine.failures import is_out_of_memory
+from stylesync_engine.models.autoencoder import Autoencoder, to_crops, to_pictures
 from stylesync_engine.models.diffusion import Sampling, sample, shared_noise
-from stylesync_engine.models.renderer import LATENT_SIDE, Conditions
+from stylesync_engine.models.layers import prepared
+from stylesync_engine.models.renderer import LATENT_SIDE, Conditions, Renderer, RendererSizes
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte, mask_lower
-from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.plan import WINDOW, Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.request import DubOptions
 from stylesync_engine.weights.loading import Models
+
+_MAPS_AT_ONCE = 270  # of the finest level's size that a frame takes, of 8 GB for 16 at paper's size
+_HALF = 2  # bytes of a number in half precision
 
 
 def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
@@ -38,6 +43,8 @@ class Diffusion:
     """The conditional latent diffusion model, started from the aligned reference or from noise."""
 
     models: Models
+    renderer: Renderer
+    autoencoder: Autoencoder
     draft: AlignedReference
     sampling: Sampling
     repair: Sampling | None  # of mouths that the references lack
@@ -50,13 +57,15 @@ class Diffusion:
         noise = shared_noise(shape, plan.request.options.seed)
         face = draft.face(_typical(plan))[None]
         object.__setattr__(self, "models", models)
+        object.__setattr__(self, "renderer", prepared(models.renderer, models.dtype))
+        object.__setattr__(self, "autoencoder", prepared(models.autoencoder, models.dtype))
         object.__setattr__(self, "draft", draft)
         object.__setattr__(self, "sampling", resolve_sampling(plan.request.options, models))
         object.__setattr__(self, "repair", models.samplings.get("repair"))
         object.__setattr__(self, "noise", noise.to(models.device))
         with torch.no_grad(), models.autocast():
-            latents = models.autoencoder.encode(self._pictures(face))
-            object.__setattr__(self, "reference", models.renderer.reference(latents))
+            latents = self.autoencoder.encode(self._pictures(face))
+            object.__setattr__(self, "reference", self.renderer.reference(latents))
 
     @torch.no_grad()
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
@@ -64,7 +73,7 @@ class Diffusion:
         for i, lower in enumerate(self.draft.lower_halves(plan, window, crops)):
             aligned[i, LOWER:] = np.round(lower * 255.0)
         with self.models.autocast():
-            rendered = self._render(plan, window, crops, aligned)
+            rendered = self._render_in_parts(plan, window, crops, aligned)
         return np.stack(
             [
                 match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
@@ -72,13 +81,34 @@ class Diffusion:
             ]
         )
 
+    def _render_in_parts(self, plan: Plan, window: range, crops: Image, aligned: Image) -> Array:
+        """`_render`, of as many frames at a time as the device has memory for."""
+        size = batch_of(self.renderer.sizes, self.models.device)
+        while True:
+            cuts = [range(i, min(i + size, len(window))) for i in range(0, len(window), size)]
+            try:
+                parts = [
+                    self._render(
+                        plan,
+                        window[c.start : c.stop],
+                        *(x[c.start : c.stop] for x in (crops, aligned)),
+                    )
+                    for c in cuts
+                ]
+                return np.concatenate(parts)
+            except RuntimeError as error:
+                if size == 1 or not is_out_of_memory(error):
+                    raise
+            size = min(size, len(window)) // 2 or 1
+            if self.models.device.type == "cuda":
+                torch.cuda.empty_cache()
+
     def _render(self, plan: Plan, window: range, crops: Image, aligned: Image) -> Array:
-        """Encode, sample and decode one window, `[n, 128, 256, 3]` 0..1."""
-        autoencoder, renderer = self.models.autoencoder, self.models.renderer
-        sizes, device = renderer.sizes, self.models.device
+        """Encode, sample and decode some frames, `[n, 128, 256, 3]` 0..1."""
+        autoencoder, sizes, device = self.autoencoder, self.renderer.sizes, self.models.device
         top, context = sizes.top, sizes.context
-        masked = autoencoder.encode(mask_lower(self._pictures(crops)))[:, :, top : top + context]
-        reference = autoencoder.encode(self._pictures(aligned))[:, :, top:].float()
+        masked = autoencoder.encode(mask_lower(self._pictures(crops)), range(top, top + context))
+        reference = autoencoder.encode(self._pictures(aligned), range(top, LATENT_SIDE)).float()
         conditions = Conditions(
             motion=torch.from_numpy(plan.motion[window.start : window.stop]).to(device),
             context=masked.float(),
@@ -107,7 +137,7 @@ class Diffusion:
 
     def _sampled(self, conditions: Conditions, reference: Tensor, sampling: Sampling) -> Tensor:
         """Lower halves that the model makes, `[n, 3, 128, 256]` in [-1, 1]."""
-        renderer, sizes = self.models.renderer, self.models.renderer.sizes
+        renderer, sizes = self.renderer, self.renderer.sizes
         latents = sample(
             lambda noisy, steps: renderer(noisy, steps, conditions).float(),
             self.noise.expand(len(reference), -1, -1, -1),
@@ -120,12 +150,24 @@ class Diffusion:
         return self._decoded(joined)
 
     def _decoded(self, latents: Tensor) -> Tensor:
-        rows = slice(LOWER - CROP // LATENT_SIDE * self.models.renderer.sizes.top, None)
-        return self.models.autoencoder.decode(latents)[:, :, rows].float()
+        rows = slice(LOWER - CROP // LATENT_SIDE * self.renderer.sizes.top, None)
+        return self.autoencoder.decode(latents)[:, :, rows].float()
 
     def _pictures(self, crops: Image) -> Tensor:
         pictures = to_pictures(torch.from_numpy(crops).to(self.models.device))
         return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def batch_of(sizes: RendererSizes, device: torch.device) -> int:
+    """Frames that are computed at a time, a window's at most; halved where that is too many.
+
+    On one device and model it is always the same, since another batch may give other last bits.
+    """
+    if device.type != "cuda":
+        return WINDOW
+    memory = torch.cuda.get_device_properties(device).total_memory
+    a_frame = _MAPS_AT_ONCE * sizes.widths[0] * (LATENT_SIDE // sizes.patch) ** 2 * _HALF
+    return max(1, min(WINDOW, memory // 2 // a_frame))
 
 
 def _to_array(pictures: Tensor) -> Array:

@@ -47,13 +47,15 @@ def measure(
         load_schedulers()
     loaded = time.perf_counter() - started
     memory = _MemoryWatch(on_progress)
+    if models.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(models.device)
     memory.note("start-up")
     with tempfile.TemporaryDirectory(prefix="stylesync-bench-") as folder:
         request = choose_request(video, speech, options, Path(folder))
         started = time.perf_counter()
         result = dub(request, models=models, on_progress=memory)
         seconds = time.perf_counter() - started
-    return _report(result, request.video, loaded, seconds, memory.peaks)
+    return _report(result, request.video, loaded, seconds, memory.peaks, models.device)
 
 
 def choose_request(
@@ -107,6 +109,7 @@ def _report(
     loaded: float,
     seconds: float,
     peaks: Mapping[str, float | None],
+    device: torch.device,
 ) -> dict[str, Any]:
     stages = {name: value for name, value in result.seconds.items() if name in peaks}
     stages["other"] = max(0.0, seconds - sum(stages.values()))
@@ -130,7 +133,7 @@ def _report(
         "seconds": round(seconds, 3),
         "start_up_seconds": round(loaded, 3),
         "peak_mib": _rounded(peak_memory()),
-        "gpu_peak_mib": _gpu_peak(result.device),
+        "gpu_peak_mib": _gpu_peak(device),
         "device": result.device,
         "threads": torch.get_num_threads(),
         "models": result.models,
@@ -138,10 +141,10 @@ def _report(
     }
 
 
-def _gpu_peak(device: str) -> float | None:
-    if not device.startswith("cuda"):
+def _gpu_peak(device: torch.device) -> float | None:
+    if device.type != "cuda":
         return None
-    return _rounded(torch.cuda.max_memory_allocated(torch.device(device)) / 2**20)
+    return _rounded(torch.cuda.max_memory_allocated(device) / 2**20)
 
 
 def _rounded(mib: float | None) -> float | None:

@@ -189,7 +189,8 @@ def resolve_device(name: str) -> torch.device:
 def compute_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the hardware computes it, float16 on older GPUs, else float32."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        capable = torch.cuda.get_device_capability(device) >= (8, 0)  # before Ampere it is emulated
+        return torch.bfloat16 if capable else torch.float16
     if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
         return torch.bfloat16
     return torch.float32
@@ -214,7 +215,8 @@ def _read_front_end(located: Located, device: torch.device) -> SpeechFrontEnd:
         if len(folders) != 1:
             raise ModelError(f"The CTC model in {located.folder} is incomplete; import it again.")
         return load_front_end(f"ctc:{folders.pop()}", device=device)
-    return load_front_end(kind, located.weights() if paths else None, device)
+    # On the CPU: it answers the same on every machine, which TF32 does not.
+    return load_front_end(kind, located.weights() if paths else None)
 
 
 def _read_autoencoder(located: Located) -> StarterAutoencoder | PaperAutoencoder:
