@@ -297,7 +297,9 @@ def click_of(banner: Banner, action: str) -> None:
 
 
 def _submit_shot(panel: Any, number: int) -> str:
+    speech = panel.editing.wish.speech
     panel.editing.set_wish(dub=_shot(panel, number).span)
+    panel.editing.set_wish(speech=speech)
     panel.submit()
     return str(list(panel.jobs.queue)[-1].id)
 
@@ -315,7 +317,9 @@ def _submit_broken(session: Session, asked: argparse.Namespace) -> None:
 
 def _rendering(panel: Any) -> bool:
     job = panel.jobs.queue.running
-    return job is None or (job.stage == "render" and job.share > 0.3 and bool(job.speed))
+    return job is None or (
+        job.stage == "render" and panel.jobs.forecast.share(job) > 0.3 and bool(job.speed)
+    )
 
 
 def take_other_windows(session: Session) -> None:

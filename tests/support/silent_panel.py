@@ -24,7 +24,7 @@ def panel(qapp: QApplication, tmp_path: Path) -> Iterator[Any]:
     window = open_window(tmp_path)
     yield window.panel
     if window.panel.document is not None:
-        window.panel.document.is_changed = False
+        window.panel.document.forget_changes()
     window.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def answer_box(wanted: QMessageBox.StandardButton) -> None:
 
 def test_what_is_not_saved_is_not_lost_without_asking(panel: Any, tmp_path: Path) -> None:
     open_timeline(panel, make_timeline(tmp_path))
-    panel.timeline.change(panel.document.content)
+    panel.timeline.change(dataclasses.replace(panel.document.content))
     assert panel.name.whole.endswith("•")
     answer_box(QMessageBox.StandardButton.Cancel)
     assert not panel.window().close()

@@ -110,9 +110,14 @@ def row(*widgets: QWidget | int | None, spacing: int = 6) -> QHBoxLayout:
     return made
 
 
+def dropped_files(data: QMimeData) -> list[str]:
+    """The files of what is dragged, in their order."""
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+
+
 def dropped_file(data: QMimeData) -> str:
     """The first file of what is dragged, empty where it holds none."""
-    return next((url.toLocalFile() for url in data.urls() if url.isLocalFile()), "")
+    return next(iter(dropped_files(data)), "")
 
 
 class Segments(QWidget):

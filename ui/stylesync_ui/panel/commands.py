@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -155,6 +155,11 @@ class CommandSet(QObject):
         if command.needs_timeline:
             self._needing.append(action)
         return action
+
+    def show_menu(self, button: QWidget) -> None:
+        """All commands, below a button."""
+        corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
+        self.menu.popup(corner - QPoint(self.menu.sizeHint().width(), 0))
 
     def enable(self, timeline: bool, undo: bool, redo: bool) -> None:
         """Offer what can be done now."""

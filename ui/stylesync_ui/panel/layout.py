@@ -97,6 +97,12 @@ class PanelLayout(HostColoured):
         self.outer.setSizes([1000, SIDE])
         return self.outer
 
+    def show_trouble(self, why: str) -> None:
+        """The timeline could not be opened."""
+        self.loading.stop()
+        self.trouble.say(why)
+        self.pages.setCurrentWidget(self.trouble)
+
     def splits(self) -> dict[str, list[int]]:
         """px of each splitter's parts, those of the narrow dock apart."""
         self._splits[self._shape()] = self.outer.sizes()

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -23,6 +23,7 @@ from stylesync_ui.panel.commands import CommandSet, is_own_key
 from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
 from stylesync_ui.panel.engine_notice import EngineNotice
 from stylesync_ui.panel.layout import PanelLayout
+from stylesync_ui.panel.lines import blocks_of
 from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.preferences import Home, Preferences
@@ -70,8 +71,10 @@ class Panel(PanelLayout):
         self.build(self.media, self.zeros.of)
         self.player = Player(self._segments)
         self.viewing = Viewing(self.viewer, self.media, self.zeros.of)
-        self.marking = Marking(self, self.editing, self.area, self.player, self.viewing)
         self.timeline = TimelineFile(self, self.banner, lambda: self.preferences.folders)
+        self.marking = Marking(
+            self.timeline, self.editing, self.area, self.player, self.viewing, self
+        )
         self.results = Results(self.jobs, self.media, self.queue_view, self.side, self.banner)
         self.notice = EngineNotice(self.link, self.jobs, self.engine_banner, self.engine_state)
         self.commands = CommandSet(self)
@@ -98,8 +101,8 @@ class Panel(PanelLayout):
     def _connect(self) -> None:
         for key, entry in self.tools.items():
             entry.clicked.connect(lambda _=False, k=key: self.do(k))
-        for source in (self.commands.asked, self.banner.acted, self.engine_banner.acted,
-                       self.viewer.action, self.form.asked):  # fmt: skip
+        banners = (self.banner.acted, self.engine_banner.acted)
+        for source in (self.commands.asked, *banners, self.viewer.action, self.form.asked):
             source.connect(self.do)
         self.welcome.open_asked.connect(self.timeline.ask_open)
         self.welcome.help_asked.connect(self.show_help)
@@ -108,21 +111,24 @@ class Panel(PanelLayout):
         for page in (self.welcome, self.loading, self.trouble):
             page.dropped.connect(lambda path: self.open(Path(path)))
         self.timeline.reading.connect(self._show_reading)
-        self.timeline.failed.connect(self._show_trouble)
+        self.timeline.failed.connect(self.show_trouble)
         self.timeline.opened.connect(self._show_opened)
         self.timeline.changed.connect(self._show_changed)
         self.timeline.noted.connect(self._show_name)
         self.results.watched.connect(self.playhead.watch)
         self.results.placed.connect(self._show_placed)
         self.results.grown.connect(self.playhead.refresh_soon)
+        self.results.grown.connect(self._show_lines)
         self.media.arrived.connect(lambda _: self.playhead.refresh_soon())
 
     def _connect_workspace(self) -> None:
         self.strip.moved.connect(self.player.go)
         self.strip.range_drawn.connect(self.editing.draw)
         self.strip.shot_chosen.connect(self.marking.choose_shot)
-        for place in (self.strip, self.form):
-            place.file_dropped.connect(self.take_file)
+        self.strip.files_dropped.connect(self.marking.take_files)
+        self.form.files_dropped.connect(self.marking.take_files)
+        self.strip.marked.connect(self.marking.end_mark)
+        self.link.state_changed.connect(lambda _: self.playhead.refresh_soon())
         self.viewer.position.entered.connect(self.player.go)
         for field in (self.viewer.position, self.form.dub_in, self.form.dub_out):
             field.left.connect(self.viewer.focus_canvas)
@@ -170,11 +176,6 @@ class Panel(PanelLayout):
         self.loading.say(self.tr("Opening {name}…").format(name=name))
         self.pages.setCurrentWidget(self.loading)
 
-    def _show_trouble(self, why: str) -> None:
-        self.loading.stop()
-        self.trouble.say(why)
-        self.pages.setCurrentWidget(self.trouble)
-
     def _show_opened(self, document: Document) -> None:
         self.loading.stop()
         self.zeros.open(document)
@@ -196,13 +197,6 @@ class Panel(PanelLayout):
         got_it = ("got_it", self.tr("Got it"))
         self.banner.say(text, "todo", ("help", self.tr("How it works")), got_it)
 
-    def take_file(self, path: str) -> None:
-        """A file that was dropped: a timeline is opened, anything else is the new speech."""
-        if not file_questions.is_timeline(path):
-            self.marking.take_speech(path)
-        elif self.timeline.may_leave():
-            self.open(Path(path))
-
     def set_option(self, name: str, value: object) -> None:
         said = self.editing.set_option(name, value)
         if said:
@@ -219,6 +213,8 @@ class Panel(PanelLayout):
         """The dub joins the queue, where nothing stands in its way."""
         if self.document is not None and not blocks(self.editing.problems()):
             self.results.submit(*self.editing.job())
+            self.editing.note_asked()
+            self.note_help_seen()
 
     # Moving
 
@@ -243,11 +239,19 @@ class Panel(PanelLayout):
             return
         content, wish = self.document.content, self.editing.wish
         self.form.offer_models(list(self.editing.models_here))
-        self.form.show_wish(wish, content.rate, content.zero)
+        self.form.show_wish(wish, content.rate, content.zero, self.editing.lines)
         self.form.show_problems(self.editing.problems(), self._summary())
         self.strip.set_ranges(wish.ranges)
+        file = wish.speech.file if wish.speech is not None else None
+        self.viewing.line = (file, wish.dub) if file and wish.dub else None
+        self._show_name()
+        self._show_lines()
         self.playhead.loop()
         self.playhead.refresh_soon()
+
+    def _show_lines(self) -> None:
+        jobs = [*self.jobs.mine(), *self.jobs.found]
+        self.strip.set_blocks(blocks_of(jobs, self.editing.wish))
 
     def _summary(self) -> str:
         clips = self.editing.shown_clips()
@@ -280,6 +284,7 @@ class Panel(PanelLayout):
         self.zeros.open(self.document)
         self.strip.show_content(self.document.content, keep_view=True)
         self.jobs.match_timeline()
+        self.editing.restore()
         self._show_wish()
 
     # Preferences and windows beside
@@ -311,6 +316,7 @@ class Panel(PanelLayout):
         dialog.show()
 
     def note_help_seen(self) -> None:
+        self.banner.hide()
         self._adopt(dataclasses.replace(self.preferences, seen_help=True))
 
     def show_help(self) -> None:
@@ -321,10 +327,7 @@ class Panel(PanelLayout):
         about_page(self).show()
 
     def show_menu(self) -> None:
-        """All commands, below their button."""
-        button = self.tools["menu"]
-        corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
-        self.commands.menu.popup(corner - QPoint(self.commands.menu.sizeHint().width(), 0))
+        self.commands.show_menu(self.tools["menu"])
 
     def restart_engine(self) -> None:
         self.link.restart()

@@ -55,10 +55,11 @@ class Playhead(QObject):
         self.player.transport.loop = (span.start, span.end) if on and span else None
 
     def watch(self, job: JobRecord) -> None:
-        """Stand at the start of a dub and compare."""
-        mine = {data["id"] for data in job.pieces}
-        piece = next((piece for piece in self._jobs.pieces()[0] if piece.id in mine), None)
+        """Stand at the start of a dub and compare: this take, whichever lies on the timeline."""
+        mine = {data["output"] for data in job.pieces}
+        piece = next((piece for piece in self._jobs.pieces()[0] if piece.output in mine), None)
         if piece is not None:
+            self._viewing.watched = piece.output
             self.player.go(piece.span.start)
             self.refresh()
             if self._viewer.canvas.mode == "before":

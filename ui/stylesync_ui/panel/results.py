@@ -13,7 +13,8 @@ from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
-from stylesync_ui.queue.queue_view import QueueView
+from stylesync_ui.queue.queue_view import CardFacts, QueueView
+from stylesync_ui.queue.takes import take_names
 from stylesync_ui.timeline.document import Content
 
 
@@ -40,6 +41,7 @@ class Results(QObject):
         self._jobs, self._media = jobs, media
         self._queue, self._tabs, self._banner = queue, tabs, banner
         self._last = ""
+        self._takes: dict[str, str] = {}
         jobs.changed.connect(self._show_job)
         jobs.listed.connect(self._show_list)
         jobs.placed.connect(self._place)
@@ -72,7 +74,7 @@ class Results(QObject):
 
     def act(self, job_id: str, action: str) -> None:
         """What a card's button asks for."""
-        job = self._jobs.queue.of_id(job_id)
+        job = self._jobs.of_id(job_id)
         if action == "watch" and job is not None:
             self.watched.emit(job)
         elif action == "folder" and job is not None and job.pieces:
@@ -88,21 +90,33 @@ class Results(QObject):
     # Showing
 
     def _show_job(self, job: JobRecord) -> None:
-        self._queue.show_job(job)
+        self._queue.show_job(job, self._facts(job))
         self._show_count()
         self.grown.emit()
 
     def _show_list(self) -> None:
-        self._queue.show_queue(self._jobs.queue)
+        mine = self._jobs.mine()
+        self._takes = take_names(mine)
+        open_jobs = [job for job in self._jobs.queue if job.is_open]
+        others = len(open_jobs) - sum(job.is_open for job in mine)
+        self._queue.show_queue([*mine, *self._jobs.found], self._facts, others)
         self._show_count()
+        self.grown.emit()
+
+    def _facts(self, job: JobRecord) -> CardFacts:
+        forecast = self._jobs.forecast
+        remaining = forecast.remaining(job) if job.state == "running" else 0.0
+        return CardFacts(forecast.share(job), remaining, self._takes.get(job.id, ""))
 
     def _show_count(self) -> None:
         count = sum(job.is_open for job in self._jobs.queue)
+        self._queue.show_rest(count, self._jobs.remaining())
         text = self.tr("Queue") + (f"  {count}" if count else "")
         self._tabs.setTabText(self._tabs.indexOf(self._queue), text)
 
     def _finish(self, job: JobRecord) -> None:
         self._last = job.id
+        self._show_list()
         for data in job.pieces:
             self._media.forget_file(data["output"])
         self._banner.say(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from stylesync_plugin.batch.records import write_json
 from stylesync_plugin.contract import Progress
 
-State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted", "found"]
 
 MOVES: dict[State, tuple[State, ...]] = {
     "waiting": ("running", "cancelled", "interrupted"),
@@ -22,6 +22,7 @@ MOVES: dict[State, tuple[State, ...]] = {
     "cancelled": ("waiting",),
     "interrupted": ("waiting", "cancelled"),
     "done": ("waiting",),
+    "found": (),
 }
 
 
@@ -31,10 +32,12 @@ class WrongMove(Exception):
 
 @dataclass(slots=True)
 class JobRecord:
-    """`job` is the plugin's job data; `timeline` the file that it belongs to.
+    """`job` is the plugin's job data; `timeline` the file that it belongs to, and `project` what is
+    common to that file and its saved copies. One that is `found` lies on the timeline already.
 
-    `pieces` tell for each dubbed clip where its file lies and grows, and where on the timeline it
-    belongs; `speed` is in frames a second of the running stage.
+    `length` is in frames of the timeline. `pieces` tell for each dubbed clip where its file lies
+    and grows, and where on the timeline it belongs; `speed` is in frames a second of the running
+    stage, and `parts` are (done, total) of each stage so far.
     """
 
     title: str
@@ -52,6 +55,10 @@ class JobRecord:
     seconds: float = 0.0
     frames: int = 0
     placed: bool = False
+    project: str = ""
+    length: int = 0
+    parts: dict[str, list[int]] = field(default_factory=dict)
+    _begun: float | None = None
     _mark: tuple[str, int, float] | None = None
 
     def move(self, state: State, message: str = "") -> None:
@@ -61,27 +68,20 @@ class JobRecord:
         self.state, self.message = state, message
         if state == "waiting":
             self.stage, self.done, self.total, self.speed = "", 0, 0, 0.0
-            self._mark = None
+            self._mark, self._begun, self.parts = None, None, {}
 
     def advance(self, progress: Progress, now: float) -> None:
         """Take a progress in; `now` in s of a steady clock."""
         if progress.stage != self.stage or self._mark is None:
             self._mark = (progress.stage, progress.done, now)
             self.speed = 0.0
+        self._begun = now if self._begun is None else self._begun
+        self.seconds = now - self._begun
+        self.parts[progress.stage] = [progress.done, progress.total]
         self.stage, self.done, self.total = progress.stage, progress.done, progress.total
         _, first, since = self._mark
         if now - since > 0.2 and self.done > first:
             self.speed = (self.done - first) / (now - since)
-
-    @property
-    def share(self) -> float:
-        """How much of the running stage is done, 0 to 1."""
-        return self.done / self.total if self.total else 0.0
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds that the stage still takes, None while that cannot be told."""
-        return (self.total - self.done) / self.speed if self.speed and self.total else None
 
     @property
     def is_open(self) -> bool:
@@ -89,13 +89,13 @@ class JobRecord:
 
     def to_dict(self) -> dict[str, Any]:
         data = dataclasses.asdict(self)
-        del data["_mark"]
+        del data["_mark"], data["_begun"]
         return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JobRecord:
         """What an earlier session left behind; what ran then was interrupted."""
-        known = {entry.name for entry in dataclasses.fields(cls)} - {"_mark"}
+        known = {entry.name for entry in dataclasses.fields(cls)} - {"_mark", "_begun"}
         record = cls(**{key: value for key, value in data.items() if key in known})
         if record.is_open:
             record.state, record.speed = "interrupted", 0.0
@@ -119,6 +119,16 @@ class JobQueue:
     def add(self, job: JobRecord) -> None:
         self._jobs.append(job)
         self.save()
+
+    def shift(self, job: JobRecord, steps: int) -> None:
+        """Run a job that waits earlier (negative) or later than others of its project that wait."""
+        waiting = [j for j in self._jobs if j.state == "waiting" and j.project == job.project]
+        place = waiting.index(job) + steps if job in waiting else -1
+        if 0 <= place < len(waiting):
+            other = waiting[place]
+            one, two = self._jobs.index(job), self._jobs.index(other)
+            self._jobs[one], self._jobs[two] = other, job
+            self.save()
 
     def remove(self, job: JobRecord) -> None:
         self._jobs.remove(job)

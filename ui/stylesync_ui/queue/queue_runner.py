@@ -17,10 +17,12 @@ from stylesync_plugin.planning.planner import PlanSettings
 from stylesync_plugin.timeline.selecting import jobs_from_markers
 
 from stylesync_ui.engine.bridge import EngineBridge, EngineLost
+from stylesync_ui.queue import takes
 from stylesync_ui.queue.dub_runner import DubRunner
+from stylesync_ui.queue.forecast import Forecast
 from stylesync_ui.queue.jobs import JobQueue, JobRecord
 from stylesync_ui.timeline.document import Content, Document, in_our_words, view
-from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of
+from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of, pieces_on
 
 
 class QueueRunner(QObject):
@@ -37,12 +39,16 @@ class QueueRunner(QObject):
     def __init__(self, bridge: EngineBridge, store: Path) -> None:
         super().__init__()
         self.queue = JobQueue(store)
+        self.found: list[JobRecord] = []
+        self.forecast = Forecast()
+        self.forecast.learn(self.queue)
         self.document: Document | None = None
         self.media_folders: tuple[Path, ...] = ()
         self._runner = DubRunner(bridge)
         self._placer = DubRunner(bridge)
         self._placer.probe = self._runner.probe
         self._begun = 0.0
+        self._on: tuple[Content | None, list[DubbedPiece]] = None, []
         self._stopped = False
         self._runner.progressed.connect(self._progressed)
         self._runner.ended.connect(self._ended)
@@ -54,7 +60,9 @@ class QueueRunner(QObject):
     def submit(self, title: str, data: dict[str, Any]) -> JobRecord:
         """A job of the open timeline joins the queue."""
         assert self.document is not None
-        job = JobRecord(title, str(self.document.path.absolute()), data)
+        path = str(self.document.path.absolute())
+        job = JobRecord(title, path, data, project=self.document.project)
+        job.length = round(takes.span_of(job).duration * self.document.content.rate)
         self.queue.add(job)
         self.listed.emit()
         self.start_next()
@@ -70,7 +78,7 @@ class QueueRunner(QObject):
 
     def act(self, job_id: str, action: str) -> None:
         """What a card's button asks for."""
-        job = self.queue.of_id(job_id)
+        job = self.of_id(job_id)
         if action == "clear":
             self._clear()
         elif job is None:
@@ -85,6 +93,9 @@ class QueueRunner(QObject):
             self.queue.remove(job)
             self.listed.emit()
             self.start_next()
+        elif action in ("earlier", "later"):
+            self.queue.shift(job, -1 if action == "earlier" else 1)
+            self.listed.emit()
         elif action == "put":
             self._put(job)
         elif action == "take":
@@ -107,6 +118,19 @@ class QueueRunner(QObject):
         self._runner.start(job.id, self._timeline(job), job.job, self._settings(job))
         self._tell(job)
 
+    def of_id(self, job_id: str) -> JobRecord | None:
+        """A job, or a dub that was found on the timeline."""
+        here = next((job for job in self.found if job.id == job_id), None)
+        return here or self.queue.of_id(job_id)
+
+    def mine(self) -> list[JobRecord]:
+        """The jobs of the open timeline and its copies in the order in which they run."""
+        return [job for job in self.queue if self._is_mine(job)]
+
+    def remaining(self) -> float:
+        """Seconds until everything that waits or runs is done."""
+        return sum(self.forecast.remaining(job) for job in self.queue if job.is_open)
+
     def close(self) -> None:
         """What is not done stays in the queue for the next time."""
         self._stopped = True
@@ -115,12 +139,16 @@ class QueueRunner(QObject):
     # Growing pieces
 
     def pieces(self) -> tuple[list[DubbedPiece], set[str]]:
-        """Dubs of the open timeline for the viewer, and the outputs of those that still grow."""
+        """Dubs for the viewer, those on the open timeline last; the outputs of those that grow."""
         if self.document is None:
             return [], set()
-        mine = [job for job in self.queue if job.timeline == str(self.document.path.absolute())]
-        shown = [job for job in mine if job.state in ("done", "running")]
+        content = self.document.content
+        if self._on[0] is not content:
+            self._on = content, [piece for piece, _ in pieces_on(content)]
+        shown = [job for job in self.mine() if job.state in ("done", "running")]
+        there = {piece.output for piece in self._on[1]}
         pieces = [DubbedPiece.from_dict(data) for job in shown for data in job.pieces]
+        pieces = [piece for piece in pieces if piece.output not in there] + self._on[1]
         growing = {data["output"] for job in shown if job.state == "running" for data in job.pieces}
         return pieces, growing
 
@@ -138,7 +166,8 @@ class QueueRunner(QObject):
         return self.document.content.timeline if open_now and self.document else Path(job.timeline)
 
     def _is_mine(self, job: JobRecord) -> bool:
-        return self.document is not None and job.timeline == str(self.document.path.absolute())
+        project = job.project or job.timeline
+        return self.document is not None and project == self.document.project
 
     def _cancel(self, job: JobRecord) -> None:
         if job.state == "running":
@@ -148,7 +177,7 @@ class QueueRunner(QObject):
             self._tell(job)
 
     def _clear(self) -> None:
-        for job in [job for job in self.queue if not job.is_open and job.state != "interrupted"]:
+        for job in [j for j in self.mine() if not j.is_open and j.state != "interrupted"]:
             self.queue.remove(job)
         self.listed.emit()
 
@@ -177,6 +206,7 @@ class QueueRunner(QObject):
             assert isinstance(outcome, Batch)
             _note_results(job, outcome)
             job.move("done")
+            self.forecast.learn([job])
             self.finished.emit(job)
         elif isinstance(error, Cancelled):
             job.move("cancelled", str(error))
@@ -246,13 +276,31 @@ class QueueRunner(QObject):
         """Say of each job whether its dubs are on the timeline, after undo or another opening."""
         if self.document is None:
             return
-        there = {dub["id"] for dub in self.document.content.dubs}
+        on = pieces_on(self.document.content)
+        self._adopt_project({piece.output for piece, _ in on})
+        self._match_jobs({piece.output for piece, _ in on})
+        self.found = takes.found_jobs(on, self.mine(), self.document.project)
+        self.listed.emit()
+
+    def _match_jobs(self, there: set[str]) -> None:
+        """A take is on the timeline where its own file is: another take of its place is another."""
+        for job in self.mine():
+            if job.state != "done":
+                continue
+            placed = bool(job.pieces) and all(piece["output"] in there for piece in job.pieces)
+            if placed != job.placed:
+                job.placed = placed
+                self._tell(job)
+
+    def _adopt_project(self, there: set[str]) -> None:
+        """A copy in a format that forgets its project is known by the dubs on it."""
+        assert self.document is not None
+        if any(data["output"] in there for job in self.mine() for data in job.pieces):
+            return
         for job in self.queue:
-            if self._is_mine(job) and job.state == "done":
-                placed = bool(job.pieces) and all(piece["id"] in there for piece in job.pieces)
-                if placed != job.placed:
-                    job.placed = placed
-                    self._tell(job)
+            if any(data["output"] in there for data in job.pieces):
+                self.document.project = job.project or job.timeline
+                return
 
 
 def _first_error(batch: Batch) -> DubError | None:

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 from stylesync_plugin.contract import DubOptions
 
 from stylesync_ui.look.widgets import Elided, button, label, line, mark, row, tool
-from stylesync_ui.queue.jobs import JobQueue, JobRecord
+from stylesync_ui.queue.jobs import JobRecord
+from stylesync_ui.queue.takes import line_of
 
 ACTIONS: dict[str, tuple[str, ...]] = {
-    "waiting": ("cancel",),
+    "waiting": ("cancel", "earlier", "later"),
     "running": ("watch", "cancel"),
-    "done": ("watch", "put", "take", "folder", "again", "forget"),
+    "done": ("watch", "put", "take", "folder", "forget"),
     "failed": ("again", "forget"),
     "cancelled": ("again", "forget"),
     "interrupted": ("go_on", "forget"),
+    "found": ("watch", "take", "folder"),
 }
 
 
+BUTTONS = (
+    "watch", "folder", "cancel", "forget", "put", "take", "go_on", "again", "earlier", "later",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a card says beside its job: `share` of it that is done, `remaining` s, its `take`."""
+
+    share: float = 0.0
+    remaining: float = 0.0
+    take: str = ""
+
+
 class JobCard(QFrame):
-    """One job."""
+    """One job. Every button has its own place, which stays empty where it cannot be used."""
 
     acted = Signal(str, str)
 
-    def __init__(self, job: JobRecord) -> None:
+    def __init__(self, job: JobRecord, facts: CardFacts) -> None:
         super().__init__()
         self.job_id = job.id
         self.setProperty("role", "card")
         self.title = Elided(role="title")
-        self.place = label("", "muted")
+        self.place = Elided(role="muted")
         self.state = label("")
         self.state.setWordWrap(True)
         self.notes = label("", "muted")
@@ -39,21 +56,27 @@ class JobCard(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1000)
-        self.put = button(self.tr("Put on a new track"), icon_name="track")
-        self.take = button(self.tr("Take off the track"), icon_name="untrack")
+        self.put = button(self.tr("Put on a track"), icon_name="track")
+        self.take = button(self.tr("Take off"), icon_name="untrack")
         self.go_on = button(self.tr("Go on"), icon_name="play")
         self.again = button(self.tr("Try again"), icon_name="retry")
         self.watch = tool("play", self.tr("Show in the viewer"))
         self.folder = tool("folder", self.tr("Open its folder"))
         self.cancel = tool("stop", self.tr("Cancel"))
         self.forget = tool("close", self.tr("Remove from the list"))
+        self.earlier = tool("up", self.tr("Run it earlier"))
+        self.later = tool("down", self.tr("Run it later"))
         self._build()
-        self.show_job(job)
+        self.show_job(job, facts)
 
     def _build(self) -> None:
-        for name in ("put", "take", "go_on", "again", "watch", "folder", "cancel", "forget"):
+        for name in BUTTONS:
             widget = getattr(self, name)
             widget.clicked.connect(lambda _=False, n=name: self.acted.emit(self.job_id, n))
+        for widget in (self.watch, self.folder, self.cancel, self.forget, self.bar):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            widget.setSizePolicy(policy)
         made = QVBoxLayout(self)
         made.setContentsMargins(12, 8, 8, 10)
         made.setSpacing(5)
@@ -64,32 +87,37 @@ class JobCard(QFrame):
         made.addWidget(self.bar)
         made.addWidget(self.state)
         made.addWidget(self.notes)
-        self.buttons = row(self.put, self.take, self.go_on, self.again, None)
-        made.addLayout(self.buttons)
+        foot = QWidget()
+        buttons = row(
+            self.put, self.go_on, self.again, self.take, None, self.earlier, self.later, spacing=6
+        )
+        foot.setLayout(buttons)
+        foot.setFixedHeight(max(self.put.sizeHint().height(), self.later.sizeHint().height()))
+        made.addWidget(foot)
 
-    def show_job(self, job: JobRecord) -> None:
+    def show_job(self, job: JobRecord, facts: CardFacts) -> None:
         actions = ACTIONS[job.state]
-        for name in ("put", "take", "go_on", "again", "watch", "folder", "cancel", "forget"):
-            visible = name in actions
-            if name in ("put", "take"):
-                visible = visible and job.placed == (name == "take")
-            if name == "again" and job.state == "done":
-                visible = False
-            getattr(self, name).setVisible(visible)
-        self.title.setText(job.title)
-        self.place.setText(f"{Path(job.timeline).name}  ·  {quality_title(self, job)}")
+        for name in BUTTONS:
+            getattr(self, name).setVisible(name in actions)
+        self.put.setEnabled(not job.placed)
+        self.take.setEnabled(job.placed)
+        take = self.tr("take {letter}").format(letter=facts.take) if facts.take else ""
+        self.title.setText("  ·  ".join(part for part in (job.title, take) if part))
+        who = str(job.job.get("person") or "")
+        said = (line_of(job), who, quality_title(self, job))
+        self.place.setText("  ·  ".join(part for part in said if part))
         self.bar.setVisible(job.state == "running")
-        self.bar.setValue(round(job.share * 1000))
-        text, level = describe(self, job)
+        self.bar.setValue(round(facts.share * 1000))
+        text, level = describe(self, job, facts)
         self.state.setText(text)
         self.notes.setText("\n".join(job.warnings))
         self.notes.setVisible(job.state == "done" and bool(job.warnings))
         mark(self.state, "level", level)
-        self.setAccessibleName(f"{job.title}: {text}")
+        self.setAccessibleName(f"{self.title.whole}: {text}")
 
 
 class QueueView(QWidget):
-    """All jobs, the newest first."""
+    """The jobs of the open timeline in the order in which they run, then what lies on it."""
 
     acted = Signal(str, str)
     markers_asked = Signal()
@@ -129,37 +157,54 @@ class QueueView(QWidget):
         made = QVBoxLayout(self)
         made.setContentsMargins(0, 0, 0, 0)
         made.setSpacing(0)
+        self._others, self.rest = label("", "muted"), label("", "muted")
+        for text in (self._others, self.rest):
+            text.setContentsMargins(12, 6, 12, 0)
+            text.hide()
+        made.addWidget(self._others)
         made.addWidget(self._empty, 1)
         made.addWidget(area, 1)
         made.addWidget(line())
+        made.addWidget(self.rest)
         foot = row(self.markers, None, self.clear)
         foot.setContentsMargins(10, 8, 10, 10)
         made.addLayout(foot)
         self._area = area
 
-    def show_queue(self, queue: JobQueue) -> None:
-        known = {job.id for job in queue}
+    def show_queue(
+        self, jobs: Sequence[JobRecord], facts: Callable[[JobRecord], CardFacts], others: int
+    ) -> None:
+        """`others` are jobs of other timelines that wait or run."""
+        known = {job.id for job in jobs}
         for gone in [key for key in self.cards if key not in known]:
             card = self.cards.pop(gone)
             card.hide()
             card.deleteLater()
-        for job in queue:
+        for number, job in enumerate(jobs):
             if job.id not in self.cards:
-                self._add(job)
-            self.cards[job.id].show_job(job)
+                self.cards[job.id] = JobCard(job, facts(job))
+                self.cards[job.id].acted.connect(self.acted)
+            card = self.cards[job.id]
+            if self._list.indexOf(card) != number:
+                self._list.removeWidget(card)
+                self._list.insertWidget(number, card)
+            card.show_job(job, facts(job))
         self._empty.setVisible(not known)
         self._area.setVisible(bool(known))
-        self.clear.setVisible(any(not job.is_open for job in queue))
+        self.clear.setVisible(any(not job.is_open and job.state != "found" for job in jobs))
+        text = self.tr("{n} dubs of other timelines wait or run, too.")
+        self._others.setText(text.format(n=others))
+        self._others.setVisible(bool(others))
 
-    def show_job(self, job: JobRecord) -> None:
+    def show_job(self, job: JobRecord, facts: CardFacts) -> None:
         if job.id in self.cards:
-            self.cards[job.id].show_job(job)
+            self.cards[job.id].show_job(job, facts)
 
-    def _add(self, job: JobRecord) -> None:
-        card = JobCard(job)
-        card.acted.connect(self.acted)
-        self.cards[job.id] = card
-        self._list.insertWidget(0, card)
+    def show_rest(self, count: int, seconds: float) -> None:
+        """How long all that waits and runs still takes."""
+        text = self.tr("{n} to do  ·  about {time} left")
+        self.rest.setText(text.format(n=count, time=duration_text(seconds)))
+        self.rest.setVisible(bool(count))
 
 
 def quality_title(widget: QWidget, job: JobRecord) -> str:
@@ -181,34 +226,37 @@ def stage_title(widget: QWidget, stage: str) -> str:
     }.get(stage, stage)
 
 
-def describe(widget: QWidget, job: JobRecord) -> tuple[str, str]:
+def describe(widget: QWidget, job: JobRecord, facts: CardFacts) -> tuple[str, str]:
     """What a job says about itself, and the level that colours it."""
     if job.state == "running":
-        return _running(widget, job), ""
+        return _running(widget, job, facts), ""
     if job.state == "done":
         text = widget.tr("Done: {n} frames in {time}").format(
-            n=job.frames, time=duration_text(job.seconds)
+            n=job.length or job.frames, time=duration_text(job.seconds)
         )
         if job.placed:
             text += widget.tr(", on its track")
         return text, "good"
     said = {
         "waiting": widget.tr("Waiting"),
+        "found": widget.tr("On its track in this timeline"),
         "cancelled": widget.tr("Cancelled"),
         "failed": job.message,
         "interrupted": job.message,
     }[job.state]
-    return said, {"failed": "error", "interrupted": "warning"}.get(job.state, "hint")
+    return said, {"failed": "error", "interrupted": "warning", "found": "good"}.get(
+        job.state, "hint"
+    )
 
 
-def _running(widget: QWidget, job: JobRecord) -> str:
+def _running(widget: QWidget, job: JobRecord, facts: CardFacts) -> str:
     parts = [stage_title(widget, job.stage)]
     if job.total:
         parts.append(f"{job.done} / {job.total}")
     if job.speed:
         parts.append(widget.tr("{n:.1f} frames/s").format(n=job.speed))
-    if job.remaining is not None:
-        parts.append(widget.tr("{time} left").format(time=duration_text(job.remaining)))
+    if facts.remaining:
+        parts.append(widget.tr("about {time} left").format(time=duration_text(facts.remaining)))
     return "  ·  ".join(parts)
 
 

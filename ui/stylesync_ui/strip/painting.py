@@ -7,13 +7,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.engine import request_queue
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
+from stylesync_ui.strip.lane import LANE, paint_lane, paint_outline
 from stylesync_ui.strip.scale import ruler_step
 from stylesync_ui.strip.state import HEADER, RULER, StripState
 from stylesync_ui.timeline.document import ClipView, TrackView
@@ -44,14 +45,16 @@ class StripPainter:
         painter = self.painter
         painter.setFont(self.small)
         state = self.state
-        painter.setClipRect(QRectF(0, RULER, state.width, state.height))
+        painter.setClipRect(QRectF(0, state.head, state.width, state.height))
         for track, row in state.rows:
-            if row.bottom() >= RULER and row.top() <= state.height:
+            if row.bottom() >= state.head and row.top() <= state.height:
                 self._track(track, row)
         painter.setClipRect(QRectF(HEADER, 0, state.body_width, state.height))
         self._ranges()
         self._ruler()
+        self._lane()
         self._playhead()
+        self._falling()
         painter.setClipping(False)
         painter.fillRect(QRectF(0, 0, HEADER, RULER), self.theme.base)
 
@@ -65,7 +68,7 @@ class StripPainter:
         body = QRectF(HEADER, row.top(), row.width() - HEADER, row.height())
         painter.fillRect(body, self.theme.base)
         painter.save()
-        painter.setClipRect(body.intersected(QRectF(0, RULER, row.width(), 1e5)))
+        painter.setClipRect(body.intersected(QRectF(0, self.state.head, row.width(), 1e5)))
         for clip in track.within(self.start, self.end):
             self._clip(track, clip, row)
         painter.restore()
@@ -190,27 +193,12 @@ class StripPainter:
         facts = media.sound(clip.path) if clip.path else None
         if not peaks or facts is None or not facts.samples:
             return
-        per_second = len(peaks) / float(facts.length)
-        own = self._sound_zero(clip)
-        left, right = max(box.left(), float(HEADER)), min(box.right(), float(self.state.width))
-        upper, lower = [], []
-        step = 1.5
-        middle, half = box.center().y(), box.height() / 2 - 2
-        x = left
-        while x < right:
-            seconds = float(clip.media.scale) * self.scale.moment_at(x - HEADER) + own
-            first = int(seconds * per_second)
-            last = max(first + 1, int((seconds + step / self.scale.density) * per_second))
-            peak = max(peaks[max(0, first) : last], default=0.0) if last > 0 else 0.0
-            high = max(0.5, math.sqrt(peak) * half)
-            upper.append(QPointF(x, middle - high))
-            lower.append(QPointF(x, middle + high))
-            x += step
-        self.painter.setPen(Qt.PenStyle.NoPen)
-        self.painter.setBrush(fill.lighter(175))
-        self.painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self.painter.drawPolygon(QPolygonF([*upper, *reversed(lower)]))
-        self.painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        own, scale = self._sound_zero(clip), float(clip.media.scale)
+        seen = box.intersected(QRectF(HEADER, box.top(), self.state.body_width, box.height()))
+        paint_outline(
+            self.painter, peaks, len(peaks) / float(facts.length),
+            lambda x: scale * self.scale.moment_at(x - HEADER) + own, seen, fill.lighter(175),
+        )  # fmt: skip
 
     def _sound_zero(self, clip: ClipView) -> float:
         """media seconds = scale * timeline + this, counted from the sound's first sample."""
@@ -269,6 +257,37 @@ class StripPainter:
             if x + 4 + metrics.horizontalAdvance(text) <= self.state.width:
                 painter.drawText(QPointF(x + 4, 12), text)
             number += 1
+
+    def _lane(self) -> None:
+        state = self.state
+        if not state.blocks:
+            return
+        area = QRectF(HEADER, RULER, state.body_width, LANE)
+        paint_lane(self.painter, state.blocks, self._x, area, self.media)
+        self.painter.setClipping(False)
+        box = QRectF(0, RULER, HEADER - 1, LANE)
+        self.painter.fillRect(box, self.theme.raised)
+        self.painter.setPen(self.theme.text)
+        self.painter.setFont(self.small)
+        title = QCoreApplication.translate("strip", "Lines")
+        self.painter.drawText(box.adjusted(10, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, title)
+        self.painter.setClipRect(QRectF(HEADER, 0, state.body_width, state.height))
+
+    def _falling(self) -> None:
+        """Where the line that is dragged would start."""
+        moment = self.state.falling
+        if moment is None:
+            return
+        x, colour = self._x(moment), self.theme.of_range("speech")
+        wash = QColor(colour)
+        wash.setAlpha(60)
+        self.painter.fillRect(QRectF(x, RULER, self.state.width - x, self.state.height), wash)
+        self.painter.fillRect(QRectF(x - 1, 0, 3, self.state.height), colour)
+        text = QCoreApplication.translate("strip", "The line starts at {at}")
+        code = time_code(moment, self.state.content.rate, self.state.content.zero)
+        self.painter.setPen(self.theme.text)
+        self.painter.setFont(self.small)
+        self.painter.drawText(QPointF(x + 8, RULER + 18), text.format(at=code))
 
     def _playhead(self) -> None:
         x = round(self._x(self.state.position)) + 0.5

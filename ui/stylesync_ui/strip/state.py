@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from PySide6.QtCore import QRectF
 from stylesync_plugin.times import Span
 
+from stylesync_ui.strip.lane import LANE, LineBlock
 from stylesync_ui.strip.scale import Scale
 from stylesync_ui.timeline.document import ClipView, Content, TrackView
 
@@ -22,7 +24,8 @@ Ranges = dict[str, tuple[Span, str | None]]
 class StripState:
     """`rows` are all tracks with their places, scrolled, ruler excluded; sizes in px.
 
-    `kind` is the range that is being marked, `fresh` the jobs that were put on the timeline last.
+    `kind` is the range that is being marked, `fresh` the jobs that were put on the timeline last,
+    `blocks` are the lines, and `falling` is where a file that is dragged would start.
     """
 
     content: Content
@@ -35,6 +38,13 @@ class StripState:
     kind: str
     hovered: ClipView | None
     fresh: frozenset[str]
+    blocks: tuple[LineBlock, ...] = ()
+    falling: Fraction | None = None
+
+    @property
+    def head(self) -> int:
+        """px above the tracks: the ruler, and the lane where there are lines."""
+        return head_height(self.blocks)
 
     @property
     def body_width(self) -> float:
@@ -44,3 +54,7 @@ class StripState:
 def body_width(width: int) -> float:
     """px beside the tracks' names."""
     return max(1.0, width - HEADER)
+
+
+def head_height(blocks: Sequence[LineBlock]) -> int:
+    return RULER + (LANE if blocks else 0)

@@ -10,6 +10,8 @@ from fractions import Fraction
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QMouseEvent,
     QPainter,
@@ -22,15 +24,17 @@ from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
-from stylesync_ui.look.widgets import dropped_file
+from stylesync_ui.look.widgets import dropped_file, dropped_files
+from stylesync_ui.strip.lane import LineBlock
 from stylesync_ui.strip.painting import StripPainter
 from stylesync_ui.strip.scale import Scale, snap
-from stylesync_ui.strip.state import HEADER, RULER, Ranges, StripState, body_width
+from stylesync_ui.strip.state import HEADER, RULER, Ranges, StripState, body_width, head_height
 from stylesync_ui.timeline.document import ClipView, Content, TrackView
 from stylesync_ui.wish.editing import Kind
 
 SNAP_PX = 8
 GRIP_PX = 6
+FALL_PX = 16
 
 
 class Strip(QWidget):
@@ -39,7 +43,8 @@ class Strip(QWidget):
     moved = Signal(object)
     range_drawn = Signal(str, object, object)
     shot_chosen = Signal(str, object)
-    file_dropped = Signal(str)
+    files_dropped = Signal(object, object)
+    marked = Signal()
     scrolled = Signal()
 
     def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
@@ -58,6 +63,8 @@ class Strip(QWidget):
         self._grip: tuple[str, int] | None = None
         self._scrubbing = False
         self.hovered: ClipView | None = None
+        self.falling: Fraction | None = None
+        self.blocks: tuple[LineBlock, ...] = ()
         self.setMouseTracking(True)
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -80,6 +87,16 @@ class Strip(QWidget):
     def set_ranges(self, ranges: Ranges) -> None:
         self.ranges = ranges
         self.update()
+
+    def set_blocks(self, blocks: tuple[LineBlock, ...]) -> None:
+        """The lines of the lane."""
+        if blocks != self.blocks:
+            self.blocks = blocks
+            self.scroll_down_to(self.top)
+
+    @property
+    def head(self) -> int:
+        return head_height(self.blocks)
 
     def set_position(self, position: Fraction) -> None:
         """Move the playhead, and the view where it would leave it."""
@@ -130,7 +147,7 @@ class Strip(QWidget):
     def _state(self, content: Content) -> StripState:
         return StripState(
             content, self.track_rows(), self.scale, self.width(), self.height(), self.ranges,
-            self.position, self.kind, self.hovered, self.fresh,
+            self.position, self.kind, self.hovered, self.fresh, self.blocks, self.falling,
         )  # fmt: skip
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -141,7 +158,7 @@ class Strip(QWidget):
 
     def track_rows(self) -> list[tuple[TrackView, QRectF]]:
         """Every track with its row, scrolled, ruler excluded."""
-        rows, y = [], float(RULER - self.top)
+        rows, y = [], float(self.head - self.top)
         for track in self.content.tracks if self.content else ():
             height = self.row_height(track)
             rows.append((track, QRectF(0, y, self.width(), height)))
@@ -150,7 +167,7 @@ class Strip(QWidget):
 
     def row_height(self, track: TrackView) -> int:
         count = len(self.content.tracks) if self.content else 1
-        room = (self.height() - RULER) // max(1, count) - 2
+        room = (self.height() - self.head) // max(1, count) - 2
         tall, short = (84, 36) if track.kind == "Video" else (60, 26)
         return max(short, min(tall, room))
 
@@ -163,7 +180,7 @@ class Strip(QWidget):
     def overflow(self) -> int:
         """px of tracks that do not fit."""
         tracks = self.content.tracks if self.content else ()
-        return max(0, RULER + sum(self.row_height(t) + 2 for t in tracks) - self.height())
+        return max(0, self.head + sum(self.row_height(t) + 2 for t in tracks) - self.height())
 
     # Mouse
 
@@ -185,7 +202,8 @@ class Strip(QWidget):
         return [*edges[max(0, near - 1) : near + 1], self.position]
 
     def track_at(self, y: float) -> TrackView | None:
-        return next((t for t, row in self.track_rows() if row.top() <= y < row.bottom()), None)
+        rows = self.track_rows() if y >= self.head else []
+        return next((t for t, row in rows if row.top() <= y < row.bottom()), None)
 
     def _grip_at(self, at: QPointF) -> tuple[str, int] | None:
         """(range, end) whose edge lies under the mouse; the active range first."""
@@ -258,17 +276,20 @@ class Strip(QWidget):
         clip = self._clip_at(at)
         if clip is not self.hovered:
             self.hovered = clip
-            self.setToolTip(_describe(clip) if clip is not None else "")
+            self.setToolTip(clip.description if clip is not None else "")
             self.update()
 
     def _clip_at(self, at: QPointF) -> ClipView | None:
-        track = self.track_at(at.y()) if at.x() >= HEADER and at.y() >= RULER else None
+        track = self.track_at(at.y()) if at.x() >= HEADER and at.y() >= self.head else None
         return track.at(self.scale.moment_at(at.x() - HEADER)) if track is not None else None
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         pressed, self._press = self._press, None
         if self.content is None:
             return
+        drawn = pressed is not None and abs(event.position().x() - pressed[0].x()) > 3
+        if (drawn and not self._scrubbing) or self._grip is not None:
+            self.marked.emit()
         clicked = pressed is not None and abs(event.position().x() - pressed[0].x()) <= 3
         if clicked and self._grip is None:
             self.moved.emit(self.moment_at(event.position().x(), snapped=False))
@@ -299,15 +320,26 @@ class Strip(QWidget):
         if self.content is not None and dropped_file(event.mimeData()):
             event.acceptProposedAction()
 
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """Show where a line would start."""
+        if self.content is not None:
+            self.falling = self._fall_at(event.position().x())
+            event.acceptProposedAction()
+            self.update()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.falling = None
+        self.update()
+
     def dropEvent(self, event: QDropEvent) -> None:
-        self.file_dropped.emit(dropped_file(event.mimeData()))
+        moment, self.falling = self._fall_at(event.position().x()), None
+        self.files_dropped.emit(dropped_files(event.mimeData()), moment)
         event.acceptProposedAction()
+        self.update()
 
-
-def _describe(clip: ClipView) -> str:
-    lines = [clip.name or clip.placed.label]
-    if clip.path:
-        lines.append(clip.path)
-    if clip.trouble:
-        lines.append(clip.trouble)
-    return "\n".join([*lines, *clip.placed.obstacles])
+    def _fall_at(self, x: float) -> Fraction:
+        """Where a dropped line starts: at the range's start where that is near."""
+        moment = self.moment_at(max(x, HEADER))
+        span = self.ranges["dub"][0] if "dub" in self.ranges else None
+        near = span is not None and abs(float(span.start - moment)) <= FALL_PX / self.scale.density
+        return span.start if span is not None and near else moment

@@ -12,12 +12,13 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication
 from stylesync_plugin.contract import DubError, MediaError
 from stylesync_plugin.formats.files import WRITABLE, read_timeline, write_timeline
+from stylesync_plugin.timeline.items import METADATA, remembered
 from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
 from stylesync_plugin.timeline.sources import EngineProbe, Library, PictureFacts, Probe
 from stylesync_plugin.times import Mapping, Span
-from stylesync_plugin.writing.write_back import list_dubs, remove
+from stylesync_plugin.writing.write_back import remove
 
-UNDO_STEPS = 30
+UNDO_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,12 @@ class ClipView:
     @property
     def is_picture(self) -> bool:
         return self.placed.kind == "Video" and self.placed.has_picture
+
+    @property
+    def description(self) -> str:
+        """Its name, its file and what stands in the way of a dub, a line each."""
+        lines = [self.name or self.placed.label, self.path or "", self.trouble]
+        return "\n".join([*filter(None, lines), *self.placed.obstacles])
 
     def frame_at(self, moment: Fraction, facts: PictureFacts, zero: Fraction) -> int:
         """The source frame shown at a moment of the timeline, within the file."""
@@ -79,7 +86,6 @@ class Content:
     tracks: tuple[TrackView, ...]
     duration: Fraction
     edges: tuple[Fraction, ...]
-    dubs: tuple[dict[str, Any], ...]
 
     @property
     def rate(self) -> Fraction:
@@ -111,8 +117,8 @@ class Content:
 
     @property
     def missing(self) -> int:
-        """How many clips have no media."""
-        return sum(bool(clip.trouble) for track in self.tracks for clip in track.clips)
+        """How many media files cannot be found; picture and sound of a clip are one."""
+        return len({clip.trouble for track in self.tracks for clip in track.clips} - {""})
 
 
 def open_content(path: Path, media_folders: Collection[Path] = ()) -> Content:
@@ -135,8 +141,7 @@ def view(timeline: Any, folders: Collection[Path]) -> Content:
     spans = [clip.span for track in tracks for clip in track.clips]
     edges = sorted({moment for span in spans for moment in (span.start, span.end)})
     duration = max((span.end for span in spans), default=Fraction(0))
-    ours = tuple(list_dubs(timeline))
-    return Content(timeline, layout, (*pictures[::-1], *sounds), duration, tuple(edges), ours)
+    return Content(timeline, layout, (*pictures[::-1], *sounds), duration, tuple(edges))
 
 
 class _NoProbe(EngineProbe):
@@ -191,16 +196,37 @@ def source_zero(
 
 
 class Document:
-    """The timeline file that is open, with its history."""
+    """The timeline file that is open, with its history.
+
+    `wish` is what the editor has chosen for the next dub: a state is both, and undo brings both
+    back. `project` is the same for a timeline and its saved copies.
+    """
 
     def __init__(self, path: Path, content: Content, media_folders: Collection[Path] = ()) -> None:
         self.path = path
         self.content = content
         self.media_folders = tuple(media_folders)
         self.saved_as: Path | None = None
-        self.is_changed = False
-        self._before: list[Content] = []
-        self._after: list[Content] = []
+        kept = remembered(content.timeline, METADATA)
+        self.project = str(kept.get("project") or path.absolute())
+        self.wish: Any = None
+        self._saved = content
+        self._before: list[tuple[Content, Any]] = []
+        self._after: list[tuple[Content, Any]] = []
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the timeline differs from its file; choices for the next dub do not count."""
+        return self.content is not self._saved
+
+    def forget_changes(self) -> None:
+        """The timeline as it is now need not be saved."""
+        self._saved = self.content
+
+    def replace(self, content: Content) -> None:
+        """The same timeline laid out anew, as its media were found."""
+        self._saved = content if not self.is_changed else self._saved
+        self.content = content
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -220,9 +246,18 @@ class Document:
         return self.path.with_name(f"{self.path.stem}.dubbed.otio")
 
     def change(self, content: Content) -> None:
-        self._before = [*self._before, self.content][-UNDO_STEPS:]
+        self._remember()
+        self.content = content
+
+    def choose(self, wish: Any, joined: bool) -> None:
+        """Other choices for the next dub; `joined` are one step with the ones before."""
+        if not joined:
+            self._remember()
+        self.wish = wish
+
+    def _remember(self) -> None:
+        self._before = [*self._before, (self.content, self.wish)][-UNDO_STEPS:]
         self._after = []
-        self.content, self.is_changed = content, True
 
     @property
     def can_undo(self) -> bool:
@@ -233,12 +268,12 @@ class Document:
         return bool(self._after)
 
     def undo(self) -> None:
-        self._after.append(self.content)
-        self.content, self.is_changed = self._before.pop(), True
+        self._after.append((self.content, self.wish))
+        self.content, self.wish = self._before.pop()
 
     def redo(self) -> None:
-        self._before.append(self.content)
-        self.content, self.is_changed = self._after.pop(), True
+        self._before.append((self.content, self.wish))
+        self.content, self.wish = self._after.pop()
 
     def without(self, content: Content, ids: Collection[str]) -> Content:
         """A content without these dubs. Slow: for a thread of its own."""
@@ -248,8 +283,11 @@ class Document:
         """Write the timeline; raises RequestError and DiskError."""
         if path.absolute() == self.path.absolute():
             path = path.with_name(f"{path.stem}.dubbed.otio")
-        write_timeline(self.content.timeline, path)
-        self.saved_as, self.is_changed = path, False
+        timeline = self.content.timeline
+        kept = {**remembered(timeline, METADATA), "project": self.project}
+        timeline.metadata[METADATA] = kept
+        write_timeline(timeline, path)
+        self.saved_as, self._saved = path, self.content
 
 
 SAVE_SUFFIXES = WRITABLE

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from stylesync_plugin.planning.planner import PlannedDub
-from stylesync_plugin.times import Span
+from stylesync_plugin.timeline.items import METADATA, remembered
+from stylesync_plugin.times import Span, exact_rate
+
+from stylesync_ui.timeline.document import ClipView, Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class DubbedPiece:
     speech: str
     speech_first: int
     id: str
+    clip: ClipView | None = field(default=None, compare=False)
+    """Where it lies on the timeline that is open."""
 
     def frame_at(self, moment: Fraction) -> int:
         inside = (moment - self.span.start + self.offset) * self.rate + Fraction(1, 10_000)
@@ -56,4 +61,30 @@ def piece_of(dub: PlannedDub) -> DubbedPiece:
     return DubbedPiece(
         request.output, request.work or "", place.seen, place.rate, place.frames,
         place.start - place.first, request.speech, first, dub.id,
+    )  # fmt: skip
+
+
+def pieces_on(content: Content) -> list[tuple[DubbedPiece, dict[str, Any]]]:
+    """The dubs that lie on a timeline, whatever file it is of, each with what it remembers."""
+    clips = [c for t in content.of_kind("Video") if t.is_ours for c in t.clips]
+    return [(_piece_on(clip, data), data) for clip in clips if (data := _record(clip))]
+
+
+def _record(clip: ClipView) -> dict[str, Any]:
+    data = remembered(clip.placed.clip, METADATA)
+    return dict(data) if data.get("role") == "dub" else {}
+
+
+def _piece_on(clip: ClipView, data: dict[str, Any]) -> DubbedPiece:
+    request = data.get("request") or {}
+    available = getattr(clip.placed.clip.media_reference, "available_range", None)
+    if available is None:
+        available = clip.placed.clip.source_range
+    rate = exact_rate(available.duration.rate)
+    first = Fraction(round(available.start_time.value)) / exact_rate(available.start_time.rate)
+    samples = request.get("speech_samples") or [0]
+    return DubbedPiece(
+        clip.path or str(request.get("output", "")), "", clip.span, rate,
+        round(available.duration.value), clip.media(clip.span.start) - first,
+        str(request.get("speech", "")), int(samples[0]), str(data.get("id", "")), clip,
     )  # fmt: skip

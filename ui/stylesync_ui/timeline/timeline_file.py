@@ -60,7 +60,7 @@ class TimelineFile(QObject):
         self.opened.emit(self.document)
         self.noted.emit()
         if content.missing:
-            text = self.tr("{n} clips have no media.").format(n=content.missing)
+            text = self.tr("{n} media files are missing.").format(n=content.missing)
             self._banner.say(text, "warning", ("find_media", self.tr("Find missing media…")))
 
     # Media
@@ -74,11 +74,11 @@ class TimelineFile(QObject):
     def _take_media(self, document: Document, content: Content) -> None:
         if document is not self.document:
             return
-        document.content = content
+        document.replace(content)
         self.changed.emit()
         text = self.tr("All media are here.")
         if content.missing:
-            text = self.tr("{n} clips still have no media.").format(n=content.missing)
+            text = self.tr("{n} media files are still missing.").format(n=content.missing)
         self._banner.say(text, "warning" if content.missing else "good")
 
     # Saving and leaving
@@ -125,6 +125,7 @@ class TimelineFile(QObject):
         if document is None or not (document.can_undo if way == "undo" else document.can_redo):
             return
         document.undo() if way == "undo" else document.redo()
+        self._banner.hide()  # it tells of what is no more
         self._tell()
 
     def _tell(self) -> None:

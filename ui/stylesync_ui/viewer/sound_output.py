@@ -19,13 +19,14 @@ _WAV_HEADER = 44
 class SoundSegment:
     """A WAV of 48 kHz stereo 16 bit, heard from `at` to `end` s of the timeline.
 
-    `first` is the sample of the file that sounds at `at`.
+    `first` is the sample of the file that sounds at `at`; `gain` is linear.
     """
 
     file: str
     at: float
     end: float
     first: int
+    gain: float = 1.0
 
 
 class SoundOutput:
@@ -93,6 +94,8 @@ class SoundOutput:
                 sound = sounds[segment.file]
                 first = segment.first + low - start
                 part = sound[max(0, first) : max(0, first + high - low)]
+                if segment.gain != 1:
+                    part = (part * segment.gain).astype(np.int32)
                 if low < high and len(part) and first >= 0:
                     block[low - position : low - position + len(part)] += part
             position += wanted

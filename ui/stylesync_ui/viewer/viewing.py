@@ -16,14 +16,20 @@ from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.timeline.document import ClipView, Content
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece
 from stylesync_ui.viewer.canvas import FaceBox
-from stylesync_ui.viewer.sound_output import RATE, SoundSegment
+from stylesync_ui.viewer.hearing import Hearing
+from stylesync_ui.viewer.sound_output import SoundSegment
 from stylesync_ui.viewer.viewer import Viewer
 
 AHEAD = 36
 
 
 class Viewing:
-    """Finds before and after; `pieces` are dubs, `growing` those that are still being rendered."""
+    """Finds before and after.
+
+    `pieces` are dubs, those on the timeline last; `growing` are the outputs of those that are still
+    being rendered, and `watched` is that of the take that somebody wants to see. `line` is the
+    sound file that is to be dubbed, with its place: it is heard before it is dubbed.
+    """
 
     def __init__(
         self, viewer: Viewer, media: MediaCache, zero_of: Callable[[ClipView], Fraction]
@@ -32,6 +38,9 @@ class Viewing:
         self.height = 540
         self.pieces: list[DubbedPiece] = []
         self.growing: set[str] = set()
+        self.watched = ""
+        self.line: tuple[str, Span] | None = None
+        self.hearing = Hearing(media, zero_of)
         self._seen: tuple[str, Span] | None = None
         self._seen_dub = ""
 
@@ -115,15 +124,27 @@ class Viewing:
         return self.media.image(clip.path, frame, self.height, request_queue.VIEWER)
 
     def _after(self, piece: DubbedPiece, position: Fraction) -> QImage | None:
-        frame = piece.frame_at(position)
         if piece.output in self.growing:
-            return self.media.rendered(piece.work, frame, self.height)
+            return self.media.rendered(piece.work, piece.frame_at(position), self.height)
+        frame = self._frame_of(piece, position)
+        if frame is None:
+            return None
         return self.media.image(piece.output, frame, self.height, request_queue.VIEWER)
 
+    def _frame_of(self, piece: DubbedPiece, position: Fraction) -> int | None:
+        """The frame of a dub's file; one on the timeline is read as any other clip is."""
+        if piece.clip is None:
+            return piece.frame_at(position)
+        facts = self.media.picture(piece.output)
+        return piece.clip.frame_at(position, facts, self.zero_of(piece.clip)) if facts else None
+
     def piece_at(self, position: Fraction) -> DubbedPiece | None:
-        """The latest dub at a moment."""
-        found = [p for p in self.pieces if p.span.start <= position < p.span.end]
+        """The dub at a moment: the take that is watched, else the one on the timeline."""
+        found = [p for p in self._in_order() if p.span.start <= position < p.span.end]
         return found[-1] if found else None
+
+    def _in_order(self) -> list[DubbedPiece]:
+        return sorted(self.pieces, key=lambda piece: piece.output == self.watched)
 
     def prefetch(self, content: Content, position: Fraction, direction: int) -> None:
         """Ask for what will be shown next, a batch at a time."""
@@ -139,7 +160,8 @@ class Viewing:
         piece = self.piece_at(position)
         if piece is not None and piece.output not in self.growing:
             inside = [m for m in moments if piece.span.start <= m < piece.span.end]
-            self._want(piece.output, [piece.frame_at(m) for m in inside])
+            shown = [self._frame_of(piece, m) for m in inside]
+            self._want(piece.output, [frame for frame in shown if frame is not None])
 
     def _want(self, path: str, frames: Sequence[int]) -> None:
         """Nothing is asked while half of what comes is here: small requests cost too much."""
@@ -180,41 +202,20 @@ class Viewing:
     # Sound
 
     def segments(self, content: Content) -> list[SoundSegment]:
-        """What sounds: the timeline's own tracks, and in a dub that is shown its new speech."""
-        dubbed = [] if self.viewer.canvas.mode == "before" else self.pieces
-        spans = [piece.span for piece in dubbed]
-        found = [segment for piece in dubbed for segment in self._of_piece(piece)]
-        for track in content.of_kind("Audio"):
-            if not track.is_ours:
-                for clip in track.clips:
-                    found += self._of_clip(clip, spans)
-        return found
+        """What sounds at this way of comparing; a line that waits to be dubbed is heard first."""
+        placed = [piece.span for piece in self.pieces if piece.clip is not None]
+        if self.viewer.canvas.mode == "before":
+            line = self.line if self.line is not None and not _met(self.line[1], placed) else None
+            return self.hearing.before(content, line)
+        beside = [
+            piece for piece in self._in_order() if piece.clip is None
+            and (piece.output == self.watched or not _met(piece.span, placed))
+        ]  # fmt: skip
+        return self.hearing.after(content, beside)
 
-    def _of_piece(self, piece: DubbedPiece) -> list[SoundSegment]:
-        file = self.media.playable(piece.speech)
-        facts = self.media.sound(piece.speech)
-        if file is None or facts is None:
-            return []
-        first = float(piece.offset) + piece.speech_first / facts.sample_rate
-        span = piece.span
-        return [SoundSegment(file, float(span.start), float(span.end), round(first * RATE))]
 
-    def _of_clip(self, clip: ClipView, without: Sequence[Span]) -> list[SoundSegment]:
-        if clip.path is None or not clip.placed.enabled or clip.media.scale != 1:
-            return []
-        file = self.media.playable(clip.path)
-        if file is None:
-            return []
-        parts = [clip.span]
-        for span in without:
-            parts = [left for part in parts for left in part.without(span)]
-        zero = self.zero_of(clip)
-        return [
-            SoundSegment(
-                file, float(p.start), float(p.end), round(float(clip.media(p.start) - zero) * RATE)
-            )
-            for p in parts
-        ]
+def _met(span: Span, others: Sequence[Span]) -> bool:
+    return any(span.meet(other) for other in others)
 
 
 def _described(clip: ClipView, facts: PictureFacts | None) -> str:

@@ -37,12 +37,13 @@ class StyleChoice:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerChoice:
-    """A click on a face: which file, its frame, px of its picture."""
+    """A click on a face: which file, its frame, px of its picture; it holds for that `shot`."""
 
     path: str
     frame: int
     x: float
     y: float
+    shot: Span | None = None
 
     def __str__(self) -> str:
         return f"{self.frame}:{self.x:g},{self.y:g}"

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -27,10 +28,14 @@ End = Literal["in", "out"]
 
 FACE_SAMPLES = 8
 CHECK_MS = 250
+STEP_SECONDS = 0.7
 
 
 class Editing(QObject):
-    """Holds the wish; `changed` after every change of it or of what is known."""
+    """Holds the wish; `changed` after every change of it or of what is known.
+
+    `lines` are sound files that wait for the next shots.
+    """
 
     changed = Signal()
 
@@ -47,6 +52,9 @@ class Editing(QObject):
         self._plan = PlanCheck(bridge)
         self._plan.checked.connect(self._planned)
         self._number = 0
+        self.lines: list[str] = []
+        self._asked_for: DubWish | None = None
+        self._last_step: tuple[tuple[str, ...], float] = ((), 0.0)
         self._plan_error = ""
         self._checked: Any = None
         self._timer = QTimer(self)
@@ -63,7 +71,14 @@ class Editing(QObject):
         self.wish = DubWish(
             person=kept.person, consent=kept.consent, second=kept.second, options=kept.options
         )
+        document.wish, self._asked_for, self.lines = self.wish, None, []
         self._touch()
+
+    def restore(self) -> None:
+        """The choices as undo or redo has brought them back."""
+        if self.document is not None and self.document.wish is not None:
+            self.wish = self.document.wish
+            self._touch()
 
     def close(self) -> None:
         self._plan.stop()
@@ -94,17 +109,52 @@ class Editing(QObject):
     # Choosing
 
     def set_wish(self, **changes: Any) -> None:
-        self.wish = dataclasses.replace(self.wish, **changes)
+        if changes.get("dub") is not None:
+            changes = {**self._of_another_shot(changes["dub"]), **changes}
+        self._choose(dataclasses.replace(self.wish, **changes), tuple(changes))
+
+    def _choose(self, wish: DubWish, what: tuple[str, ...]) -> None:
+        """A step that can be undone; one of the same kind at once after it is a part of it."""
+        now = time.monotonic()
+        joined = self._last_step[0] == what and now - self._last_step[1] < STEP_SECONDS
+        self._last_step = what, now
+        if self.document is not None and wish != self.wish:
+            self.document.choose(wish, joined)
+        self.wish = wish
         self._touch()
+
+    def _of_another_shot(self, dub: Span) -> dict[str, Any]:
+        """Another shot has another speaker and, where the last line is in the queue, the next."""
+        found: dict[str, Any] = {}
+        speaker, asked = self.wish.speaker, self._asked_for
+        if speaker is not None and speaker.shot is not None and not dub.meet(speaker.shot):
+            found["speaker"] = None
+        used = asked is not None and self.wish.speech == asked.speech
+        if used and asked is not None and asked.dub is not None and not dub.meet(asked.dub):
+            found["speech"] = self._next_line()
+        return found
+
+    def _next_line(self) -> SpeechChoice | None:
+        return SpeechChoice(file=self.lines.pop(0)) if self.lines else None
+
+    def take_lines(self, files: Sequence[str]) -> None:
+        """The first is for this shot, the others for those that come."""
+        self.lines = list(files[1:])
+        self._asked_for = None
+        self.set_wish(speech=SpeechChoice(file=files[0]))
+
+    def note_asked(self) -> None:
+        """The wish is in the queue: another shot begins without its line."""
+        self._asked_for = self.wish
 
     def set_option(self, name: str, value: Any) -> str:
         """Change an option; returns the sentence of a combination that cannot be."""
         try:
-            self.wish = self.wish.with_option(name, value)
+            wish = self.wish.with_option(name, value)
         except RequestError as error:
             self.changed.emit()
             return str(error)
-        self._touch()
+        self._choose(wish, (name,))
         return ""
 
     def mark(self, kind: Kind, end: End, moment: Fraction) -> None:
@@ -150,8 +200,8 @@ class Editing(QObject):
         else:
             self.set_wish(style=StyleChoice(track=label, span=span))
 
-    def choose_face(self, path: str, frame: int, x: float, y: float) -> None:
-        self.set_wish(speaker=SpeakerChoice(path, frame, round(x, 1), round(y, 1)))
+    def choose_face(self, path: str, frame: int, x: float, y: float, shot: Span) -> None:
+        self.set_wish(speaker=SpeakerChoice(path, frame, round(x, 1), round(y, 1), shot))
 
     # Asking
 

@@ -21,6 +21,7 @@ from stylesync_ui.look.widgets import (
     Segments,
     button,
     dropped_file,
+    dropped_files,
     label,
     line,
     mark,
@@ -40,7 +41,7 @@ class DubForm(QWidget):
     asked = Signal(str)
     option_changed = Signal(str, object)
     person_entered = Signal(str)
-    file_dropped = Signal(str)
+    files_dropped = Signal(object)
     submitted = Signal()
 
     def __init__(self) -> None:
@@ -232,12 +233,19 @@ class DubForm(QWidget):
         for field in (self.dub_in, self.dub_out):
             field.set_clock(rate, zero, position)
 
-    def show_wish(self, wish: DubWish, rate: Fraction, zero: Fraction) -> None:
+    def show_wish(
+        self, wish: DubWish, rate: Fraction, zero: Fraction, lines: Sequence[str] = ()
+    ) -> None:
+        """`lines` are sound files that wait for the next shots."""
         self.dub_in.show_moment(wish.dub.start if wish.dub else None)
         self.dub_out.show_moment(wish.dub.end if wish.dub else None)
         frames = round(wish.dub.duration * rate) if wish.dub else 0
         self.length.setText(self.tr("{n} frames").format(n=frames) if frames else "")
-        self._show_text("speech", _speech_text(self, wish, rate, zero), wish.speech is not None)
+        said = _speech_text(self, wish, rate, zero)
+        if lines:
+            more = self.tr("then {next}, {n} in all") if len(lines) > 1 else self.tr("then {next}")
+            said += "   " + more.format(next=Path(lines[0]).name, n=len(lines))
+        self._show_text("speech", said, wish.speech is not None)
         self.speech_clear.setVisible(wish.speech is not None)
         self._show_text("style", _style_text(self, wish.style, rate, zero), not wish.style.is_shot)
         kind = "file" if wish.style.file else "range" if wish.style.span else "shot"
@@ -296,7 +304,7 @@ class DubForm(QWidget):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.file_dropped.emit(dropped_file(event.mimeData()))
+        self.files_dropped.emit(dropped_files(event.mimeData()))
         event.acceptProposedAction()
 
     @property

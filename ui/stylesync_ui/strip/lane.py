@@ -1,0 +1,115 @@
+"""The lane of lines above the tracks: what is chosen, waits, runs or is done, with its sound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+from stylesync_plugin.times import Span
+
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.look import theme
+
+LANE = 32
+STEP = 1.5
+"""px between two points of an outline."""
+
+BlockState = Literal["chosen", "waiting", "running", "done", "placed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """A line on the timeline; `file` is its sound from the span's start on, where it is a file."""
+
+    span: Span
+    title: str
+    state: BlockState
+    file: str = ""
+
+
+def paint_lane(
+    painter: QPainter, blocks: Sequence[LineBlock], x_of: Callable[[float], float],
+    area: QRectF, media: MediaCache,
+) -> None:  # fmt: skip
+    """Draw the blocks that are seen within `area`."""
+    painter.fillRect(area, theme.current().base)
+    painter.save()
+    painter.setClipRect(area)
+    for block in blocks:
+        left, right = x_of(float(block.span.start)), x_of(float(block.span.end))
+        box = QRectF(left, area.top() + 2, max(2.0, right - left), area.height() - 4)
+        if box.intersects(area):
+            _block(painter, block, box, area, media)
+    painter.restore()
+
+
+def _block(
+    painter: QPainter, block: LineBlock, box: QRectF, area: QRectF, media: MediaCache
+) -> None:
+    colour = _colour(block.state)
+    ground = QColor(colour)
+    ground.setAlpha(70)
+    painter.fillRect(box, ground)
+    peaks = media.outline(block.file) if block.file else None
+    facts = media.sound(block.file) if block.file else None
+    if peaks and facts is not None and facts.samples and box.width() > 3:
+        a_second = box.width() / float(block.span.duration)
+        seen = box.intersected(area)
+        paint_outline(
+            painter, peaks, len(peaks) / float(facts.length),
+            lambda x: (x - box.left()) / a_second, seen, QColor(colour),
+        )  # fmt: skip
+    solid = block.state in ("placed", "done", "running")
+    pen = QPen(colour, 2 if block.state == "running" else 1)
+    pen.setStyle(Qt.PenStyle.SolidLine if solid else Qt.PenStyle.DashLine)
+    painter.setPen(pen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+    _title(painter, block, box, area)
+
+
+def _title(painter: QPainter, block: LineBlock, box: QRectF, area: QRectF) -> None:
+    left = max(box.left(), area.left()) + 5
+    room = box.right() - left - 4
+    if room > 24:
+        font = theme.ui_font(11)
+        painter.setFont(font)
+        text = QFontMetricsF(font).elidedText(block.title, Qt.TextElideMode.ElideRight, room)
+        painter.setPen(theme.current().text)
+        painter.drawText(QRectF(left, box.top(), room, 15), Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def _colour(state: BlockState) -> QColor:
+    colours = theme.current()
+    return {
+        "chosen": colours.of_range("speech"), "waiting": colours.muted, "running": colours.accent,
+        "done": colours.warning, "placed": colours.good,
+        "failed": colours.error,
+    }[state]  # fmt: skip
+
+
+def paint_outline(
+    painter: QPainter, peaks: Sequence[float], per_second: float,
+    seconds_at: Callable[[float], float], box: QRectF, colour: QColor,
+) -> None:  # fmt: skip
+    """An outline of sound within a box; `seconds_at` tells what of the file lies at an x."""
+    upper, lower = [], []
+    middle, half = box.center().y(), box.height() / 2 - 2
+    x = box.left()
+    while x < box.right():
+        first = int(seconds_at(x) * per_second)
+        last = max(first + 1, int(seconds_at(x + STEP) * per_second))
+        peak = max(peaks[max(0, first) : last], default=0.0) if last > 0 else 0.0
+        high = max(0.5, math.sqrt(peak) * half)
+        upper.append(QPointF(x, middle - high))
+        lower.append(QPointF(x, middle + high))
+        x += STEP
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.drawPolygon(QPolygonF([*upper, *reversed(lower)]))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)

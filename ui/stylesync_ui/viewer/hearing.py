@@ -1,0 +1,95 @@
+"""What sounds: the timeline as it is, or with a dub that is compared and not on it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from stylesync_plugin.timeline.items import remembered
+from stylesync_plugin.times import Span
+from stylesync_plugin.writing.original_sound import SOUND
+
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.timeline.document import ClipView, Content
+from stylesync_ui.timeline.dubbed_piece import DubbedPiece
+from stylesync_ui.viewer.sound_output import RATE, SoundSegment
+
+LOWERED = 0.1  # -20 dB
+
+
+class Hearing:
+    """Makes segments of clips and dubs; `zero_of` is the media time of a file's first frame."""
+
+    def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
+        self.media, self.zero_of = media, zero_of
+
+    def before(self, content: Content, line: tuple[str, Span] | None) -> list[SoundSegment]:
+        """The timeline without our dubs: what we have turned down is heard again.
+
+        A `line` that waits, a file and its place, is heard instead of what lies under it.
+        """
+        taken = [line[1]] if line is not None and self.media.playable(line[0]) else []
+        clips = [c for t in content.of_kind("Audio") if not t.is_ours for c in t.clips]
+        heard = [c for c in clips if c.placed.enabled or _turned(c)]
+        found = [s for clip in heard for s in self._of_clip(clip, taken, 1.0)]
+        return found + (self._line(*line) if line is not None else [])
+
+    def after(self, content: Content, beside: Sequence[DubbedPiece]) -> list[SoundSegment]:
+        """What the file holds; under dubs that lie beside the timeline, their speech instead.
+
+        Of several that overlap, the last one counts.
+        """
+        taken: list[Span] = []
+        found: list[SoundSegment] = []
+        for piece in reversed(beside):
+            for part in _without([piece.span], taken):
+                found += self._speech(piece, part)
+            taken.append(piece.span)
+        for track in content.of_kind("Audio"):
+            for clip in track.clips:
+                if clip.placed.enabled:
+                    found += self._of_clip(clip, taken, LOWERED if _turned(clip) else 1.0)
+        return found
+
+    def _line(self, file: str, span: Span) -> list[SoundSegment]:
+        """A sound file from the start of a span on, cut off at its end."""
+        playable = self.media.playable(file)
+        if playable is None:
+            return []
+        return [SoundSegment(playable, float(span.start), float(span.end), 0)]
+
+    def _speech(self, piece: DubbedPiece, part: Span) -> list[SoundSegment]:
+        file = self.media.playable(piece.speech) if piece.speech else None
+        facts = self.media.sound(piece.speech) if piece.speech else None
+        if file is None or facts is None:
+            return []
+        within = piece.offset + part.start - piece.span.start
+        first = float(within) + piece.speech_first / facts.sample_rate
+        return [SoundSegment(file, float(part.start), float(part.end), round(first * RATE))]
+
+    def _of_clip(self, clip: ClipView, without: Sequence[Span], gain: float) -> list[SoundSegment]:
+        if clip.path is None or clip.media.scale != 1:
+            return []
+        file = self.media.playable(clip.path)
+        if file is None:
+            return []
+        zero = self.zero_of(clip)
+        return [
+            SoundSegment(
+                file, float(p.start), float(p.end),
+                round(float(clip.media(p.start) - zero) * RATE), gain,
+            )
+            for p in _without([clip.span], without)
+        ]  # fmt: skip
+
+
+def _turned(clip: ClipView) -> bool:
+    """Whether a dub of ours has turned this part down."""
+    return "place" in remembered(clip.placed.clip, SOUND)
+
+
+def _without(parts: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
+    left = list(parts)
+    for span in spans:
+        left = [rest for part in left for rest in part.without(span)]
+    return left
