@@ -20,6 +20,7 @@ from stylesync_engine.models.layers import prepared
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions, Renderer, RendererSizes
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte, mask_lower
+from stylesync_engine.mouth.texture import keep_sharp
 from stylesync_engine.plan.plan import WINDOW, Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.request import DubOptions
@@ -125,7 +126,7 @@ class Diffusion:
         lips = np.stack([lip_matte(plan.after[position])[LOWER:] for position in window])
         matte = torch.from_numpy(lips).to(device)[:, None]
         kept = self.sampling.change + (self.sampling.lip_change - self.sampling.change) * matte
-        pictures = known + kept * (made - self._decoded(reference))
+        pictures = _kept_sharp(known + kept * (made - self._decoded(reference)), known)
         some = torch.from_numpy(np.flatnonzero(plan.lacking[window.start : window.stop])).to(device)
         if self.repair is not None and len(some):
             # Lips of which the reference shows nothing that is true are the model's alone.
@@ -172,6 +173,12 @@ def batch_of(sizes: RendererSizes, device: torch.device) -> int:
 
 def _to_array(pictures: Tensor) -> Array:
     return np.asarray(to_crops(pictures).cpu().numpy(), np.float32)
+
+
+def _kept_sharp(pictures: Tensor, known: Tensor) -> Tensor:
+    """Lower halves `[n, 3, 128, 256]` with texture as strong as that of the `known` ones."""
+    sharp = [keep_sharp(*map(_to_array, pair)) for pair in zip(pictures, known, strict=True)]
+    return torch.from_numpy(np.stack(sharp)).movedim(-1, -3).to(pictures.device) * 2 - 1
 
 
 def _lip_maps(plan: Plan, window: range, top: int) -> Tensor:

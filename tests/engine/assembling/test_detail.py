@@ -14,7 +14,7 @@ from stylesync_engine.assembling.fine_texture import FineTexture
 from stylesync_engine.mouth.compositing import into_picture
 from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop
 from stylesync_engine.mouth.references import ReferenceBank
-from stylesync_engine.mouth.texture import Patch, cut_patch, unpack
+from stylesync_engine.mouth.texture import Patch, cut_patch, keep_sharp, unpack
 from stylesync_engine.mouth.warping import TOP
 from stylesync_engine.pictures.image import Box, picture_of
 from stylesync_engine.plan.plan import Plan
@@ -145,3 +145,12 @@ def test_a_fine_crop_is_the_coarse_one_in_smaller_px(picture: Image, times: int)
     np.testing.assert_array_equal(fine, picture[: CROP * times, : CROP * times])
     small = cv2.resize(fine, (CROP, CROP), interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - cut_crop(picture, scaled(times))).mean() < 3
+
+
+def test_what_a_model_softens_gets_the_references_texture_back(picture: Image) -> None:
+    reference = cut_crop(picture, scaled(1))[LOWER:].astype(np.float32) / 255
+    soft = cv2.GaussianBlur(reference, (0, 0), 1.0)
+    kept = keep_sharp(soft, reference)
+    assert laplacian(soft) < 0.25 * laplacian(reference)
+    assert 1.5 * laplacian(soft) < laplacian(kept) <= 1.05 * laplacian(reference)
+    np.testing.assert_array_equal(keep_sharp(reference, soft), reference)

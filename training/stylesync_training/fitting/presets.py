@@ -46,7 +46,7 @@ class Preset:
     closed_form: ClosedFormSettings = field(default_factory=ClosedFormSettings)
     samplings: Mapping[str, Sampling] = field(
         default_factory=lambda: {
-            "good": Sampling("dpmpp", 1, 0.3, change=0.5, lip_change=0.0),
+            "good": Sampling("dpmpp", 1, 0.3, change=0.75, lip_change=0.5),
             "best": Sampling("dpmpp", 10, 1.0, change=0.5, lip_change=0.25),
             "repair": Sampling("dpmpp", 10),
         }
