@@ -7,11 +7,12 @@ as one of its jobs may stand in a marker's `metadata["stylesync"]`.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.files import read_bounded
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import DubOptions, RequestError
 
 _KEYS = {
@@ -94,14 +95,17 @@ class JobsFile:
     search_folders: tuple[Path, ...] = ()
 
 
+_BYTES = 2**24
+
+
 def read_jobs(path: str | Path) -> JobsFile:
     """Read a jobs file; raises RequestError naming the job that is wrong."""
     source = Path(path)
     try:
-        data = json.loads(source.read_text(encoding="utf-8-sig"))
+        data = strict_json(read_bounded(source, _BYTES))
     except OSError as error:
         raise RequestError(f"The jobs file '{source}' cannot be read; check the path.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RequestError(f"The jobs file '{source}' is not valid JSON ({error}).") from error
     if isinstance(data, list):
         data = {"jobs": data}

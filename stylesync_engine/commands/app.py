@@ -26,6 +26,7 @@ from stylesync_engine.commands.reporting import (
 )
 from stylesync_engine.commands.simulate import simulate
 from stylesync_engine.commands.verify import verify
+from stylesync_engine.files import read_bounded
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,
@@ -248,15 +249,12 @@ def parse_flags(flags: dict[str, Any]) -> DubRequest:
 def read_request(path: str) -> DubRequest:
     """Read a request file; raises RequestError where it is none."""
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            text = file.read(REQUEST_BYTES + 1)
+        text = read_bounded(Path(path), REQUEST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise RequestError(
             f"The request {path} cannot be read ({reason}); give a JSON file."
         ) from error
-    if len(text) > REQUEST_BYTES:
-        raise RequestError(f"The request {path} is far too large; give a JSON file.")
     return DubRequest.from_json(text)
 
 

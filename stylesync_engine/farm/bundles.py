@@ -20,7 +20,8 @@ from typing import Any
 from stylesync_engine.failures import error_from
 from stylesync_engine.farm.path_mapping import PathMapping
 from stylesync_engine.farm.template import PART, FarmOptions, job_template
-from stylesync_engine.files import file_hash, write_text
+from stylesync_engine.files import file_hash, read_bounded, write_text
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import (
     SOURCES,
     DubError,
@@ -32,6 +33,7 @@ from stylesync_engine.request import (
 )
 
 FORMAT = 2
+_BYTES = 2**25
 _DOCUMENTS = ("bundle.json", "template.json", "parameter_values.json", "asset_references.json")
 
 
@@ -101,7 +103,7 @@ def read_bundle(folder: Path, mapping: PathMapping | None = None) -> tuple[Entry
     """
     mapping = mapping or PathMapping()
     try:
-        data = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+        data = strict_json(read_bounded(folder / "bundle.json", _BYTES))
         if data["format"] != FORMAT:
             raise RequestError(f"The bundle in '{folder}' is of another version; submit again.")
         return tuple(
@@ -133,7 +135,7 @@ def forget_failure(folder: Path, entry: Entry) -> None:
 def has_failed(folder: Path, entry: Entry) -> bool:
     """Whether it was noted that this dub cannot be made."""
     try:
-        data = json.loads(_outcome_path(folder, entry).read_text(encoding="utf-8"))
+        data = strict_json(read_bounded(_outcome_path(folder, entry), _BYTES))
     except (OSError, ValueError):
         return False
     return isinstance(data, dict) and "error" in data
@@ -146,7 +148,7 @@ def read_outcome(folder: Path, entry: Entry) -> DubResult:
     """
     name = Path(entry.request.output).name
     try:
-        data = json.loads(_outcome_path(folder, entry).read_text(encoding="utf-8"))
+        data = strict_json(read_bounded(_outcome_path(folder, entry), _BYTES))
         if "error" in data:
             raise error_from(data["error"])
         result = DubResult.from_dict(data["result"])

@@ -9,12 +9,13 @@ prepare, render, assemble     fixed + per frame, of one dub
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from stylesync_engine.files import read_bounded
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import RequestError
 
 Stage = Literal["prepare", "render", "assemble"]
@@ -87,8 +88,8 @@ def read_costs(file: Path) -> Costs:
     Raises RequestError where the file holds neither.
     """
     try:
-        lines = file.read_text(encoding="utf-8").strip().splitlines()
-        data = json.loads(lines[-1]) if lines[-1].startswith("{") else json.loads("".join(lines))
+        lines = read_bounded(file, 2**24).decode().strip().splitlines()
+        data = strict_json(lines[-1] if lines[-1].startswith("{") else "".join(lines))
         return Costs.from_dict(data["costs"]) if "costs" in data else _from_bench(data)
     except (OSError, LookupError, TypeError, ValueError, ZeroDivisionError) as error:
         raise RequestError(

@@ -8,11 +8,12 @@ A session writes them into a file, `{{Session.PathMappingRulesFile}}`:
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from stylesync_engine.files import read_bounded
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import DubRequest, RequestError
 
 _FORMATS: dict[str, type[PurePath]] = {"POSIX": PurePosixPath, "WINDOWS": PureWindowsPath}
@@ -60,7 +61,7 @@ def read_path_mapping(file: Path | None) -> PathMapping:
     if file is None:
         return PathMapping()
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = strict_json(read_bounded(file, 2**24))
         rules = [_rule(entry) for entry in data.get("path_mapping_rules") or ()]
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RequestError(

@@ -28,7 +28,7 @@ from typing import Any
 from stylesync_engine.failures import error_from, named_error, print_trace
 from stylesync_engine.farm.costs import Step
 from stylesync_engine.farm.path_mapping import read_path_mapping
-from stylesync_engine.files import replacing
+from stylesync_engine.files import read_bounded, replacing
 from stylesync_engine.request import Cancelled, Progress
 from stylesync_engine.weights.warm import WarmModels
 
@@ -169,7 +169,7 @@ def _answer(line: Connection[Any, Any], task: Task, models: WarmModels) -> None:
 
 def _reach(session: Path) -> Connection[Any, Any]:
     try:
-        place = json.loads((session / PLACE).read_text(encoding="utf-8"))
+        place = json.loads(read_bounded(session / PLACE, 2**16))
         return Client(place["address"], authkey=place["key"].encode())
     except (OSError, EOFError, ValueError, LookupError, AuthenticationError) as error:
         raise NoWarmEngine(f"there is no engine in '{session}'") from error

@@ -15,6 +15,8 @@ from stylesync_engine.media.clips import AudioTrack
 from stylesync_engine.request import MediaError
 
 _NO_FILM: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+MOST_PIXELS: Final = 12288 * 6480 + 2**20
+"""The pixels of the largest pictures that are read."""
 
 
 def open_file(path: str | Path) -> InputContainer:
@@ -27,11 +29,24 @@ def open_file(path: str | Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise MediaError(f"'{path}' is empty; export or copy it again.")
     try:
-        return av.open(f"file:{path.absolute()}", mode="r", metadata_errors="replace")
+        container = av.open(f"file:{path.absolute()}", mode="r", metadata_errors="replace")
     except av.error.PermissionError as error:
         raise MediaError(f"'{path}' may not be read; change its permissions.") from error
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError(f"'{path}' is no clip or is damaged; export it again.") from error
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            check_size(path, stream.codec_context.width, stream.codec_context.height)
+    return container
+
+
+def check_size(path: str | Path, width: int, height: int) -> None:
+    """Raise MediaError for a picture that memory could not hold several of."""
+    if width * height > MOST_PIXELS:
+        raise MediaError(
+            f"The pictures of '{path}' have {width}x{height} px, more than any camera's; export it"
+            " smaller."
+        )
 
 
 def decode(container: InputContainer) -> Iterator[VideoFrame]:

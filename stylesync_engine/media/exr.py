@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stylesync_engine.media.containers import check_size
 from stylesync_engine.pictures.colour import linear_space_of, primaries_of
 from stylesync_engine.pictures.formats import layout_of
 from stylesync_engine.pictures.image import PixelImage
@@ -62,6 +63,8 @@ def read_exr(path: Path) -> ExrImage:
         raise MediaError(f"'{path}' is no EXR image or is damaged; export it again.")
     try:
         spec = file.spec()
+        for width, height in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
+            check_size(path, width, height)
         numbers = _picture_channels(list(spec.channelnames), path)
         pixels = file.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
     finally:

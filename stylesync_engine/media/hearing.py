@@ -19,6 +19,8 @@ from stylesync_engine.request import MediaError, RequestError
 
 _ROUNDING_GAP: Final = Fraction(1, 25)
 """Jumps in the time stamps of sound up to this many seconds are rounding, not silence."""
+_LONGEST_GAP: Final = 3600
+"""Seconds without sound that a recording may have between its parts."""
 MOST_PLANES: Final = 8
 """From so many planes of sound on, PyAV reads and writes beyond its memory."""
 MOST_CHANNELS: Final = 8
@@ -109,9 +111,15 @@ def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> 
         if due is not None and abs(position - due) <= tolerance:
             position = due
         due = position + block.shape[1]
-        if position > given:
-            yield np.zeros((block.shape[0], position - given), np.float32)
-            given = position
+        if position - given > rate * _LONGEST_GAP:
+            raise MediaError(
+                f"The sound of '{path}' has a hole of {(position - given) / rate / 3600:.1f} h;"
+                " export it again."
+            )
+        while position > given:
+            silent = min(position - given, rate)
+            yield np.zeros((block.shape[0], silent), np.float32)
+            given += silent
         block = block[:, given - position :]
         given += block.shape[1]
         if block.shape[1]:

@@ -72,8 +72,8 @@ def duration_of(clip: str | Path | Clip, frames: FrameRange) -> Fraction:
 def scan_clip(clip: str | Path | Clip) -> ScannedClip:
     path, reading = Clip.of(clip).path, Clip.of(clip).reading
     absolute = Path(path).absolute()
-    sequence = find_sequence(absolute)
     try:
+        sequence = find_sequence(absolute)
         status = (sequence.file(0) if sequence else absolute).stat()
     except OSError as error:
         raise MediaError(f"'{path}' does not exist; check the path.") from error

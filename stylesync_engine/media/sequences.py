@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,8 +121,8 @@ def find_sequence(path: Path) -> ImageSequence | None:
     head, _, rest = pattern.partition("%0")
     digits, _, tail = rest.partition("d")
     name = re.compile(rf"{re.escape(head)}(\d{{{digits},}}){re.escape(tail)}")
-    folder = path.parent.iterdir() if path.parent.is_dir() else ()
-    found = {match[1] for file in folder if (match := name.fullmatch(file.name))}
+    folder = os.scandir(path.parent) if path.parent.is_dir() else ()
+    found = {match[1] for file in folder if (match := name.fullmatch(file.name)) and file.is_file()}
     if not found:
         raise MediaError(f"There is no image of '{path}'; check the path.")
     width = min(map(len, found))

@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from stylesync_engine.files import write_text
+from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.request import OnProgress, Progress
 
 
@@ -31,7 +31,7 @@ class Clock:
 
 def kept_seconds(work: Path) -> dict[str, float]:
     try:
-        data = json.loads((work / "seconds.json").read_text(encoding="utf-8"))
+        data = json.loads(read_bounded(work / "seconds.json", 2**16))
         return {str(stage): float(seconds) for stage, seconds in data.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

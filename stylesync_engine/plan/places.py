@@ -15,7 +15,7 @@ from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.request import DubRequest, MediaError, RequestError
 
 _CLIPS = ("video", "speech", "style", "style_speech", "consent")
-_PLAN_FILES = ("plan.safetensors", "plan.json", "seconds.json")
+_PLAN_FILES = ("plan.safetensors", "seconds.json")
 _DRAFT = r"\..+-[0-9a-f]{6}\.part(\..*)?"  # what a crash left behind
 _KEPT = re.compile("|".join([*map(re.escape, _PLAN_FILES), _DRAFT]))
 _WINDOWS = re.compile(rf"\d{{8}}-\d{{8}}\.safetensors|{_DRAFT}")
@@ -89,11 +89,9 @@ def _refuse_foreign_sound(request: DubRequest) -> None:
 
 
 def _refuse_foreign_work(work: Path) -> None:
-    """A plan's tensors are written before the rest: without them the rest is not ours."""
-    tensors, *others = (work / name for name in _PLAN_FILES)
-    for path in others:
-        if path.exists() and not tensors.exists():
-            raise RequestError(
-                f"'{path}' is no plan of StyleSync, and would be replaced; give another work"
-                " folder."
-            )
+    """The plan is written before the rest: without it the rest is not ours."""
+    plan, rest = (work / name for name in _PLAN_FILES)
+    if rest.exists() and not plan.exists():
+        raise RequestError(
+            f"'{rest}' is of no plan of StyleSync, and would be replaced; give another work folder."
+        )

@@ -78,6 +78,8 @@ def _read_window(work: Path, window: range, identity: str, read: Callable[[Any],
     Opening compares the file's length with its header.
     """
     try:
+        if not window_path(work, window).is_file():
+            return None
         with safe_open(window_path(work, window), framework="numpy") as file:
             rendered = file.get_slice("rendered")
             ours = _label(file).get("plan") == identity and rendered.get_dtype() == "F16"

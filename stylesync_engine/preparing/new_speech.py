@@ -16,6 +16,7 @@ from stylesync_engine.request import DubRequest, Length
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE
 
 _TOLERANCE = 0.04  # s, one step of stage 1, by which speech and range may differ unsaid
+_HEARD = 600  # s of speech after the range, whose length is told
 _QUIET = 1e-4  # RMS below which speech counts as silent
 _ENDINGS: dict[Length, str] = {
     "trim": "the frames after it were left as they are",
@@ -50,7 +51,8 @@ class NewSpeech:
         if self.length > self.duration + _TOLERANCE:
             longer = self.length - self.duration
             found.append(
-                f"The speech is {longer:.2f} s longer than the range; its end was cut off."
+                f"The speech is {'over ' * (longer >= _HEARD)}{longer:.2f} s longer than the range;"
+                " its end was cut off."
             )
         energy = np.square(self.samples, dtype=np.float64).sum() / max(1, len(self.samples))
         if math.sqrt(energy) < _QUIET:
@@ -81,8 +83,8 @@ def read_speech(request: DubRequest, duration: Fraction) -> NewSpeech:
 
 
 def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:
-    """The first `most` samples of a stream of blocks `[C, s]`, and how many there are in all;
-    the rest is heard but not kept."""
+    """The first `most` samples of a stream of blocks `[C, s]`, and how many there are in all; the
+    rest is counted, not kept, for `_HEARD` s at most."""
     kept: Array | None = None
     total = 0
     for block in blocks:
@@ -92,6 +94,8 @@ def first_samples(blocks: Iterable[Array], most: int) -> tuple[Array, int]:
             part = kept[:, total : total + block.shape[1]]
             part[:] = block[:, : part.shape[1]]
         total += block.shape[1]
+        if total > most + _HEARD * SAMPLE_RATE:
+            break
     if kept is None:
         raise ValueError("a stream of sound without a block")
     return kept[:, :total], total

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from stylesync_engine.faces.basel import convert_bfm
 from stylesync_engine.request import ModelError
@@ -21,6 +22,7 @@ from stylesync_engine.weights import table as tables
 from stylesync_engine.weights.saving import save_models
 from stylesync_engine.weights.table import Manifest
 
+_BLOCK, _SECONDS = 2**16, 3600
 _PAPER: Final[dict[str, Any]] = {"prediction": "epsilon", "style_reading": "network"}
 
 
@@ -182,9 +184,25 @@ def _fetch_from_address(address: str, target: Path) -> None:
     try:
         # The caller has checked that the address is http or https.
         with urllib.request.urlopen(address, timeout=60) as answer, target.open("wb") as file:  # noqa: S310
-            shutil.copyfileobj(answer, file)
+            _copy_bounded(answer, file, _most_bytes(target))
     except (OSError, ValueError) as error:
         raise _not_fetched(address, error) from error
+
+
+def _copy_bounded(answer: BinaryIO, file: BinaryIO, most: int) -> None:
+    """Raises OSError where a server sends more than a model can have, or never comes to an end."""
+    deadline, taken = time.monotonic() + _SECONDS, 0
+    while block := answer.read(_BLOCK):
+        taken += len(block)
+        if taken > most:
+            raise OSError(f"it has more than {most} bytes")
+        if time.monotonic() > deadline:
+            raise OSError(f"it was not there after {_SECONDS} s")
+        file.write(block)
+
+
+def _most_bytes(target: Path) -> int:
+    return 2**20 if target.suffix == ".json" else 2**34
 
 
 def _fetch_from_folder(folder: Path, file: str, target: Path) -> None:

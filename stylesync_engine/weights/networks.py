@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.faces.landmarker import MESH_POINTS
+from stylesync_engine.files import read_bounded
 from stylesync_engine.models.autoencoder import (
     PAPER_VQ,
     AutoencoderSizes,
@@ -191,7 +192,7 @@ def _is_a(value: Any, hint: Any) -> bool:
 
 def _vq_config(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_bounded(path, 2**20))
         config = {name: value for name, value in data.items() if not name.startswith("_")}
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(

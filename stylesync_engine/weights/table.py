@@ -18,7 +18,8 @@ from typing import Any
 
 import platformdirs
 
-from stylesync_engine.files import file_hash, replacing
+from stylesync_engine.files import file_hash, read_bounded, replacing
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import ModelError
 
 MANIFEST = "models.json"
@@ -30,6 +31,8 @@ _PICKLES = {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".npy", ".npz"}
 _SAFE = {".safetensors", ".json", ".txt"}
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[\w][\w .+-]*")
+
+_BYTES = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +144,8 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and check a folder's `models.json`; raises ModelError naming what is wrong."""
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = strict_json(read_bounded(path, _BYTES))
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}); fetch the models again.") from error
     try:
         return _parse_manifest(folder, data)

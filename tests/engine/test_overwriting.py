@@ -121,15 +121,15 @@ def test_a_sidecar_overwrites_no_source(shot: Path) -> None:
 def test_work_folders_take_nothing_away(shot: Path) -> None:
     work = shot / ".dub.mkv.stylesync"
     work.mkdir()
-    (shot / "line.wav").rename(work / "plan.json")
-    request = ask(shot, "dub.mkv", speech=f"{work.name}/plan.json", options={"codec": "ffv1"})
+    (shot / "line.wav").rename(work / "seconds.json")
+    request = ask(shot, "dub.mkv", speech=f"{work.name}/seconds.json", options={"codec": "ffv1"})
     with pytest.raises(RequestError, match="overwrite the speech"):
         check_places(request)
     other = dataclasses.replace(request, speech=str(shot / "shot.1000.png"))
     with pytest.raises(RequestError, match="no plan of StyleSync"):
         check_places(other)
     before = hashes(shot)
-    (work / "plan.json").rename(work / "speech.wav")
+    (work / "seconds.json").rename(work / "speech.wav")
     (work / "windows").mkdir()
     (work / "windows" / "own.safetensors").write_bytes(b"a model")
     (work / "windows" / "00000000-00000016.safetensors").write_bytes(b"a window")

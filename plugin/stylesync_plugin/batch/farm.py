@@ -10,13 +10,14 @@ timeline is planned again from these two, so that it lies exactly where a local 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylesync_engine.files import read_bounded
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import DubError, DubRequest, DubResult, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, OnProgress, dub_timeline
 from stylesync_plugin.batch.records import write_json
@@ -66,7 +67,7 @@ def read_submission(folder: Path) -> Submission:
     """Raises RequestError where there is none or it is damaged."""
     path = folder / "submission.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = strict_json(read_bounded(path, 2**26))
         if data["format"] != FORMAT:
             raise RequestError(f"The bundle in '{folder}' is of another version; submit again.")
         settings = PlanSettings(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine import __version__
-from stylesync_engine.files import file_hash, replacing
+from stylesync_engine.files import file_hash, read_bounded, replacing
 from stylesync_engine.records import as_data
 from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError
 
@@ -101,8 +101,8 @@ def write_json(path: Path, data: Any) -> None:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data = json.loads(read_bounded(path, 2**26))
+    except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 

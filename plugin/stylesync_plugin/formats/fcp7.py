@@ -22,10 +22,10 @@ _FCP = "fcp_xml"
 Warp = otio.schema.LinearTimeWarp
 
 
-def read(data: bytes) -> Any:
+def read(text: str) -> Any:
     """What the adapter reads of a document; placeholders, whose rate is 0, count as what holds
     them does."""
-    root = safe_xml.parse(data)
+    root = safe_xml.parse(text)
     for holder in root.iter():
         for rate in holder.findall("rate"):
             if not _is_rate(rate.findtext("timebase")):

@@ -14,6 +14,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
+from stylesync_plugin.formats import safe_xml
 from stylesync_plugin.formats.fcpxml_angles import (
     STORY,
     Rate,
@@ -33,7 +34,7 @@ def read_from_string(input_str: str) -> Any:
 
     Raises RequestError where there is no project.
     """
-    root = ET.fromstring(input_str)  # noqa: S314 - expat resolves no external entities
+    root = safe_xml.parse(input_str)
     projects = list(root.iter("project"))
     if root.tag != "fcpxml" or not projects:
         raise RequestError("The FCPXML holds no project; export the project, not single clips.")

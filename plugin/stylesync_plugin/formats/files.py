@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import opentimelineio as otio
 
+from stylesync_engine.files import read_bounded
 from stylesync_engine.request import DiskError, RequestError
 from stylesync_plugin.formats import (
     edl,
@@ -25,8 +26,8 @@ from stylesync_plugin.formats import (
     mlt_editing,
     mlt_project,
     otio_files,
-    safe_xml,
 )
+from stylesync_plugin.formats.otio_files import MOST_BYTES
 from stylesync_plugin.timeline.items import MLT, remembered
 from stylesync_plugin.times import exact_rate
 
@@ -64,6 +65,8 @@ def read_timeline(
         raise RequestError(f"'{source.name}' is no timeline we read; give {', '.join(READABLE)}.")
     if not source.exists():
         raise RequestError(f"There is no timeline at '{source}'; check the path.")
+    otiod = suffix == ".otiod" and source.is_dir()
+    _check_file(source / "content.otio" if otiod else _document(source))
     content = _chosen(_read(source, suffix, rate, extract_to), name, source)
     timeline = _as_timeline(_guarded(source, lambda: snapped(content)), source.stem)
     if suffix == ".xml":
@@ -98,14 +101,22 @@ def snapped(content: Any) -> Any:
     return otio.adapters.read_from_string(json.dumps(data), "otio_json")
 
 
+def _check_file(source: Path) -> None:
+    """Media may lie in an archive or an AAF; everything else is read whole."""
+    if not source.is_file():
+        raise RequestError(f"'{source}' is no file; give the timeline that the editor exported.")
+    if source.suffix.lower() not in (".otioz", ".aaf") and source.stat().st_size > MOST_BYTES:
+        raise RequestError(
+            f"'{source}' has more than {MOST_BYTES >> 20} MiB, which no timeline needs; export it"
+            " again."
+        )
+
+
 def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | None) -> Any:
     if suffix in (".fcpxml", ".fcpxmld"):
-        document = _document(source)
-        safe_xml.refuse_entities(document.read_bytes())
-        return _guarded(source, lambda: fcpxml.read_from_string(_text(document)))
+        return _guarded(source, lambda: fcpxml.read_from_string(_text(_document(source))))
     if suffix == ".xml":
-        safe_xml.refuse_entities(source.read_bytes())
-        return _guarded(source, lambda: fcp7.read(source.read_bytes()))
+        return _guarded(source, lambda: fcp7.read(_text(source)))
     if suffix in PROJECTS:
         return _guarded(source, lambda: mlt_project.read_project(source))
     if suffix == ".edl":
@@ -171,7 +182,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _text(source: Path) -> str:
-    return source.read_text(encoding="utf-8-sig")
+    return read_bounded(source, MOST_BYTES).decode("utf-8-sig")
 
 
 def _chosen(content: Any, name: str | None, source: Path) -> Any:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from stylesync_engine.files import read_bounded
 from stylesync_engine.request import RequestError
 from stylesync_plugin.formats import safe_xml
+from stylesync_plugin.formats.otio_files import MOST_BYTES
 
 RECORD = "kdenlive:stylesync"
 """The property that marks a producer of ours; both editors keep what begins like this."""
@@ -114,8 +116,8 @@ _RATIO = ("num", "den")
 
 def read_document(path: Path) -> Document:
     """Raises RequestError where the file is no project, OSError and ParseError of its reading."""
-    data = path.read_bytes()
-    return Document(path, safe_xml.parse(data), hashlib.sha256(data).hexdigest())
+    data = read_bounded(path, MOST_BYTES)
+    return Document(path, safe_xml.parse(data, comments=True), hashlib.sha256(data).hexdigest())
 
 
 def text_of(node: ET.Element, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,8 +12,13 @@ from typing import Any
 
 import opentimelineio as otio
 
+from stylesync_engine.files import disk_errors, draft_folder_of, read_bounded
 from stylesync_engine.request import RequestError
 
+MOST_BYTES = 2**26
+"""The most that a timeline's text is read of."""
+_MOST_MEMBERS = 10_000
+_MOST_RATIO = 20
 _DEEPEST = 200
 """Objects and lists inside one another; a nested sequence is four of them."""
 
@@ -21,10 +27,13 @@ def json_of(source: Path, suffix: str) -> bytes:
     """The OTIO text of a file or bundle; empty for other formats and where it cannot be read."""
     try:
         if suffix == ".otioz":
-            with zipfile.ZipFile(source) as bundle:
-                return bundle.read("content.otio")
+            with zipfile.ZipFile(source) as bundle, bundle.open("content.otio") as member:
+                _check_archive(bundle, source)
+                return member.read(MOST_BYTES)
         if suffix in (".otio", ".otiod"):
-            return (source / "content.otio" if suffix == ".otiod" else source).read_bytes()
+            return read_bounded(
+                source / "content.otio" if suffix == ".otiod" else source, MOST_BYTES
+            )
     except (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         pass  # the reader says what is wrong
     return b""
@@ -169,9 +178,7 @@ def read_otioz(source: Path, extract_to: Path | None) -> Any:
     if extract_to is None:
         return content
     if not extract_to.exists():
-        extract_to.mkdir(parents=True)
-        with zipfile.ZipFile(source) as bundle:
-            bundle.extractall(extract_to)
+        _unpack(source, extract_to)
     for clip in content.find_clips():
         for reference in clip.media_references().values():
             _make_absolute(reference, extract_to)
@@ -185,6 +192,35 @@ def read_otiod(source: Path) -> Any:
         for reference in clip.media_references().values():
             _make_absolute(reference, source.absolute())
     return content
+
+
+def _unpack(source: Path, folder: Path) -> None:
+    """The folder appears when all of it is there; members that would leave it are renamed into
+    it."""
+    draft = draft_folder_of(folder)
+    try:
+        with disk_errors(folder), zipfile.ZipFile(source) as bundle:
+            draft.mkdir(parents=True)
+            bundle.extractall(draft)
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_archive(bundle: zipfile.ZipFile, source: Path) -> None:
+    """Raise RequestError for what no editor packs: media hardly shrink."""
+    members = bundle.infolist()
+    whole = sum(member.file_size for member in members)
+    text = bundle.getinfo("content.otio").file_size
+    if (
+        len(members) > _MOST_MEMBERS
+        or whole - text > _MOST_RATIO * source.stat().st_size
+        or text > MOST_BYTES
+    ):
+        raise RequestError(
+            f"'{source.name}' would unpack to {len(members)} files of {whole >> 20} MiB in all,"
+            " far more than media packed by an editor; export it again."
+        )
 
 
 def _make_absolute(reference: Any, folder: Path) -> None:

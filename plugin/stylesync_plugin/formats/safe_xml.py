@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from xml.parsers import expat
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
 
 from stylesync_engine.request import RequestError
 
 
-def parse(data: bytes) -> ET.Element:
-    """The root of a document, comments kept; raises RequestError where it declares entities.
+def parse(data: bytes | str, comments: bool = False) -> ET.Element:
+    """The root of a document; raises RequestError where the parser meets an entity's declaration.
 
-    Raises `ET.ParseError` where it is no XML.
+    Text is parsed as it is, whatever encoding it claims. Raises `ET.ParseError` where it is no XML.
     """
-    refuse_entities(data)
-    builder = ET.TreeBuilder(insert_comments=True, insert_pis=True)
-    return ET.fromstring(data, ET.XMLParser(target=builder))  # noqa: S314 - checked right above
-
-
-def refuse_entities(data: bytes) -> None:
-    """Raise RequestError at the first entity declaration; whatever else is wrong is let pass."""
-    scanner = expat.ParserCreate()
-    scanner.EntityDeclHandler = _refuse
+    builder = ET.TreeBuilder(insert_comments=comments, insert_pis=comments)
+    parser = DefusedXMLParser(target=builder)
     try:
-        scanner.Parse(data, True)
-    except (expat.ExpatError, LookupError, ValueError):
-        return
-
-
-def _refuse(*_: object) -> None:
-    raise RequestError("The XML declares entities, which no editor writes; export it again.")
+        parser.feed(data)
+        root: ET.Element = parser.close()
+    except DefusedXmlException as error:
+        raise RequestError(
+            "The XML declares entities, which no editor writes; export it again."
+        ) from error
+    except (LookupError, ValueError) as error:
+        raise ET.ParseError(str(error)) from error
+    return root
