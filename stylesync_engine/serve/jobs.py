@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -73,10 +75,10 @@ class LineWriter:
 
 
 class Lane:
-    """A thread that runs jobs one after the other."""
+    """A thread that runs jobs one after the other; `yielding` to all others of the machine."""
 
-    def __init__(self, name: str, run: Callable[[Job], None]) -> None:
-        self._run = run
+    def __init__(self, name: str, run: Callable[[Job], None], yielding: bool = False) -> None:
+        self._run, self._yielding = run, yielding
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -91,5 +93,8 @@ class Lane:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        if self._yielding and hasattr(os, "setpriority"):
+            with contextlib.suppress(OSError):  # Linux: of this thread and those that it starts
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
         while (job := self._waiting.get()) is not None:
             self._run(job)

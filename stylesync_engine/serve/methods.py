@@ -91,6 +91,21 @@ def show_media(job: Job) -> dict[str, Any]:
     return _show_thumbnails(job)
 
 
+def make_proxy(job: Job) -> dict[str, Any]:
+    """A clip's frames as small pictures in one file, made beside everything else."""
+    from stylesync_engine.review.proxies import write_proxy
+
+    output = Path(_param(job, "output", str))
+    frames = FrameRange.parse(_param(job, "frames", str))
+
+    def tell(done: int, total: int) -> None:
+        job.say({"event": "progress", "stage": "proxy", "done": done, "total": total})
+
+    height = _param(job, "height", int)
+    count = write_proxy(_param(job, "video", str), frames, height, output, tell)
+    return {"output": str(output), "frames": count}
+
+
 def _show_thumbnails(job: Job) -> dict[str, Any]:
     from stylesync_engine.review import previews
 
@@ -112,6 +127,10 @@ LONG_METHODS = ("dub", "prepare", "render", "assemble", "probe", "models")
 
 
 SHORT_METHODS = ("facts", "thumbnails", "rendered", "waveform", "survey", "sound")
+
+
+# What only makes later work quicker yields to everything else.
+BACKGROUND_METHODS = ("proxy",)
 
 
 def _param(job: Job, name: str, kind: type) -> Any:

@@ -27,7 +27,14 @@ from stylesync_engine.request import (
     RequestError,
 )
 from stylesync_engine.serve.jobs import Answer, Job, Lane, LineWriter
-from stylesync_engine.serve.methods import LONG_METHODS, SHORT_METHODS, Engine, show_media
+from stylesync_engine.serve.methods import (
+    BACKGROUND_METHODS,
+    LONG_METHODS,
+    SHORT_METHODS,
+    Engine,
+    make_proxy,
+    show_media,
+)
 
 PROTOCOL = 1
 LINE_CHARACTERS = 16 * 2**20
@@ -44,6 +51,12 @@ class Desk:
         engine = Engine()
         self._long = Lane("long jobs", lambda job: self._run(job, engine.answer))
         self._short = Lane("previews", lambda job: self._run(job, show_media))
+        self._background = Lane("proxies", lambda job: self._run(job, make_proxy), yielding=True)
+        self._lanes = {
+            **dict.fromkeys(LONG_METHODS, self._long),
+            **dict.fromkeys(SHORT_METHODS, self._short),
+            **dict.fromkeys(BACKGROUND_METHODS, self._background),
+        }
 
     def take(self, line: str) -> bool:
         """Act on one line; False when it asks for the end."""
@@ -63,7 +76,8 @@ class Desk:
 
     def finish(self, timeout: float | None) -> bool:
         """Run what was accepted, then stop; False where a job does not end in `timeout` s."""
-        return self._long.finish(timeout) and self._short.finish(timeout)
+        lanes = (self._long, self._short, self._background)
+        return all(lane.finish(timeout) for lane in lanes)
 
     def _act(self, request_id: Any, method: Any, params: Any) -> bool:
         if method == "shutdown":
@@ -78,8 +92,8 @@ class Desk:
         return True
 
     def _accept(self, request_id: Any, method: Any, params: Any) -> None:
-        if not isinstance(method, str) or method not in LONG_METHODS + SHORT_METHODS:
-            known = ", ".join((*LONG_METHODS, *SHORT_METHODS, "cancel", "ping", "shutdown"))
+        if not isinstance(method, str) or method not in self._lanes:
+            known = ", ".join((*self._lanes, "cancel", "ping", "shutdown"))
             raise RequestError(f"There is no method {json.dumps(method)}; known are {known}.")
         if not isinstance(request_id, (str, int)) or isinstance(request_id, bool):
             raise RequestError("The request's id must be text or a whole number.")
@@ -90,7 +104,7 @@ class Desk:
             if request_id in self._jobs:
                 raise RequestError("The id belongs to a job that is not done; give another one.")
             self._jobs[request_id] = job
-        (self._long if method in LONG_METHODS else self._short).put(job)
+        self._lanes[method].put(job)
 
     def _cancel(self, request_id: Any) -> None:
         with self._lock:

@@ -140,7 +140,7 @@ def test_the_whole_way_by_clicks_and_keys(window: Window, tmp_path: Path, models
     assert panel.form.dub_out.text() == "01:00:00:17"
     drag(panel.strip, place_on_strip(panel, 3.0, "A1"), place_on_strip(panel, 4.5, "A1"))
     assert panel.editing.wish.speech.track == "A1"
-    drop(panel.strip, CLIPS[2])
+    drop(panel.form, CLIPS[2])
     assert panel.editing.wish.speech.file == str(CLIPS[2])
     key(panel.viewer.canvas, Qt.Key.Key_3)
     QTest.mouseDClick(panel.strip, Qt.MouseButton.LeftButton, pos=place_on_strip(panel, 4.0, "V1"))
@@ -237,7 +237,7 @@ def test_a_killed_engine_is_said_and_the_dub_goes_on(
     panel = window.panel
     open_timeline(panel, write_timeline(tmp_path / "cut.otio", CLIPS[:1]))
     key(panel.viewer.canvas, Qt.Key.Key_X)
-    drop(panel.strip, CLIPS[1])
+    drop(panel.form, CLIPS[1])
     choose_models(panel, models)
     wait(lambda: panel.form.submit.isEnabled() and panel.editing.ready(), "the form is complete")
     key(panel, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
@@ -261,7 +261,7 @@ def test_a_running_dub_is_cancelled_and_shown_while_it_grows(
     panel = window.panel
     open_timeline(panel, write_timeline(tmp_path / "cut.otio", CLIPS[:1]))
     key(panel.viewer.canvas, Qt.Key.Key_X)
-    drop(panel.strip, CLIPS[1])
+    drop(panel.form, CLIPS[1])
     choose_models(panel, models)
     click(panel.form.quality.buttons["best"])
     wait(lambda: panel.form.submit.isEnabled() and panel.editing.ready(), "the form is complete")
@@ -332,7 +332,7 @@ def test_no_face_a_cut_and_a_retime_are_said_beside_their_fields(
     timeline.video_tracks()[0][2].effects.append(otio.schema.LinearTimeWarp(time_scalar=0.5))
     otio.adapters.write_to_file(timeline, str(path))
     open_timeline(panel, path)
-    drop(panel.strip, CLIPS[2])
+    drop(panel.form, CLIPS[2])
     key(panel.viewer.canvas, Qt.Key.Key_Down)
     key(panel.viewer.canvas, Qt.Key.Key_X)
     wait(lambda: problem_of(panel, "speaker"), "the missing face is said", 60)

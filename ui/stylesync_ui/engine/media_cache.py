@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+from PySide6.QtCore import QObject, QThreadPool, Signal
 from PySide6.QtGui import QImage
 from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts
 from stylesync_plugin.times import parse_time
 
 from stylesync_ui.engine import request_queue
 from stylesync_ui.engine.link import EngineLink, Event
+from stylesync_ui.engine.loading import Load, LoadOutline, Store
 from stylesync_ui.engine.preview_folder import PreviewFolder
+from stylesync_ui.engine.proxies import Proxies
 from stylesync_ui.engine.request_queue import QueuedRequest, RequestQueue
 
 IMAGE_BYTES = 384 * 2**20
@@ -36,6 +38,7 @@ class MediaCache(QObject):
     def __init__(self, link: EngineLink, folder: PreviewFolder) -> None:
         super().__init__()
         self.link, self.folder = link, folder
+        self.proxies = Proxies(link, folder)
         self._requests = RequestQueue()
         self._images: OrderedDict[tuple[str, int, int], QImage] = OrderedDict()
         self._bytes = 0
@@ -118,9 +121,13 @@ class MediaCache(QObject):
             key = (path, frame, height)
             if key in self._images or key in self._loading:
                 continue
+            place = self.proxies.place(path, frame, height)
+            if place is not None:
+                self._load(key, place.read)
+                continue
             file = folder / f"frame_{frame:06d}.png"
             if file.exists():
-                self._load(key, file)
+                self._load(key, partial(QImage, str(file)))
             elif ("image", *key) not in self._failed:
                 missing.append(frame)
         for start in range(0, len(missing), BATCH):
@@ -145,10 +152,10 @@ class MediaCache(QObject):
         key = ("images", path, height, *frames)
         self._add(key, urgency, "thumbnails", params)
 
-    def _load(self, key: tuple[str, int, int], file: Path) -> None:
+    def _load(self, key: tuple[str, int, int], read: Callable[[], QImage]) -> None:
         if key not in self._loading:
             self._loading.add(key)
-            self._pool.start(_Load(self, key, file))
+            self._pool.start(Load(read, partial(self._loaded.emit, key)))
 
     def _keep(self, key: tuple[str, int, int], image: QImage) -> None:
         self._loading.discard(key)
@@ -176,7 +183,8 @@ class MediaCache(QObject):
         file = self._folder(path, "sound") / "outline.json"
         if file.exists():
             self._failed.add(("outline", path))  # asked once; taken back when it is here
-            self._pool.start(_LoadOutline(self, path, file))
+            keep = partial(self._outlined.emit, path)
+            self._pool.start(LoadOutline(file, keep))
             return
         bins = max(1, min(MOST_BINS, int(seconds * WAVEFORM_BINS_A_SECOND)))
         params = {"path": path, "bins": bins}
@@ -263,7 +271,7 @@ class MediaCache(QObject):
     def _hear_image(self, key: tuple[Any, ...], event: Event) -> None:
         _, path, height, *frames = key
         if event["event"] == "progress":
-            self._load((path, event["frame"], height), Path(event["file"]))
+            self._load((path, event["frame"], height), partial(QImage, str(event["file"])))
         elif event["event"] == "error" and not path.startswith("growing "):
             self._failed |= {("image", path, frame, height) for frame in frames}
             self.arrived.emit(path)
@@ -271,7 +279,7 @@ class MediaCache(QObject):
     def _store_outline(self, path: str, peaks: list[float]) -> None:
         self._keep_outline(path, peaks)
         file = self._folder(path, "sound") / "outline.json"
-        self._pool.start(_Store(file, peaks))
+        self._pool.start(Store(file, peaks))
 
     def _engine_lost(self) -> None:
         self._requests.lose_all()
@@ -285,6 +293,7 @@ class MediaCache(QObject):
 
     def forget_file(self, path: str) -> None:
         """A file has changed: whatever was known of it goes."""
+        self.proxies.forget_file(path)
         self._facts.pop(path, None)
         self._images = OrderedDict((k, v) for k, v in self._images.items() if k[0] != path)
         self._bytes = sum(image.sizeInBytes() for image in self._images.values())
@@ -306,43 +315,3 @@ def parse_facts(data: Event) -> PictureFacts:
     return PictureFacts(
         rate, data["frames"], start, data["width"], data["height"], data["variable"]
     )
-
-
-class _Load(QRunnable):
-    """Reads one picture in a thread of the pool."""
-
-    def __init__(self, media: MediaCache, key: tuple[str, int, int], file: Path) -> None:
-        super().__init__()
-        self._media, self._key, self._file = media, key, file
-
-    def run(self) -> None:
-        image = QImage(str(self._file))
-        if not image.isNull():
-            image = image.convertToFormat(QImage.Format.Format_RGB32)
-        self._media._loaded.emit(self._key, image)
-
-
-class _LoadOutline(QRunnable):
-    def __init__(self, media: MediaCache, path: str, file: Path) -> None:
-        super().__init__()
-        self._media, self._path, self._file = media, path, file
-
-    def run(self) -> None:
-        try:
-            peaks = [float(peak) for peak in json.loads(self._file.read_text(encoding="utf-8"))]
-        except (OSError, ValueError, TypeError):
-            peaks = []
-        self._media._outlined.emit(self._path, peaks)
-
-
-class _Store(QRunnable):
-    def __init__(self, file: Path, peaks: list[float]) -> None:
-        super().__init__()
-        self._file, self._peaks = file, peaks
-
-    def run(self) -> None:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps(self._peaks), encoding="utf-8")
-        except OSError:
-            return

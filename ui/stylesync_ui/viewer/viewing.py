@@ -66,9 +66,19 @@ class Viewing:
             self._wait(clip, position)
             return
         self._seen = (clip.path, clip.span)
+        self._want_proxy(clip, facts)
         after = self._after(piece, position) if piece is not None else None
         self.viewer.canvas.size_px = (facts.width, facts.height)
         self._show_both(piece, before, after, late, playing)
+
+    def _want_proxy(self, clip: ClipView, facts: PictureFacts) -> None:
+        """What is looked at once is likely to be played."""
+        if clip.path is None or not self.media.is_known(clip.path):
+            return
+        zero = self.zero_of(clip)
+        first = clip.frame_at(clip.span.start, facts, zero)
+        last = clip.frame_at(clip.span.end - Fraction(1, 1000), facts, zero)
+        self.media.proxies.want(clip.path, first, last + 1, self.height)
 
     def _show_both(
         self, piece: DubbedPiece | None, before: QImage, after: QImage | None,
