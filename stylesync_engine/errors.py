@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -25,6 +27,16 @@ class DubError(Exception):
     def to_dict(self) -> dict[str, str]:
         field = {"field": self.field} if self.field else {}
         return {"event": "error", "kind": self.kind, "message": str(self), **field}
+
+
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """Errors of this block are about a field of the request, where they name none themselves."""
+    try:
+        yield
+    except DubError as error:
+        error.field = error.field or field
+        raise
 
 
 class RequestError(DubError):

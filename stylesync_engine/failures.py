@@ -48,7 +48,7 @@ def named_error(error: BaseException) -> DubError:
         return error
     if is_out_of_memory(error):
         return InternalError(
-            "There is not enough memory; close other programs or use --device cpu."
+            "There is not enough memory; close other programs or compute on the cpu.", "device"
         )
     if isinstance(error, DubError):
         return error
@@ -72,8 +72,8 @@ def error_from(event: Mapping[str, Any]) -> DubError:
     kind = getattr(request, str(event.get("kind")), DubError)
     message = str(event.get("message", "The engine gave no reason."))
     if isinstance(kind, type) and issubclass(kind, DubError):
-        return kind(message)
-    return DubError(message)
+        return kind(message, event.get("field"))
+    return DubError(message, event.get("field"))
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -90,8 +90,11 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return is_out_of_memory(error.__cause__ or error.__context__)
 
 
-def report_error(error: BaseException, as_json: bool) -> int:
-    """Say the error on the stream that belongs to it; returns the exit code."""
+def report_error(error: BaseException, as_json: bool, tell: Callable[[DubError], str] = str) -> int:
+    """Say the error on the stream that belongs to it; returns the exit code.
+
+    `tell` is how a person is told.
+    """
     named = named_error(error)
     print_trace(error)
     keep_error(error)
@@ -99,7 +102,7 @@ def report_error(error: BaseException, as_json: bool) -> int:
         if as_json:
             print(json.dumps(named.to_dict()), flush=True)
         else:
-            print(" ".join(str(named).split()), file=sys.stderr, flush=True)
+            print(" ".join(tell(named).split()), file=sys.stderr, flush=True)
     except BrokenPipeError:
         _discard_output()
     return named.exit_code

@@ -76,7 +76,7 @@ def _devices(plan: Plan, work: Path) -> list[str]:
     if missing:
         raise RequestError(
             f"{missing} of {len(plan.shown)} frames are not rendered yet;"
-            f" run stylesync-engine render --work '{work}'."
+            f" run stylesync-engine render for '{work}'."
         )
     return sorted({device for device in made if device})
 

@@ -27,7 +27,7 @@ from rich.text import Text
 
 from stylesync_engine import __version__
 from stylesync_engine.failures import named_error, report_error, terminate_as_interrupt
-from stylesync_engine.request import Progress, RequestError
+from stylesync_engine.request import DubError, Progress, RequestError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
@@ -172,8 +172,15 @@ def run_app(app: typer.Typer, program: str, arguments: Sequence[str] | None = No
         said = " ".join(error.format_message().split()).rstrip(".")
         return report_error(RequestError(f"{said}; see --help."), "--json" in words)
     except Exception as error:
-        return report_error(error, "--json" in words)
+        return report_error(error, "--json" in words, tell)
     return int(code or 0)
+
+
+def tell(error: DubError) -> str:
+    """The sentence, and the flag that mends it."""
+    if not error.field:
+        return str(error)
+    return f"{str(error).removesuffix('.')} (--{error.field.replace('_', '-')})."
 
 
 def progress_bars(*columns: ProgressColumn) -> ProgressBars:

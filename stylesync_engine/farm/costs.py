@@ -93,7 +93,7 @@ def read_costs(file: Path) -> Costs:
         return Costs.from_dict(data["costs"]) if "costs" in data else _from_bench(data)
     except (OSError, LookupError, TypeError, ValueError, ZeroDivisionError) as error:
         raise RequestError(
-            f"'{file}' holds no costs; give what stylesync-engine bench --json printed."
+            f"'{file}' holds no costs; give what stylesync-engine bench printed as JSON."
         ) from error
 
 

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.errors import about
 from stylesync_engine.files import hash_once, read_bounded
 from stylesync_engine.origin.studio import read_studio
 from stylesync_engine.records import strict_json
@@ -105,15 +106,17 @@ def consent_for(
     if path is None:
         if studio.consent_required:
             raise RequestError(
-                "This studio dubs only with the person's consent on record; give it with"
-                " --consent FILE."
+                "This studio dubs only with the person's consent on record; give it.",
+                "consent",
             )
         return None
-    consent = read_consent(path)
-    consent.check(video, person, today or datetime.date.today())
+    with about("consent"):
+        consent = read_consent(path)
+        consent.check(video, person, today or datetime.date.today())
     if studio.consent_by_hash and not consent.sha256:
         raise RequestError(
-            f"This studio asks for the clip's sha256 in {consent.person}'s consent; add it."
+            f"This studio asks for the clip's sha256 in {consent.person}'s consent; add it.",
+            "consent",
         )
     return consent
 

@@ -64,7 +64,8 @@ def write_credential(
     except c2pa.C2paError as error:
         raise MediaError(
             f"The credentials of '{signed.name}' cannot be written ({_said(error)}); check the"
-            " certificate, or dub with --credentials off."
+            " certificate, or dub without credentials.",
+            "credentials",
         ) from error
 
 

@@ -28,8 +28,9 @@ def choose_signer(request: DubRequest) -> Signer | None:
             import c2pa  # noqa: F401
     except ImportError as error:
         raise RequestError(
-            "Signing needs further packages; install 'stylesync[provenance]' with pip, or dub with"
-            " --credentials off."
+            "Signing needs further packages; install 'stylesync[provenance]' with pip, or dub"
+            " without credentials.",
+            "credentials",
         ) from error
     return open_signer(studio)
 

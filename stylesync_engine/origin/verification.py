@@ -70,8 +70,9 @@ def verify(path: str | Path, trust: Sequence[str | Path] = ()) -> Proof:
     if not known:
         raise MediaError(
             f"'{path.name}' is as it was signed, but by '{proof.signed_by}', whom nobody here"
-            " vouches for; if you know them, give their authority's certificate with"
-            " --trust."
+            " vouches for; if you know them, give their authority's"
+            " certificate.",
+            "trust",
         )
     return proof
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stylesync_engine.errors import about
 from stylesync_engine.media import VideoInfo, probe_sound, probe_video
 from stylesync_engine.media.codecs import check_output
 from stylesync_engine.origin.consent import Consent, check_consent
@@ -39,20 +40,26 @@ def check_request(request: DubRequest) -> Checked:
     options = request.options
     consent, signer = check_consent(request), choose_signer(request)
     check_mark(request)
-    check_output(request.output, options.codec)
+    with about("output"):
+        check_output(request.output, options.codec)
     check_places(request)
     if options.colour_space is not None:
-        check_space(options.colour_space)
-    info = _usable(request, request.video)
+        with about("colour_space"):
+            check_space(options.colour_space)
+    with about("video"):
+        info = _usable(request, request.video)
     frames = resolve_range(request, info)
-    probe_sound(request.speech)
+    with about("speech"):
+        probe_sound(request.speech)
     if request.style:
-        check_range(request.style, request.style_frames, _usable(request, request.style))
+        with about("style"):
+            check_range(request.style, request.style_frames, _usable(request, request.style))
     elif options.appearance == "style":
         raise RequestError("The appearance of the style needs a style clip; give one.", "style")
     appearance, shown = appearance_clip(options.appearance)
     if appearance:
-        check_range(appearance, shown, _usable(request, appearance))
+        with about("appearance"):
+            check_range(appearance, shown, _usable(request, appearance))
     return Checked(request, info, frames, consent, signer)
 
 

@@ -66,7 +66,7 @@ def choose_request(
     if video is not None:
         return DubRequest(video, speech or video, output, options=options)
     if not (DEMO / DEMO_VIDEO).is_file():
-        raise RequestError(f"The demo clip is not in {DEMO}; give --video and --speech.")
+        raise RequestError(f"The demo clip is not in {DEMO}; give a video and its speech.", "video")
     style = DEMO / DEMO_STYLE
     return DubRequest(
         str(DEMO / DEMO_VIDEO),

@@ -93,7 +93,8 @@ def compare(
         raise RequestError(
             f"'{first}' ({a.frames} frames of {a.width}x{a.height}) does not hold {b.frames} frames"
             f" of {b.width}x{b.height} from frame {start} on; give the clip that '{second}' was"
-            " made from, and --first-frame."
+            " made from, and its first frame there.",
+            "first_frame",
         )
     shown = _at_depth(b.layout, depth)
     totals = _Totals(shown.peak)
@@ -115,7 +116,8 @@ def _at_depth(layout: PixelLayout, depth: int | None) -> PixelLayout:
         return layout
     name = re.sub(r"\d+le$", "" if depth == 8 else f"{depth}le", layout.format)
     if not is_supported(name):
-        raise RequestError(f"{layout.format} cannot be compared at {depth} bit; leave --depth out.")
+        said = f"{layout.format} cannot be compared at {depth} bit; leave the depth out."
+        raise RequestError(said, "depth")
     return replace(layout, format=name, depth=depth)
 
 

@@ -216,8 +216,9 @@ def _fetch_from_folder(folder: Path, file: str, target: Path) -> None:
 def _not_fetched(what: str, error: Exception) -> ModelError:
     reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
     return ModelError(
-        f"{what} cannot be fetched ({reason}); connect to the network, give a copy with --from, or"
-        " save the model as safetensors and use stylesync-engine models import."
+        f"{what} cannot be fetched ({reason}); connect to the network, give a copy, or save"
+        " the model as safetensors and use stylesync-engine models import.",
+        "from",
     )
 
 

@@ -174,14 +174,15 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cpu")
     if kind == "mps" and not index:
         if not torch.backends.mps.is_available():
-            raise RequestError("This machine has no mps device; choose --device auto or cpu.")
+            raise RequestError("This machine has no mps device; choose auto or cpu.", "device")
         return torch.device("mps")
     if kind != "cuda" or (index and not index.isdecimal()):
         raise RequestError(f"There is no device '{name}'; choose auto, cuda, cuda:N, mps or cpu.")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(index or 0) >= count:
         raise RequestError(
-            f"This machine has {count} CUDA devices, so no {name}; choose --device auto or cpu."
+            f"This machine has {count} CUDA devices, so no {name}; choose auto or cpu.",
+            "device",
         )
     return torch.device("cuda", int(index or 0))
 

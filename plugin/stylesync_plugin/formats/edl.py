@@ -37,7 +37,7 @@ def rate_of(source: Path) -> Fraction:
     if _DROPS.search(_text(source)):
         return Fraction(30000, 1001)
     raise RequestError(
-        f"An EDL does not say its frame rate; give that of '{source.name}', for example --rate 25."
+        f"An EDL does not say its frame rate; give that of '{source.name}', for example 25.", "rate"
     )
 
 
@@ -48,8 +48,9 @@ def read(source: Path, rate: Fraction) -> Any:
         edits = list(_edits(text, rate))
     except RequestError as error:
         raise RequestError(
-            f"'{source.name}' cannot be read as EDL: {error} Give its own rate with --rate, or"
-            " export it again."
+            f"'{source.name}' cannot be read as EDL: {error} Give its own rate, or export it"
+            " again.",
+            "rate",
         ) from error
     if not edits:
         raise RequestError(f"'{source.name}' lists no event; export it again.")

@@ -196,7 +196,8 @@ def _chosen(content: Any, name: str | None, source: Path) -> Any:
     names = ", ".join(f"'{entry.name}'" for entry in timelines)
     raise RequestError(
         f"'{source.name}' holds {len(timelines)} timelines{': ' + names if names else ''};"
-        " choose one with --timeline NAME."
+        " choose one.",
+        "timeline",
     )
 
 

@@ -72,7 +72,7 @@ def find_folder(host: str) -> Path:
     if folder is not None:
         return folder
     raise RequestError(
-        f"{title} has left no settings for this user; start it once, or name a folder with --to."
+        f"{title} has left no settings for this user; start it once, or name a folder.", "to"
     )
 
 

@@ -18,6 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
+from stylesync_engine.errors import about
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.request import (
     Delivery,
@@ -112,8 +113,10 @@ class _Planner:
         self.layout, self.library, self.settings, self.job = layout, library, settings, job
         self.coverage = Coverage(layout.rate, settings.handles)
         self.start, self.end = pieces[0].span.start, pieces[-1].span.end
-        self.speech = find_speech(layout, library, job.speech, self.start, job.name)
-        self.style = self._find_style()
+        with about("speech"):
+            self.speech = find_speech(layout, library, job.speech, self.start, job.name)
+        with about("style"):
+            self.style = self._find_style()
 
     def dub(self, piece: Piece, following: Piece | None) -> PlannedDub:
         """The dub of one piece; its part of the speech ends where the `following` one begins."""
@@ -172,7 +175,8 @@ class _Planner:
         if not heard:
             raise RequestError(
                 f"The speech of {self.job.name} ends before the {self.layout.where(piece.placed)};"
-                " give longer speech or a shorter range."
+                " give longer speech or a shorter range.",
+                "speech",
             )
         if len(parts) == 1 and parts[0].at == 0:
             return parts[0], None

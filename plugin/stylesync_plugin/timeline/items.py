@@ -35,7 +35,7 @@ def timeline_rate(timeline: Any) -> Fraction:
                 known = item.source_range or available
                 if known is not None:
                     return exact_rate(known.duration.rate)
-    raise RequestError("The timeline is empty and has no frame rate; give one with --rate.")
+    raise RequestError("The timeline is empty and has no frame rate; give one.", "rate")
 
 
 def count_as(timeline: Any, *, drop: bool) -> None:

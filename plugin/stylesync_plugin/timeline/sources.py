@@ -193,8 +193,8 @@ class Library:
                 if pattern := images_at(candidate):
                     return pattern
         raise MediaError(
-            f"The media '{name}' of {place} is missing;"
-            " bring it back or name its folder with --search."
+            f"The media '{name}' of {place} is missing; bring it back or name its folder.",
+            "search",
         )
 
     def _candidates(self, plain: PurePosixPath) -> Iterable[Path]:
@@ -216,7 +216,8 @@ class Library:
                     return str(found)
         raise MediaError(
             f"The media of {place} is missing: the timeline names no file;"
-            " give the folder that holds a file of that name with --search."
+            " give the folder that holds a file of that name.",
+            "search",
         )
 
     def _find_sequence(self, reference: Any, place: str) -> str:
@@ -236,7 +237,8 @@ class Library:
                     return str(candidate.parent / name)
         raise MediaError(
             f"The image sequence '{first}' of {place} is missing;"
-            " bring it back or name its folder with --search."
+            " bring it back or name its folder.",
+            "search",
         )
 
 

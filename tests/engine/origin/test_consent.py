@@ -117,7 +117,7 @@ def test_nobody_asks_for_consent_unless_the_studio_does(
     plain = DubRequest("harbour_r3_012.mov", "line.wav", "dub.mov")
     assert check_consent(plain) is None
     monkeypatch.setenv("STYLESYNC_CONSENT", "required")
-    with pytest.raises(RequestError, match="--consent FILE"):
+    with pytest.raises(RequestError, match="on record"):
         check_consent(plain)
     assert check_consent(ask(tmp_path, RECORD), TODAY) is not None
     monkeypatch.setenv("STYLESYNC_CONSENT", "yes")

@@ -93,7 +93,7 @@ def test_a_part_is_compared_with_where_it_came_from(tmp_path: Path) -> None:
     assert not found.differs
     assert found.facts["timecode"] == ("01:00:00:00", "01:00:00:02")
     assert found.facts["frames"] == ("4", "2")
-    with pytest.raises(RequestError, match="--first-frame"):
+    with pytest.raises(RequestError, match="first frame"):
         compare(one, two, first_frame=3)
 
 

@@ -13,9 +13,11 @@ from clip_fixtures import Ffmpeg
 from model_fixtures import make_plan
 
 from stylesync_engine.faces.face_model import FaceModel
+from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.mouth.texture import cut_patch
 from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.sources import clip_of, shot_of
 from stylesync_engine.plan.windows import save_window
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
 from stylesync_engine.review.previews import rendered
@@ -50,7 +52,8 @@ def keep_dub(work: Path, face_model: FaceModel, request: DubRequest) -> Plan:
     random = np.random.default_rng(0)
     plan = make_plan(face, COUNT, request=request)
     crops = random.integers(0, 256, (1, 256, 256, 3)).astype(np.uint8)
-    patch = cut_patch(crops[0], np.eye(2, 3, dtype=np.float32))
+    first = next(iter(read_frames(shot_of(request), FrameRange(0, 1))))
+    patch = cut_patch(first.image, np.eye(2, 3, dtype=np.float32))
     bank = ReferenceBank(crops, face[None], np.zeros((1, 3), np.float32), np.arange(1), (patch,))
     plan.save(work, bank)
     plan = Plan.load(work)
@@ -74,8 +77,6 @@ def test_a_preview_is_the_delivery(
     images: bool, options: dict[str, Any], fields: str, face_model: FaceModel, tmp_path: Path
 ) -> None:
     from stylesync_engine.assembling.frames import delivered_frames, excerpt_info
-    from stylesync_engine.media import probe_video
-    from stylesync_engine.plan.sources import clip_of
 
     video = write_images(tmp_path / "images") if images else fields
     asked = DubRequest(video, "s.wav", str(tmp_path / "o.mkv"), options=DubOptions(codec="ffv1"))

@@ -87,7 +87,7 @@ def test_an_edl_wants_its_rate(tmp_path: Path) -> None:
     edl = tmp_path / "a.edl"
     body = "001  R V C 01:00:00:00 01:00:01:{} 00:00:00:00 00:00:01:{}\n* FROM CLIP NAME: x\n"
     edl.write_text("TITLE: t\nFCM: NON-DROP FRAME\n" + body.format("24", "24"))
-    with pytest.raises(RequestError, match="--rate 25"):
+    with pytest.raises(RequestError, match="for example 25"):
         read_timeline(edl)
     with pytest.raises(RequestError, match="cannot be read as EDL"):
         read_timeline(edl, Fraction(24))

@@ -5,23 +5,23 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from stylesync_plugin.contract import MediaError
 from stylesync_plugin.times import Span
 from stylesync_ui.timeline.document import in_our_words
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece
 
 
 @pytest.mark.parametrize(
-    ("sentence", "expected"),
+    ("field", "expected"),
     [
-        ("'a.mxf' is interlaced; give --deinterlace to make its fields frames.", "Deinterlace"),
-        ("'a.mov' is BT.2020; tag it, or give --colour-space pq with the shot.", "Colours"),
-        ("The clip is disabled; enable it.", "enable it."),
+        ("deinterlace", "a; choose Deinterlace under More."),
+        ("colour_space", "a; choose its Colours under More."),
+        ("codec", "a; b."),
+        (None, "a; b."),
     ],
 )
-def test_remedies_name_the_panels_own_controls(sentence: str, expected: str) -> None:
-    said = in_our_words(sentence)
-    assert expected in said
-    assert "--" not in said
+def test_remedies_name_the_panels_own_controls(field: str | None, expected: str) -> None:
+    assert in_our_words(MediaError("a; b.", field)) == expected
 
 
 def test_a_piece_shows_its_frames_and_survives_json() -> None:

@@ -216,7 +216,7 @@ class QueueRunner(QObject):
             self._tell(job)
             return
         else:
-            job.move("failed", in_our_words(str(error)))
+            job.move("failed", in_our_words(error))
         self._tell(job)
         self.start_next()
 
@@ -237,7 +237,7 @@ class QueueRunner(QObject):
             return
         error = outcome if isinstance(outcome, DubError) else _first_error(outcome)
         if error is not None:
-            self.failed.emit(in_our_words(str(error)))
+            self.failed.emit(in_our_words(error))
             return
         assert isinstance(outcome, Batch)
         timeline, folders = outcome.timeline, self.document.folders
@@ -257,7 +257,7 @@ class QueueRunner(QObject):
             try:
                 self._laid_out.emit(job, placed, base, make())
             except DubError as error:
-                self.failed.emit(in_our_words(str(error)))
+                self.failed.emit(in_our_words(error))
 
         threading.Thread(target=work, daemon=True).start()
 

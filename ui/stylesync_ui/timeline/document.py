@@ -154,22 +154,21 @@ def _clip_view(placed: PlacedClip, library: Library, layout: Layout) -> ClipView
         try:
             path = library.find(placed.clip, layout.where(placed))
         except (DubError, OSError) as error:
-            trouble = in_our_words(str(error))
+            trouble = in_our_words(error)
     media = placed.to_root.inverse().then(placed.media)
     return ClipView(placed, placed.root_span, placed.clip.name, path, trouble, media)
 
 
-def in_our_words(sentence: str) -> str:
-    """Where the remedy is an option of the command line, the panel has a control for it."""
-    what, _, remedy = sentence.partition(";")
+def in_our_words(error: BaseException) -> str:
+    """Where the panel has a control for what mends it, that is named."""
     ours = {
-        "--search": _tr("bring it back, or use Find missing media."),
-        "--consent": _tr("choose it here."),
-        "--deinterlace": _tr("choose Deinterlace under More."),
-        "--colour-space": _tr("choose its Colours under More."),
+        "search": _tr("bring it back, or use Find missing media."),
+        "consent": _tr("choose it here."),
+        "deinterlace": _tr("choose Deinterlace under More."),
+        "colour_space": _tr("choose its Colours under More."),
     }
-    found = next((words for option, words in ours.items() if option in remedy), None)
-    return f"{what}; {found}" if found else sentence
+    found = ours.get(getattr(error, "field", None) or "")
+    return f"{str(error).partition(';')[0]}; {found}" if found else str(error)
 
 
 def _tr(text: str) -> str:

@@ -18,7 +18,7 @@ from stylesync_plugin.times import Span, time_code
 from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink, Event
 from stylesync_ui.engine.media_cache import MediaCache
-from stylesync_ui.timeline.document import ClipView, Document, in_our_words
+from stylesync_ui.timeline.document import ClipView, Document
 from stylesync_ui.wish.choices import DubWish, SpeakerChoice, SpeechChoice, StyleChoice
 from stylesync_ui.wish.plan_check import PlanCheck
 from stylesync_ui.wish.problems import Findings, Problem, ShownClip, blocks, check
@@ -55,7 +55,7 @@ class Editing(QObject):
         self.lines: list[str] = []
         self._asked_for: DubWish | None = None
         self._last_step: tuple[tuple[str, ...], float] = ((), 0.0)
-        self._plan_error = ""
+        self._plan_error: DubError | None = None
         self._checked: Any = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -315,7 +315,7 @@ class Editing(QObject):
         return (id(content), self.wish)
 
     def _touch(self) -> None:
-        self._plan_error = ""
+        self._plan_error = None
         self._timer.start()
         self.changed.emit()
 
@@ -341,8 +341,8 @@ class Editing(QObject):
             return
         self._checked = self._asked
         if isinstance(answer, Plan):
-            refused = [in_our_words(str(refusal.error)) for refusal in answer.refused]
-            self._plan_error = refused[0] if refused and not answer.dubs else ""
+            refused = [refusal.error for refusal in answer.refused]
+            self._plan_error = refused[0] if refused and not answer.dubs else None
         else:
-            self._plan_error = in_our_words(str(answer))
+            self._plan_error = answer
         self.changed.emit()

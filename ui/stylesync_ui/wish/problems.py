@@ -8,14 +8,23 @@ from fractions import Fraction
 from typing import Literal
 
 from PySide6.QtCore import QCoreApplication
-from stylesync_plugin.contract import SMALLEST_FACE
+from stylesync_plugin.contract import SMALLEST_FACE, DubError
 from stylesync_plugin.times import Span
 
+from stylesync_ui.timeline.document import in_our_words
 from stylesync_ui.wish.choices import DubWish
 
 Field = Literal["dub", "speech", "style", "speaker", "models", "consent", "delivery"]
 Level = Literal["error", "todo", "warning", "hint"]
 
+_HOLDS: dict[Field, tuple[str, ...]] = {
+    "speech": ("speech", "speech_samples", "length"),
+    "style": ("style", "style_frames", "style_speech", "style_offset"),
+    "speaker": ("speaker",),
+    "models": ("models",),
+    "consent": ("consent", "person"),
+    "delivery": ("codec", "delivery", "burn_in", "output", "credentials", "mark"),
+}
 SHORTEST_STYLE = Fraction(2)
 GOOD_STYLE = Fraction(10)
 
@@ -56,7 +65,7 @@ class Findings:
     models_here: bool | None = None
     consent_required: bool = False
     studio_error: str = ""
-    plan_error: str = ""
+    plan_error: DubError | None = None
 
 
 def tr(text: str) -> str:
@@ -74,7 +83,8 @@ def check(wish: DubWish, found: Findings) -> list[Problem]:
         *_of_consent(wish, found),
     ]
     if found.plan_error and not blocks(problems):
-        problems.append(Problem(_field_of(found.plan_error), "error", found.plan_error))
+        error = found.plan_error
+        problems.append(Problem(_field_of(error), "error", in_our_words(error)))
     order = ("error", "todo", "warning", "hint")
     return sorted(problems, key=lambda problem: order.index(problem.level))
 
@@ -179,16 +189,6 @@ def _of_consent(wish: DubWish, found: Findings) -> list[Problem]:
     return [Problem("consent", "hint", text)]
 
 
-def _field_of(sentence: str) -> Field:
-    """The plan's sentences name the thing that they are about."""
-    words = sentence.lower()
-    if "consent" in words:
-        return "consent"
-    fields: tuple[tuple[str, Field], ...] = (
-        ("speech", "speech"), ("style", "style"), ("codec", "delivery"),
-        ("delivery", "delivery"),
-    )  # fmt: skip
-    for word, field in fields:
-        if words.startswith((f"the {word}", f"the media '{word}")) or f"of the {word}" in words:
-            return field
-    return "dub"
+def _field_of(error: DubError) -> Field:
+    """Where the form holds what the error is about."""
+    return next((ours for ours, theirs in _HOLDS.items() if error.field in theirs), "dub")
