@@ -47,6 +47,7 @@ _BOUNDS = (
     ("steps", 1, 1000), ("strength", 0.0, 1.0), ("seed", 0, 2**63 - 1),
     ("style_offset", -2.0, 2.0),  # s: sound farther off belongs to other pictures
     ("articulation", 0.0, 1.5),
+    ("speech_stream", 1, 1000), ("style_stream", 1, 1000),
 )  # fmt: skip
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
 
@@ -187,6 +188,12 @@ class DubOptions:
         None,
         "bt709, pq, hlg, linear, acescg, or a camera log (default: by tags)",
         "NAME",
+    )
+    speech_stream: int | None = told(
+        None, "Sound stream of the speech file, from 1 (default: the first that is heard)", "N"
+    )
+    style_stream: int | None = told(
+        None, "Sound stream of the style clip, or of the shot without one, from 1", "N"
     )
     deinterlace: bool = told(False, "Make frames of an interlaced clip's fields")
     keep_sound: bool = told(False, "Keep the shot's other sound beside the new speech")

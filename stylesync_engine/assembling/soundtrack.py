@@ -12,9 +12,16 @@ from typing import Final
 import numpy as np
 
 from stylesync_engine.arrays import Array
-from stylesync_engine.media import VideoInfo, duration_of, probe_sound, read_audio_blocks
+from stylesync_engine.media import (
+    VideoInfo,
+    duration_of,
+    probe_sound,
+    read_audio_blocks,
+    spoken_track,
+)
 from stylesync_engine.media.loudness import _SAMPLES_AT_ONCE, _as_mono, measure_loudness
 from stylesync_engine.media.sound import Track, even_blocks, fit_blocks, skip_blocks
+from stylesync_engine.plan.sources import speech_track, style_track
 from stylesync_engine.request import DubRequest, FrameRange
 
 _HIGHEST_PEAK: Final = 10 ** (-1 / 20)  # -1 dBFS, the most that matching raises a sample to
@@ -39,37 +46,56 @@ def lay_sound(request: DubRequest, info: VideoInfo, frames: FrameRange) -> Sound
     """
     options = request.options
     duration = duration_of(info.clip, frames)
-    tracks = SoundTracks(cut_sound_track(request, duration))
+    tracks = _below_full_scale(SoundTracks(cut_sound_track(request, duration)))
     if options.match_loudness:
-        tracks = _match(tracks, info, frames)
+        own = style_track(request, info.path)
+        tracks = _match(tracks, info, frames, spoken_track(info.path) if own is None else own)
     tracks = replace(tracks, loudness=measure_loudness(tracks.speech))
     return _keep(tracks, info, frames) if options.keep_sound else tracks
 
 
-def _match(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTracks:
+def _below_full_scale(tracks: SoundTracks) -> SoundTracks:
+    """Floating point sound may peak above what whole numbers, and loudspeakers, can give."""
+    peak = _peak_of(tracks.speech)
+    if peak <= 1.0:
+        return tracks
+    gain = _HIGHEST_PEAK / peak
+    lower = tracks.speech.through(lambda block: block * np.float32(gain))
+    warning = (
+        f"The speech peaks {20 * math.log10(peak):.1f} dB above full scale; it was lowered by"
+        f" {-20 * math.log10(gain):.1f} dB."
+    )
+    return replace(tracks, speech=lower, warnings=(*tracks.warnings, warning))
+
+
+def _match(tracks: SoundTracks, info: VideoInfo, frames: FrameRange, track: int) -> SoundTracks:
     """The speech as loud as the shot's own sound of the range, as far as its peaks allow."""
     own = measure_loudness(tracks.speech)
-    wanted = measure_loudness(_part_of(info, frames, 0)) if info.audio else None
+    wanted = measure_loudness(_part_of(info, frames, track)) if info.audio else None
     if own is None or wanted is None:
         return replace(
             tracks,
-            warnings=("The loudness was not matched: speech or shot is silent or too short.",),
+            warnings=(
+                *tracks.warnings,
+                "The loudness was not matched: speech or shot is silent or too short.",
+            ),
         )
     gain = 10 ** ((wanted - own) / 20)
-    most = _HIGHEST_PEAK / max(float(np.abs(block).max()) for block in _heard(tracks.speech))
-    warnings: tuple[str, ...] = ()
+    most = _HIGHEST_PEAK / _peak_of(tracks.speech)
+    warnings = tracks.warnings
     if gain > max(most, 1.0):
         gain = max(most, 1.0)
         reached = own + 20 * math.log10(gain)
         warnings = (
+            *warnings,
             f"The speech was raised to {reached:.1f} LUFS, not {wanted:.1f}; its peaks end there.",
         )
     louder = tracks.speech.through(lambda block: block * np.float32(gain))
     return replace(tracks, speech=louder, warnings=warnings)
 
 
-def _heard(track: Track) -> Iterator[Array]:
-    return (block for block in track.blocks() if block.size)
+def _peak_of(track: Track) -> float:
+    return max(float(np.abs(block).max()) for block in track.blocks() if block.size)
 
 
 def _keep(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTracks:
@@ -114,8 +140,9 @@ def _part_of(info: VideoInfo, frames: FrameRange, track: int) -> Track:
 
 def cut_sound_track(request: DubRequest, duration: Fraction) -> Track:
     """The new speech as it is, sample for sample, cut or filled with silence to `duration` s."""
-    own = probe_sound(request.speech)
+    track = speech_track(request)
+    own = probe_sound(request.speech, track)
     start, end = request.speech_samples or (None, None)
     length = round(duration * own.sample_rate)
-    blocks = partial(read_audio_blocks, request.speech, None, start, end)
+    blocks = partial(read_audio_blocks, request.speech, None, start, end, track=track)
     return Track(own.channels, own.sample_rate, length, lambda: fit_blocks(blocks(), length))

@@ -6,6 +6,7 @@ The engine is imported inside the commands: `--help` and wrong flags answer with
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from stylesync_engine.commands.flags import RequestFile, Work, takes_flags
 from stylesync_engine.commands.models import models_app
 from stylesync_engine.commands.reporting import (
     Json,
+    JsonReport,
     add_version,
     format_rows,
     make_app,
@@ -166,16 +168,22 @@ def warm(context: typer.Context) -> None:
 
 @app.command(epilog=f"Example: {PROGRAM} probe shot.mov --json")
 def probe(
-    video: Annotated[str, typer.Argument(metavar="V", help="A video file.")], as_json: Json = False
+    video: Annotated[str, typer.Argument(metavar="V", help="A video file.")],
+    progress: Annotated[
+        bool, typer.Option("--progress", help="With --json: a line on standard error a frame.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Show a video's rate, size and speakers.
+    """Show a video's rate, size, streams and speakers.
 
-    Rate, frames, size, time code, and the speakers with the frames where they are seen.
+    Rate, frames, size, time code, picture and sound streams, and the speakers with the frames
+    where they are seen. With --json one object.
     """
     with reporting(as_json) as report:
         from stylesync_engine import dubbing
 
-        found = dubbing.probe(video, on_progress=report.progress)
+        aside = JsonReport(sys.stderr).progress if progress else None
+        found = dubbing.probe(video, on_progress=aside if as_json else report.progress)
         report.result(found, describe_fields(found))
 
 

@@ -15,7 +15,13 @@ from stylesync_engine.media.clips import (
 )
 from stylesync_engine.media.codecs import check_output
 from stylesync_engine.media.exr import ExrPart
-from stylesync_engine.media.hearing import probe_sound, read_audio, read_audio_blocks
+from stylesync_engine.media.hearing import (
+    note_on_track,
+    probe_sound,
+    read_audio,
+    read_audio_blocks,
+    spoken_track,
+)
 from stylesync_engine.media.probing import duration_of, probe_video, snap_rate
 from stylesync_engine.media.reading import read_frames
 from stylesync_engine.media.sequences import files_of
@@ -35,11 +41,13 @@ __all__ = [
     "check_output",
     "duration_of",
     "files_of",
+    "note_on_track",
     "probe_sound",
     "probe_video",
     "read_audio",
     "read_audio_blocks",
     "read_frames",
     "snap_rate",
+    "spoken_track",
     "write_audio",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,13 @@ _ROUNDING_GAP: Final = Fraction(1, 25)
 """Jumps in the time stamps of sound up to this many seconds are rounding, not silence."""
 _LONGEST_GAP: Final = 3600
 """Seconds without sound that a recording may have between its parts."""
+_SURVEYED: Final = 600
+"""Seconds of sound in which it is looked which stream and channel speaks."""
+_NEARLY_AS_LOUD: Final = 0.01
+"""Share of the loudest stream's energy, -20 dB, from which a stream counts as speaking."""
+_CANCELLED: Final = 0.05
+"""Share of the loudest channel's energy below which channels in the sum cancel each other: two
+equal ones leave all of it, two that have nothing in common a half, one beside silence a quarter."""
 MOST_PLANES: Final = 8
 """From so many planes of sound on, PyAV reads and writes beyond its memory."""
 MOST_CHANNELS: Final = 8
@@ -33,6 +42,7 @@ def read_audio(
     start_sample: int | None = None,
     end_sample: int | None = None,
     mono: bool = False,
+    track: int | None = None,
 ) -> tuple[Sound, int]:
     """Sound as float32 `[C, S]` and its rate in Hz.
 
@@ -41,9 +51,9 @@ def read_audio(
     up to 0.1 s past the last sample is filled with silence. Raises MediaError where there is no
     sound or it is damaged, RequestError for a range beyond it.
     """
-    blocks = list(read_audio_blocks(path, sample_rate, start_sample, end_sample, mono))
+    blocks = list(read_audio_blocks(path, sample_rate, start_sample, end_sample, mono, track))
     with open_file(path) as container:
-        own = _sound_stream(container, path).codec_context.sample_rate
+        own = _sound_stream(container, path, track).codec_context.sample_rate
     return np.concatenate(blocks, axis=1), sample_rate or own
 
 
@@ -53,27 +63,27 @@ def read_audio_blocks(
     start_sample: int | None = None,
     end_sample: int | None = None,
     mono: bool = False,
-    track: int = 0,
+    track: int | None = None,
 ) -> Iterator[Sound]:
     """The same as `read_audio`, block by block: an hour needs no more memory than a second.
 
-    `track` counts the file's sound streams whose codec is known, as `VideoInfo.audio` does.
+    `track` counts the file's sound streams whose codec is known, as `VideoInfo.audio` does;
+    without it the one that speaks is read, see `spoken_track`.
     """
     with open_file(path) as container:
         stream = _sound_stream(container, path, track)
         own = stream.codec_context.sample_rate
         blocks = _cut(_placed_blocks(container, stream, path), start_sample or 0, end_sample, own)
         if mono:
-            names = [channel.name for channel in stream.codec_context.layout.channels]
-            weights = mono_weights(names)
+            weights = _speaking_weights(path, stream)
             blocks = ((weights @ block)[None] for block in blocks)
         yield from resample_blocks(blocks, own, sample_rate or own)
 
 
-def probe_sound(path: str | Path) -> AudioTrack:
-    """What the first sound of a file is. Raises MediaError where there is none."""
+def probe_sound(path: str | Path, track: int | None = None) -> AudioTrack:
+    """What a file's sound is. Raises MediaError where there is none."""
     with open_file(path) as container:
-        stream = _sound_stream(container, path)
+        stream = _sound_stream(container, path, track)
         context = stream.codec_context
         if context.channels > MOST_CHANNELS:
             raise MediaError(
@@ -83,12 +93,76 @@ def probe_sound(path: str | Path) -> AudioTrack:
         return describe_sound(stream)
 
 
-def _sound_stream(container: InputContainer, path: str | Path, track: int = 0) -> Any:
+def spoken_track(path: str | Path) -> int:
+    """The first sound stream that is nearly as loud as the loudest: recorders leave streams empty,
+    or with the noise of an input alone."""
+    with open_file(path) as container:
+        count = len(sounds_of(container))
+    if count < 2:
+        return 0
+    powers = [_powers_of(path, track)[0] for track in range(count)]
+    return next((n for n, p in enumerate(powers) if p >= max(powers) * _NEARLY_AS_LOUD), 0)
+
+
+def note_on_track(path: str | Path, what: str) -> list[str]:
+    """A sentence where not the first of a file's streams is the one that speaks."""
+    track = spoken_track(path)
+    said = f"The {what} was read from sound stream {track + 1} of '{Path(path).name}', the first"
+    return [f"{said} on which something is heard."] if track else []
+
+
+def _speaking_weights(path: str | Path, stream: Any) -> Sound:
+    """What each channel adds to mono; the loudest alone where the channels cancel each other."""
+    weights = mono_weights([channel.name for channel in stream.codec_context.layout.channels])
+    if len(weights) < 2:
+        return weights
+    with open_file(path) as container:
+        track = [s.index for s in sounds_of(container)].index(stream.index)
+    mixed, channels = _powers_of(path, track)
+    audible = np.where(weights > 0, channels, 0.0)
+    if mixed >= audible.max() * _CANCELLED:
+        return weights
+    return np.asarray(np.arange(len(weights)) == audible.argmax(), np.float32)
+
+
+def _powers_of(path: str | Path, track: int) -> tuple[float, tuple[float, ...]]:
+    status = Path(path).stat()
+    return _measure_powers(str(path), track, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _measure_powers(
+    path: str, track: int, _changed: int, _size: int
+) -> tuple[float, tuple[float, ...]]:
+    """Energy of the mono mix and of each channel in the first minutes; 0 where nothing decodes."""
+    mixed, single, left = 0.0, np.zeros(1), 0
+    with open_file(path) as container, suppress(MediaError):
+        stream = _sound_stream(container, path, track)
+        weights = mono_weights([channel.name for channel in stream.codec_context.layout.channels])
+        single, left = np.zeros(len(weights)), _SURVEYED * stream.codec_context.sample_rate
+        for block in _placed_blocks(container, stream, path):
+            exact = block.astype(np.float64)
+            mixed += float(np.square(weights @ exact).sum())
+            single += np.square(exact).sum(axis=1)
+            left -= block.shape[1]
+            if left <= 0:
+                break
+    return mixed, tuple(single)
+
+
+def _sound_stream(container: InputContainer, path: str | Path, track: int | None = None) -> Any:
     if not container.streams.audio:
         raise MediaError(f"'{path}' has no sound; give a file with speech.")
     sounds = sounds_of(container)
     if not sounds:
         raise MediaError(f"The sound of '{path}' is in no known codec; export it as WAV.")
+    if track is None:
+        track = spoken_track(path)
+    if track >= len(sounds):
+        raise RequestError(
+            f"'{path}' has {len(sounds)} sound streams; give a number from 1 to {len(sounds)}.",
+            "speech_stream",
+        )
     stream = sounds[track]
     if not stream.codec_context.sample_rate or not stream.codec_context.channels:
         raise MediaError(f"The sound of '{path}' is damaged; export it again.")

@@ -46,6 +46,23 @@ def shot_of(request: DubRequest) -> Clip:
     return clip_of(request, request.video)
 
 
+def speech_track(request: DubRequest) -> int | None:
+    """Which sound stream of the speech file is read, from 0; None for the one that speaks."""
+    chosen = request.options.speech_stream
+    return None if chosen is None else chosen - 1
+
+
+def style_track(request: DubRequest, path: str) -> int | None:
+    """The same of what the style is read from, and of the shot where that is another clip."""
+    chosen, source = request.options.style_stream, style_source(request)
+    return chosen - 1 if chosen is not None and path == source else None
+
+
+def style_source(request: DubRequest) -> str:
+    """The file whose sound belongs to the style reference."""
+    return request.style_speech or request.style or request.video
+
+
 def resolve_range(request: DubRequest, info: VideoInfo) -> FrameRange:
     """The frames to dub. Raises RequestError where the range or the click leaves the clip."""
     frames = check_range(request.video, request.frames, info)

@@ -13,7 +13,13 @@ from stylesync_engine.origin.mark import check_mark
 from stylesync_engine.origin.signers import choose_signer
 from stylesync_engine.pictures.colour import check_space, is_ambiguous
 from stylesync_engine.plan.places import check_places
-from stylesync_engine.plan.sources import appearance_clip, check_range, clip_of, resolve_range
+from stylesync_engine.plan.sources import (
+    appearance_clip,
+    check_range,
+    clip_of,
+    resolve_range,
+    speech_track,
+)
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
 
 if TYPE_CHECKING:
@@ -50,7 +56,7 @@ def check_request(request: DubRequest) -> Checked:
         info = _usable(request, request.video)
     frames = resolve_range(request, info)
     with about("speech"):
-        probe_sound(request.speech)
+        probe_sound(request.speech, speech_track(request))
     if request.style:
         with about("style"):
             check_range(request.style, request.style_frames, _usable(request, request.style))

@@ -62,13 +62,15 @@ class SeenLips:
     frames: Indices
 
 
-def read_own_sound(path: str, shot: FollowedShot) -> OwnSound:
+def read_own_sound(path: str, shot: FollowedShot, track: int | None = None) -> OwnSound:
     """What is heard in `path` around a shot. Raises MediaError where the file has no sound, or
     where it ends before half a second of the shot is heard."""
     steps = math.ceil(shot.duration * FEATURE_RATE)
     first = round(shot.start * SAMPLE_RATE) - _REACH
     last = first + steps * STEP + 2 * _REACH
-    samples, total = first_samples(read_audio_blocks(path, SAMPLE_RATE, mono=True), last)
+    samples, total = first_samples(
+        read_audio_blocks(path, SAMPLE_RATE, mono=True, track=track), last
+    )
     if total < first + _REACH + SAMPLE_RATE // 2:
         raise MediaError(f"The sound of '{path}' ends before its pictures; use another clip.")
     heard = samples[0, max(0, first) :]

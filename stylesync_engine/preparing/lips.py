@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array
+from stylesync_engine.media import note_on_track
+from stylesync_engine.plan.sources import style_source, style_track
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.late_sound import Listener, SeenLips, lips_of, read_own_sound
 from stylesync_engine.preparing.new_speech import read_speech
@@ -49,6 +51,8 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
     policy = job.request.options.length
     speech = read_speech(job.request, shot.duration)
     job.warnings.extend(speech.warnings(policy))
+    if job.request.options.speech_stream is None:
+        job.warnings.extend(note_on_track(job.request.speech, "speech"))
     speak = _read_style(job, reference)
     motion = speak(job.features(speech.filled, "speech")) + _rest(job, shot, speak)
     motion = job.models.face_model.keep_apart(shot.fit.neutral, motion)
@@ -81,7 +85,8 @@ def _rest(job: Job, shot: FollowedShot, speak: Speak) -> Array:
     not looked at.
     """
     try:
-        sound = read_own_sound(job.request.video, shot)
+        video = job.request.video
+        sound = read_own_sound(video, shot, style_track(job.request, video))
     except MediaError:
         return np.zeros(shot.fit.lip_motion.shape[1], np.float32)
     lips = lips_of(shot, sound.steps)
@@ -97,9 +102,11 @@ def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleRe
     request = job.request
     if request.options.style_reading == "none":
         return None
-    path = request.style_speech or request.style or request.video
+    path, what = style_source(request), "style" if request.style else "shot's own sound"
     try:
-        sound = read_own_sound(path, shot)
+        track = style_track(request, path)
+        sound = read_own_sound(path, shot, track)
+        job.warnings.extend(note_on_track(path, what) if track is None else [])
     except MediaError as error:
         job.warnings.append(f"{error} The person's style was not read.")
         return None

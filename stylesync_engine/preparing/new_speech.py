@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.media import read_audio_blocks
+from stylesync_engine.plan.sources import speech_track
 from stylesync_engine.request import DubRequest, Length
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE
 
@@ -77,7 +78,8 @@ class NewSpeech:
 def read_speech(request: DubRequest, duration: Fraction) -> NewSpeech:
     """The speech for a range of `duration` s. Raises MediaError where there is no sound."""
     start, end = request.speech_samples or (None, None)
-    blocks = read_audio_blocks(request.speech, SAMPLE_RATE, start, end, mono=True)
+    track = speech_track(request)
+    blocks = read_audio_blocks(request.speech, SAMPLE_RATE, start, end, mono=True, track=track)
     samples, total = first_samples(blocks, math.ceil(duration * SAMPLE_RATE))
     return NewSpeech(samples[0], total / SAMPLE_RATE, float(duration))
 

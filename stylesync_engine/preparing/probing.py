@@ -8,7 +8,7 @@ import numpy as np
 
 from stylesync_engine.faces.landmarker import landmark_box
 from stylesync_engine.faces.tracking import Speaker, stretches
-from stylesync_engine.media import VideoInfo, probe_video
+from stylesync_engine.media import VideoInfo, probe_video, spoken_track
 from stylesync_engine.preparing.late_sound import offset_of_faces
 from stylesync_engine.preparing.shots import watch
 from stylesync_engine.request import FrameRange, OnProgress
@@ -28,6 +28,31 @@ def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
     }
 
 
+def stream_facts(info: VideoInfo) -> list[dict[str, Any]]:
+    """The picture that is dubbed and the sounds; `stream` is the number that chooses a sound."""
+    picture = {
+        "kind": "picture",
+        "codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "rate": f"{info.rate.numerator}/{info.rate.denominator}",
+    }
+    chosen = spoken_track(info.path) if len(info.audio) > 1 else 0
+    sounds = [
+        {
+            "kind": "sound",
+            "stream": number + 1,
+            "codec": sound.codec,
+            "channels": sound.channels,
+            "sample_rate": sound.sample_rate,
+            "names": list(sound.names),
+            "speaks": number == chosen,
+        }
+        for number, sound in enumerate(info.audio)
+    ]
+    return [picture, *sounds]
+
+
 def media_facts(info: VideoInfo) -> dict[str, Any]:
     return {
         "path": info.path,
@@ -42,6 +67,7 @@ def media_facts(info: VideoInfo) -> dict[str, Any]:
         "timecode": info.timecode,
         "variable_rate": info.variable_rate,
         "interlaced": info.interlaced,
+        "streams": stream_facts(info),
         "audio": [
             {"channels": a.channels, "sample_rate": a.sample_rate, "codec": a.codec}
             for a in info.audio

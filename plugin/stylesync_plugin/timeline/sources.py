@@ -104,7 +104,8 @@ def _probe_sound(path: str) -> SoundFacts:
 
     with contextlib.suppress(soundfile.LibsndfileError, OSError):
         facts = soundfile.info(path)
-        return SoundFacts(facts.samplerate, facts.frames)
+        if facts.frames:  # what is written while it is spoken leaves 0 in its header
+            return SoundFacts(facts.samplerate, facts.frames)
     samples, rate = read_audio(path)
     return SoundFacts(rate, samples.shape[1])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyloudnorm
 import pytest
+import soundfile
 from clip_fixtures import Ffmpeg
 from numpy.typing import NDArray
 
@@ -164,3 +165,18 @@ def test_a_real_clip_keeps_its_sound(
     samples = heard(laid.others[0])
     first = round(5 / info.rate * laid.others[0].rate)
     assert np.array_equal(samples, track(source, 0)[:, first : first + samples.shape[1]])
+
+
+@pytest.mark.parametrize("match", [False, True])
+def test_speech_above_full_scale_is_brought_below_it(tmp_path: Path, match: bool) -> None:
+    info = shot(tmp_path / "a.mkv", (tone(-12, 2), RATE))
+    loud = tmp_path / "loud.wav"
+    soundfile.write(loud, 4 * tone(0).T, RATE, subtype="FLOAT")  # +12 dBFS
+    options = DubOptions(codec="ffv1", match_loudness=match)
+    request = DubRequest(info.path, str(loud), str(tmp_path / "dub.mkv"), options=options)
+    laid = lay_sound(request, info, FrameRange(0, 50))
+    assert "12.0 dB above full scale" in laid.warnings[0]
+    delivered = heard(laid.speech)
+    assert np.abs(delivered).max() <= 10 ** (-1 / 20) + 1e-6
+    assert laid.loudness == pytest.approx(loudness(delivered, RATE), abs=0.02)
+    assert np.corrcoef(delivered[0, :RATE], tone(0)[0, :RATE])[0, 1] > 0.999999

@@ -1,0 +1,77 @@
+"""Which stream and which channel of a file speaks: computed sounds of which the test knows all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from places import DATA
+
+from stylesync_engine.arrays import Array
+from stylesync_engine.media import note_on_track, probe_sound, read_audio, spoken_track
+from stylesync_engine.request import RequestError
+
+RATE = 48_000
+
+
+def voice(seed: int, loudness: float = 0.1) -> Array:
+    return (np.random.default_rng(seed).normal(0, loudness, RATE)).astype(np.float32)
+
+
+def write_streams(path: Path, sounds: list[Array]) -> Path:
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in sounds]
+        for stream, sound in zip(streams, sounds, strict=True):
+            whole = np.round(sound * 32767).astype(np.int16)[None]
+            block = av.AudioFrame.from_ndarray(whole, "s16", "mono")
+            block.sample_rate, block.pts = RATE, 0
+            container.mux(stream.encode(block))
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("loudness", "speaks"),
+    [([0.0, 0.1], 1), ([0.0002, 0.1], 1), ([0.1, 0.0], 0), ([0.05, 0.1], 0), ([0, 0, 0.1], 2)],
+)
+def test_the_first_stream_that_is_heard(tmp_path: Path, loudness: list[float], speaks: int) -> None:
+    sounds = [voice(seed, level) for seed, level in enumerate(loudness)]
+    path = write_streams(tmp_path / "split.mov", sounds)
+    assert spoken_track(path) == speaks
+    assert np.abs(read_audio(path)[0][0] - sounds[speaks]).max() < 1e-4
+    for track, sound in enumerate(sounds):
+        assert np.abs(read_audio(path, track=track)[0][0] - sound).max() < 1e-4
+    assert len(note_on_track(path, "speech")) == (speaks > 0)
+    with pytest.raises(RequestError, match="1 to"):
+        probe_sound(path, len(sounds))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_channels_that_cancel_each_other(tmp_path: Path, channels: int) -> None:
+    said, path = voice(1), tmp_path / "phase.wav"
+    both = np.stack([said if n % 2 else -said for n in range(channels)])
+    soundfile.write(path, both.T, RATE, subtype="FLOAT")
+    heard, _ = read_audio(path, mono=True)
+    assert np.abs(np.abs(heard[0]) - np.abs(said)).max() < 1e-6
+    assert np.array_equal(read_audio(path)[0], both)  # what is delivered stays as it is
+
+
+@pytest.mark.parametrize("other", [0.0, 0.1, 1.0])
+def test_other_channels_are_mixed_as_ever(tmp_path: Path, other: float) -> None:
+    left, path = voice(1), tmp_path / "stereo.wav"
+    right = voice(2, other / 10)
+    soundfile.write(path, np.stack([left, right]).T, RATE, subtype="FLOAT")
+    assert np.abs(read_audio(path, mono=True)[0][0] - (left + right) / 2).max() < 1e-6
+
+
+def test_the_cases_of_the_field() -> None:
+    split = DATA / "cases" / "27-speech-tracks" / "split.mov"
+    phase = DATA / "cases" / "04-out-of-phase" / "phase.wav"
+    if not (split.is_file() and phase.is_file()):
+        pytest.skip(f"needs {split} and {phase}")
+    assert spoken_track(split) == 1
+    for path in (split, phase):
+        assert np.sqrt(np.square(read_audio(path, mono=True)[0]).mean()) > 0.01
