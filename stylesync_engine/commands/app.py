@@ -26,7 +26,6 @@ from stylesync_engine.commands.reporting import (
     reporting,
     run_app,
 )
-from stylesync_engine.commands.simulate import simulate
 from stylesync_engine.commands.verify import verify
 from stylesync_engine.files import read_bounded
 from stylesync_engine.request import (
@@ -127,29 +126,6 @@ def assemble(work: Work, as_json: Json = False) -> None:
         report.result(result.to_dict(), describe_result(result))
 
 
-@app.command(epilog=f"Example: {PROGRAM} bundle request.json --to job")
-def bundle(
-    request: RequestFile,
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="The job bundle's folder.")],
-    gpus: Annotated[int, typer.Option("--gpus", min=0, help="GPUs that a worker must have.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="How many there may be.")] = 16,
-    bench: Annotated[
-        str | None,
-        typer.Option("--bench", metavar="FILE", help="What bench --json printed on a worker."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Write an Open Job Description bundle of one dub, for a render farm."""
-    with reporting(as_json) as report:
-        from stylesync_engine.farm import bundles, costs, template
-
-        figures = costs.read_costs(Path(bench)) if bench else costs.Costs()
-        options = template.FarmOptions(gpus=gpus, workers=workers, costs=figures)
-        entries = bundles.write_bundle([read_request(request)], Path(to), options)
-        frames = len(entries[0].frames)
-        report.result({"bundle": to, "frames": frames}, f"A job of {frames} frames lies in {to}")
-
-
 @app.command(**PASSED_ON)
 def task(context: typer.Context) -> None:
     """Run a chunk of a job bundle's tasks, as the bundle's template asks a worker to."""
@@ -236,7 +212,6 @@ def serve() -> None:
 app.command(epilog=f"Example: {PROGRAM} compare shot.mov dub.mov --matte work")(compare)
 app.command(epilog=f"Example: {PROGRAM} doctor --report report.json")(doctor)
 app.command(epilog=f"Example: {PROGRAM} verify dub.mov --trust studio.pem")(verify)
-app.command(epilog=f"Example: {PROGRAM} simulate --dubs 800 --workers 1,10,100")(simulate)
 
 
 def choose_request(path: str | None, flags: dict[str, Any]) -> DubRequest:

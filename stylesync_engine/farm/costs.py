@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds on one worker; the defaults are rough, `cost_measurement` finds them here."""
+    """Seconds on one worker; the defaults are rough, `packaging/farm` measures them."""
 
     start_up: float = 4.0
     task: float = 0.1
@@ -83,7 +83,8 @@ def chunk_seconds(overhead: float, work: float, workers: int) -> float:
 
 
 def read_costs(file: Path) -> Costs:
-    """The costs that `simulate --json` has printed, or what follows from `bench --json`.
+    """The costs that `simulate.py` of `packaging/farm` has printed as JSON, or what follows from
+    `bench --json`.
 
     Raises RequestError where the file holds neither.
     """

@@ -21,7 +21,6 @@ from stylesync_engine.commands.reporting import (
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin.commands.flags import (
     ONE_DUB,
-    WHOLE_TIMELINE,
     Editor,
     Folder,
     Loader,
@@ -133,7 +132,7 @@ def panel(
 
 
 @app.command(epilog=f"Example: {PROGRAM} submit cut.otio --jobs lines.json --to job -o dubbed.otio")
-@takes(WHOLE_TIMELINE)
+@takes(ONE_DUB)
 def submit(
     timeline: TimelineFile,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The job bundle.")],

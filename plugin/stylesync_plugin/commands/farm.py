@@ -31,7 +31,9 @@ def run_submit(
         )  # fmt: skip
         work = prepare_work(asked)
         if not work.jobs:
-            raise RequestError("Nothing is selected; give --jobs or --markers.")
+            raise RequestError(
+                "Nothing is selected; give --clip, --range, --marker, --jobs or --markers."
+            )
         submission = Submission(work.timeline, work.jobs, work.settings, work.output, names)
         planned = submit(submission, folder, options)
         frames = sum(dub.place.frames for dub in planned.dubs)

@@ -85,7 +85,6 @@ SELECTION: dict[str, Any] = {
     ),
 }
 OPTIONS = request_flags(DubOptions, earlier=False)  # `--rate` is the timeline's
-WHOLE_TIMELINE = {**LISTS, **PLACES, **OPTIONS}
 ONE_DUB = {**LISTS, **SELECTION, **PLACES, **OPTIONS}
 TrackName = Annotated[str, typer.Option("--track-name", help="What the new track is called.")]
 OriginalSound = Annotated[

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from cost_measurement import line, measure_costs
 from model_fixtures import make_parts
 from places import DEMO
+from simulate import PROGRAM, app
+from simulation import Farm, Film, simulate
 
-from stylesync_engine.commands.app import main
-from stylesync_engine.farm.cost_measurement import line, measure_costs
+from stylesync_engine.commands.reporting import run_app
 from stylesync_engine.farm.costs import Costs, Line, read_costs
-from stylesync_engine.farm.simulation import Farm, Film, simulate
 from stylesync_engine.request import DubError, DubOptions, RequestError
 from stylesync_engine.weights.loading import save_models
 
@@ -81,13 +82,13 @@ def test_costs_are_read_from_what_the_commands_print(tmp_path: Path) -> None:
 def test_the_table_shows_every_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "costs.json"
     file.write_text(json.dumps({"costs": COSTS.to_dict()}))
-    given = ["simulate", "--bench", str(file), "--dubs", "20", "--minutes", "3"]
-    assert main([*given, "--workers", "1,10", "--json"]) == 0
+    given = ["--bench", str(file), "--dubs", "20", "--minutes", "3"]
+    assert run_app(app, PROGRAM, [*given, "--workers", "1,10", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["farms"]
     assert [row["workers"] for row in rows] == [1, 10]
     assert rows[0]["efficiency"] == 1
     assert 0 < rows[1]["efficiency"] <= 1
-    assert main([*given, "--workers", "1,x"]) == 2
+    assert run_app(app, PROGRAM, [*given, "--workers", "1,x"]) == 2
 
 
 def test_what_costs_nothing_is_planned_all_the_same() -> None:

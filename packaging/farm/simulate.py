@@ -1,4 +1,4 @@
-"""`stylesync-engine simulate`: how long a film takes on 1 to 1,000 workers, as a table."""
+"""`python packaging/farm/simulate.py`: how long a film takes on 1 to 1,000 workers, as a table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stylesync_engine.commands.reporting import Json, format_rows, reporting
+from stylesync_engine.commands.reporting import Json, format_rows, make_app, reporting, run_app
 from stylesync_engine.request import DubOptions, RequestError
 
 if TYPE_CHECKING:
     from stylesync_engine.farm.costs import Costs
 
+PROGRAM = "simulate.py"
+app = make_app(PROGRAM, "How long a film takes on a farm.", "--dubs 800 --workers 1,10,100")
 WORKERS = "1,2,5,10,20,50,100,200,500,1000"
 
 
+@app.command()
 def simulate(
     workers: Annotated[
         str, typer.Option("--workers", metavar="N,N,...", help="Sizes of the farm.")
@@ -50,8 +53,9 @@ def simulate(
     """
     sizes = _sizes(workers)
     with reporting(as_json) as report:
+        from simulation import Film
+
         from stylesync_engine.farm import costs as figures
-        from stylesync_engine.farm.simulation import Film
 
         asked: dict[str, Any] = {"models": models, "quality": quality, "device": device}
         options = DubOptions(**asked, codec="ffv1")
@@ -63,7 +67,7 @@ def simulate(
 
 
 def _measure(options: DubOptions) -> Costs:
-    from stylesync_engine.farm.cost_measurement import measure_costs
+    from cost_measurement import measure_costs
 
     return measure_costs(options)
 
@@ -79,7 +83,7 @@ def _rows(
     lengths: list[int], costs: Costs, sizes: list[int], failures: float, warm: bool
 ) -> list[dict[str, Any]]:
     """Efficiency is the speed-up over one worker without failures, for each worker."""
-    from stylesync_engine.farm.simulation import Farm, simulate
+    from simulation import Farm, simulate
 
     alone = simulate(lengths, costs, Farm(1, warm=warm)).wall
     rows: list[dict[str, Any]] = []
@@ -115,3 +119,7 @@ def _text(facts: dict[str, Any]) -> str:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_app(app, PROGRAM))
