@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +29,8 @@ from stylesync_engine.models.autoencoder import (
 )
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
-from stylesync_engine.request import ModelError
+from stylesync_engine.records import as_data, parse_json, read
+from stylesync_engine.request import DubError, ModelError
 
 S = TypeVar("S")
 N = TypeVar("N", bound=nn.Module)
@@ -157,37 +157,18 @@ def _fill(network: N, tensors: Mapping[str, Tensor], path: Path) -> N:
 
 
 def _parse_sizes(path: Path, text: str, sizes_type: type[S]) -> S:
-    """A sizes dataclass from its JSON; every field must have the type that it is declared with."""
-    hints = typing.get_type_hints(sizes_type)
+    """A sizes dataclass from its JSON; its whole numbers lie in 0..2^16."""
     try:
-        data = json.loads(text)
-        sizes = sizes_type(**{name: _restore(value) for name, value in data.items()})
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        sizes = read(sizes_type, parse_json(text, "sizes", ModelError), "part", ModelError)
+    except DubError as error:
         raise ModelError(
             f"{path} does not say its sizes ({_first_line(error)}); fetch or train it again."
         ) from error
-    wrong = [name for name, hint in hints.items() if not _is_a(getattr(sizes, name), hint)]
-    if wrong:
-        raise ModelError(f"{path} has no valid size '{wrong[0]}'; fetch or train it again.")
+    for name, value in as_data(sizes).items():
+        numbers = value if isinstance(value, list) else [value]
+        if not all(0 <= n <= 2**16 for n in numbers if isinstance(n, int)):
+            raise ModelError(f"{path} has no valid size '{name}'; fetch or train it again.")
     return sizes
-
-
-def _restore(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _is_a(value: Any, hint: Any) -> bool:
-    """Whether a size has its declared type: whole numbers from 0, flags, names, tuples."""
-    if typing.get_origin(hint) is typing.Literal:
-        return value in typing.get_args(hint)
-    if typing.get_origin(hint) is tuple:
-        item = typing.get_args(hint)[0]
-        return isinstance(value, tuple) and all(_is_a(entry, item) for entry in value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**16
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, hint)
 
 
 def _vq_config(path: Path) -> dict[str, Any]:

@@ -321,7 +321,7 @@ def rewrite(
         (drop_tensor, "does not hold the tensors"),
         (change_sizes, "does not hold the tensors"),
         (foreign_size, "does not say its sizes"),
-        (size_of_wrong_type, "no valid size 'code'"),
+        (size_of_wrong_type, "code must be a whole number"),
         (heads_that_do_not_divide, "no lip-motion can be built"),
         (pickle_by_name, "pickle"),
         (pickle_in_disguise, "cannot be read as safetensors"),
