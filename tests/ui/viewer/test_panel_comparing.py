@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from panel_material import key, wait
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QColor, QImage
@@ -87,3 +88,20 @@ def test_no_picture_of_another_clip_stays(panel: Any, tmp_path: Path) -> None:
     panel.player.go(clips[1].span.start)
     assert (canvas.before, canvas.message) == (None, "Loading the picture…")
     assert panel.viewer.info.whole.startswith("clip1")
+
+
+def test_a_step_is_heard_as_long_as_it_is_seen(tmp_path: Path) -> None:
+    """Samples of a WAV come from where the step stands, lowered where that is asked, then none."""
+    file = tmp_path / "ramp.wav"
+    ramp = np.arange(4800, dtype=np.int16)
+    file.write_bytes(bytes(44) + np.repeat(ramp, 2).astype("<i2").tobytes())
+    output = SoundOutput()
+    output._open = lambda: None  # type: ignore[method-assign]
+    output.play([SoundSegment(str(file), 1.0, 2.0, 0, 0.5)], 1.01, 0.02)
+    blocks = output._blocks()
+    next(blocks)
+    heard = np.frombuffer(blocks.send(1200), "<i2").reshape(-1, 2)
+    assert heard[:960, 0].tolist() == [n // 2 for n in range(480, 1440)]
+    assert not heard[960:].any()
+    output.stop()
+    assert not any(blocks.send(10))

@@ -336,6 +336,7 @@ class Panel(PanelLayout):
     def shut(self, window: str = "") -> None:
         """End what runs beside; the queue and the places of things stay for the next time."""
         self.player.stop()
+        self.player.output.close()
         window = window or self.preferences.window
         self._adopt(dataclasses.replace(self.preferences, splits=self.splits(), window=window))
         self.jobs.close()

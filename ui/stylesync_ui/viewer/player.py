@@ -11,6 +11,9 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.viewer.transport import Transport
 
+STEP_SOUND = 0.06
+"""s of sound at a step: what is shorter cannot be told."""
+
 
 class Player(QObject):
     """`segments_of` says what sounds at normal speed."""
@@ -55,9 +58,13 @@ class Player(QObject):
         self.moved.emit(self.transport.position)
 
     def step(self, frames: int) -> None:
+        """One frame or several on, with the sound of the frame that is shown then."""
         self.stop()
         self.transport.step(frames)
         self.moved.emit(self.transport.position)
+        if self.sound_on:
+            seconds = max(STEP_SOUND, float(1 / self.transport.rate))
+            self.output.play(self._segments_of(), float(self.transport.position), seconds)
 
     def stop(self) -> None:
         self._go(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -29,42 +30,72 @@ class SoundSegment:
     gain: float = 1.0
 
 
+@dataclass(slots=True)
+class _Plan:
+    """What is to sound: segments, their samples by file, from `position` to `end` (samples)."""
+
+    segments: Sequence[SoundSegment]
+    sounds: dict[str, Any]
+    position: int
+    end: float
+
+
 class SoundOutput:
-    """Plays segments from a moment on; without a device it stays silent and says so."""
+    """Plays segments from a moment on; without a device it stays silent and says so.
+
+    The device is opened once, as that takes longer than a picture lasts.
+    """
 
     def __init__(self) -> None:
         self._device: Any = None
+        self._plan: _Plan | None = None
         self._begun = 0.0
         self._lock = threading.Lock()
         self.trouble = ""
 
-    def play(self, segments: Sequence[SoundSegment], moment: float) -> None:
+    def play(
+        self, segments: Sequence[SoundSegment], moment: float, seconds: float = math.inf
+    ) -> None:
+        """From a moment of the timeline on, for so many seconds."""
         self.stop()
         if not segments or self.trouble:
             return
+        last = moment + seconds
+        heard = [s for s in segments if s.at < last and s.end > moment]
         try:
-            import miniaudio
-
-            device = miniaudio.PlaybackDevice(
-                output_format=miniaudio.SampleFormat.SIGNED16, nchannels=2, sample_rate=RATE,
-                buffersize_msec=LATENCY_MS, app_name="StyleSync",
-            )  # fmt: skip
-            source = self._mix(segments, moment)
-            next(source)
-            device.start(source)
+            sounds = {segment.file: _samples_of(segment.file) for segment in heard}
+            with self._lock:
+                self._plan = _Plan(heard, sounds, round(moment * RATE), last * RATE)
+            self._open()
         except ImportError:
             self.trouble = _tr("No sound: miniaudio is missing")
         except Exception as error:  # a library of another language raises its own kinds
             self.trouble = QCoreApplication.translate("sound", "No sound: {why}").format(
                 why=str(error)[:80]
             )
-        else:
-            self._device = device
+
+    def _open(self) -> None:
+        if self._device is not None:
+            return
+        import miniaudio
+
+        device = miniaudio.PlaybackDevice(
+            output_format=miniaudio.SampleFormat.SIGNED16, nchannels=2, sample_rate=RATE,
+            buffersize_msec=LATENCY_MS, app_name="StyleSync",
+        )  # fmt: skip
+        source = self._blocks()
+        next(source)
+        device.start(source)
+        self._device = device
 
     def stop(self) -> None:
-        device, self._device = self._device, None
         with self._lock:
-            self._begun = 0.0
+            self._plan, self._begun = None, 0.0
+
+    def close(self) -> None:
+        """Give the device back."""
+        self.stop()
+        device, self._device = self._device, None
         if device is not None:
             device.close()
 
@@ -76,30 +107,42 @@ class SoundOutput:
                 return None
             return max(0.0, time.monotonic() - self._begun - LATENCY_MS / 1000)
 
-    def _mix(self, segments: Sequence[SoundSegment], moment: float) -> Generator[bytes, int, None]:
-        """Samples from `moment` on, in the lengths that the device wants."""
-        import numpy as np
-
-        files = {s.file: np.memmap(s.file, np.int16, "r", _WAV_HEADER) for s in segments}
-        sounds = {name: data[: len(data) // 2 * 2].reshape(-1, 2) for name, data in files.items()}
-        position = round(moment * RATE)
+    def _blocks(self) -> Generator[bytes, int, None]:
+        """Samples in the lengths that the device wants, silence where nothing is to sound."""
         wanted = yield b""
-        with self._lock:
-            self._begun = time.monotonic()
         while True:
-            block = np.zeros((wanted, 2), np.int32)
-            for segment in segments:
-                start, end = round(segment.at * RATE), round(segment.end * RATE)
-                low, high = max(start, position), min(end, position + wanted)
-                sound = sounds[segment.file]
-                first = segment.first + low - start
-                part = sound[max(0, first) : max(0, first + high - low)]
-                if segment.gain != 1:
-                    part = (part * segment.gain).astype(np.int32)
-                if low < high and len(part) and first >= 0:
-                    block[low - position : low - position + len(part)] += part
-            position += wanted
-            wanted = yield block.clip(-32768, 32767).astype(np.int16).tobytes()
+            with self._lock:
+                plan = self._plan
+                if plan is not None and not self._begun:
+                    self._begun = time.monotonic()
+                block = _mix(plan, wanted) if plan is not None else bytes(4 * wanted)
+            wanted = yield block
+
+
+def _samples_of(file: str) -> Any:
+    """[n, 2] of a WAV file, read as it is heard."""
+    import numpy as np
+
+    data = np.memmap(file, np.int16, "r", _WAV_HEADER)
+    return data[: len(data) // 2 * 2].reshape(-1, 2)
+
+
+def _mix(plan: _Plan, wanted: int) -> bytes:
+    """The next samples of a plan."""
+    import numpy as np
+
+    block = np.zeros((wanted, 2), np.int32)
+    position, plan.position = plan.position, plan.position + wanted
+    for segment in plan.segments:
+        start, end = round(segment.at * RATE), min(round(segment.end * RATE), plan.end)
+        low, high = max(start, position), int(min(end, position + wanted))
+        first = segment.first + low - start
+        part = plan.sounds[segment.file][max(0, first) : max(0, first + high - low)]
+        if segment.gain != 1:
+            part = (part * segment.gain).astype(np.int32)
+        if low < high and len(part) and first >= 0:
+            block[low - position : low - position + len(part)] += part
+    return bytes(block.clip(-32768, 32767).astype(np.int16).tobytes())
 
 
 def _tr(text: str) -> str:
