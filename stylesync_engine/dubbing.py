@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine.assembling.delivery import deliver
+from stylesync_engine.files import locked
 from stylesync_engine.models.diffusion import load_schedulers
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.plan.clock import Clock
@@ -46,14 +47,27 @@ from stylesync_engine.weights.loading import Models, load_lip_reader, load_model
 
 
 def dub(
-    request: DubRequest, models: Models | None = None, on_progress: OnProgress | None = None
+    request: DubRequest,
+    models: Models | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    wait: bool = False,
 ) -> DubResult:
     """Dub one shot. Goes on where an interrupted run of the same request stopped.
 
     `on_progress` may raise `Cancelled`; finished windows stay on disk. Raises a DubError, one
-    sentence, for whatever is wrong with the request or the media.
+    sentence, for whatever is wrong with the request or the media, and where another dub uses its
+    output or work folder, unless it is to `wait` for that one's end.
     """
     checked, work = check_request(request), work_folder(request)
+    with locked(Path(request.output), wait), locked(work, wait):
+        return _dub(checked, work, models, on_progress)
+
+
+def _dub(
+    checked: Checked, work: Path, models: Models | None, on_progress: OnProgress | None
+) -> DubResult:
+    request = checked.request
     started = time.monotonic()
     models = models or load_models(request.options.models, request.options.device)
     loaded = time.monotonic() - started
@@ -119,7 +133,8 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
     """`assemble`, of a plan that was read."""
     checked = check_request(plan.request)
     check_inputs(plan.facts.inputs, work, describe_surroundings(plan.request))
-    return _assemble(plan, work, checked, on_progress)
+    with locked(Path(plan.request.output), wait=True):
+        return _assemble(plan, work, checked, on_progress)
 
 
 def sync(

@@ -126,7 +126,8 @@ def _discard_output() -> None:
 
 @contextlib.contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM (a farm that stops a task) unwind like Ctrl-C, so that no partial file stays."""
+    """Let SIGTERM (a farm that stops a task) and SIGHUP (a terminal that goes) unwind like Ctrl-C,
+    so that no partial file stays. What is ignored, as under nohup, stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -134,12 +135,16 @@ def terminate_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: Callable[[int, FrameType | None], Any] | int | None
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 KEPT = 20

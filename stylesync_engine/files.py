@@ -32,6 +32,7 @@ from stylesync_engine.request import (
 )
 
 _LONGEST_STEM = 80
+_GRACE = 1.0  # s in which a crashed holder's lock is told from a living one's
 
 
 def draft_of(path: Path) -> Path:
@@ -189,7 +190,14 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise DiskError(
                 f"The disk is full while writing '{path}'; make room and run this again."
             ) from error
-        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT):
+        if number in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.ENOENT,
+            errno.EEXIST,
+        ):
             raise DiskError(f"'{path}' cannot be written to; choose another place.") from error
         if number == errno.ENAMETOOLONG:
             raise DiskError(f"The name '{path.name}' is too long; choose a shorter one.") from error
@@ -253,3 +261,28 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+@contextmanager
+def locked(path: Path, wait: bool = False) -> Iterator[None]:
+    """Nobody else who asks may write `path` meanwhile; `wait` for them, else raises RequestError.
+
+    The lock lies beside it and says whose it is: one that a crash left behind is found and taken.
+    """
+    from filelock import SoftFileLock, Timeout  # which a farm's quick commands do without
+
+    path = path.absolute()
+    lock = SoftFileLock(path.with_name(f".{path.name[:_LONGEST_STEM]}.lock"))
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=-1 if wait else _GRACE, poll_interval=0.1)
+        except Timeout as error:
+            raise RequestError(
+                f"'{path}' is in use by another dub (process {lock.pid}); run this again when it"
+                " is done, wait for it, or give another output and work folder."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()

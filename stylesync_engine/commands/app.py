@@ -67,18 +67,21 @@ def dub(
         str | None,
         typer.Argument(metavar="[REQUEST.json]", help="The same as the flags, as data."),
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for a dub with the same output or work folder.")
+    ] = False,
     as_json: Json = False,
     **flags: Any,
 ) -> None:
     """Dub a shot, asked for by flags or by a request file."""
-    run_dub(choose_request(request, flags), as_json)
+    run_dub(choose_request(request, flags), as_json, wait)
 
 
-def run_dub(request: DubRequest, as_json: bool) -> None:
+def run_dub(request: DubRequest, as_json: bool, wait: bool = False) -> None:
     with reporting(as_json) as report:
         from stylesync_engine import dubbing
 
-        result = dubbing.dub(request, on_progress=report.progress)
+        result = dubbing.dub(request, on_progress=report.progress, wait=wait)
         report.result(result.to_dict(), describe_result(result))
 
 

@@ -64,7 +64,7 @@ class LineWriter:
     def write(self, data: dict[str, Any]) -> None:
         try:
             line = json.dumps(data, allow_nan=False)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             line = json.dumps({"id": data["id"], **named_error(error).to_dict()})
         with self._lock:
             try:

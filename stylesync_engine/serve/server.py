@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from stylesync_engine import __version__
-from stylesync_engine.failures import terminate_as_interrupt
+from stylesync_engine.failures import named_error, terminate_as_interrupt
+from stylesync_engine.records import strict_json
 from stylesync_engine.request import (
     Cancelled,
-    DubError,
     RequestError,
 )
 from stylesync_engine.serve.jobs import Answer, Job, Lane, LineWriter
@@ -63,10 +63,13 @@ class Desk:
         request_id: Any = None
         try:
             request = _parse_line(line)
-            request_id = request.get("id")
-            return self._act(request_id, request.get("method"), request.get("params"))
-        except DubError as error:
-            self._writer.write({"id": request_id, **error.to_dict()})
+            request_id = _plain_id(request.get("id"))
+            method = request.get("method")
+            if not isinstance(method, str):
+                raise RequestError("The request's method must be text.")
+            return self._act(request_id, method, request.get("params"))
+        except Exception as error:  # nothing that comes in may end the jobs of others
+            self._writer.write({"id": request_id, **named_error(error).to_dict()})
         return True
 
     def cancel_all(self) -> None:
@@ -92,10 +95,10 @@ class Desk:
         return True
 
     def _accept(self, request_id: Any, method: Any, params: Any) -> None:
-        if not isinstance(method, str) or method not in self._lanes:
+        if method not in self._lanes:
             known = ", ".join((*self._lanes, "cancel", "ping", "shutdown"))
             raise RequestError(f"There is no method {json.dumps(method)}; known are {known}.")
-        if not isinstance(request_id, (str, int)) or isinstance(request_id, bool):
+        if request_id is None or isinstance(request_id, bool):
             raise RequestError("The request's id must be text or a whole number.")
         if not isinstance(params, dict):
             raise RequestError("The request's params must be an object.")
@@ -108,7 +111,7 @@ class Desk:
 
     def _cancel(self, request_id: Any) -> None:
         with self._lock:
-            job = self._jobs.get(request_id) if isinstance(request_id, (str, int)) else None
+            job = self._jobs.get(request_id)
             if job is None:
                 # Without the id: a job that ended a moment ago has said its last word.
                 asked = json.dumps(request_id)
@@ -181,10 +184,17 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
             yield line.decode("utf-8", errors="replace")
 
 
+def _plain_id(request_id: Any) -> str | int | None:
+    """What may be written back: not what is nested, or no JSON."""
+    if not isinstance(request_id, (str, int, type(None))):
+        raise RequestError("The request's id must be text or a whole number.")
+    return request_id
+
+
 def _parse_line(line: str) -> dict[str, Any]:
     try:
-        request = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        request = strict_json(line)
+    except ValueError as error:
         raise RequestError(f"The line is not valid JSON ({error}); send one object a line.") from (
             error
         )

@@ -34,7 +34,9 @@ Listener = Callable[[Progress], None] | None
 calls: list[tuple[Any, ...]] = []
 
 
-def dub(request: DubRequest, models: object = None, on_progress: Listener = None) -> DubResult:
+def dub(
+    request: DubRequest, models: object = None, on_progress: Listener = None, wait: bool = False
+) -> DubResult:
     calls.append(("dub", request, models))
     _misbehave(Path(request.video).name)
     steps = 10_000 if "endless" in request.video else 3

@@ -340,3 +340,32 @@ def test_previews_come_while_a_dub_runs(served: Served, tmp_path: Path) -> None:
     assert result["peaks"] == pytest.approx([0, 0, 0.5, 0], abs=0.06)
     served.send({"id": "long", "method": "cancel"})
     assert served.until("long", "cancelled")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": ' + "[" * 1000 + "]" * 1000 + ', "method": "ping"}',
+        '{"id": {"a": 1}, "method": "cancel"}',
+        '{"id": NaN, "method": "ping"}',
+        '{"id": 1, "id": 2, "method": "ping"}',
+        '{"id": "a", "method": ' + "[" * 900 + "]" * 900 + "}",
+        '{"id": ' + "9" * 5000 + ', "method": "ping"}',
+        '{"id": 1e999, "method": "ping"}',
+        "[" * 100_000,
+        "null",
+    ],
+)
+def test_nothing_that_comes_in_ends_it(line: str) -> None:
+    import io
+
+    from stylesync_engine.serve.jobs import LineWriter
+    from stylesync_engine.serve.server import Desk
+
+    stream = io.StringIO()
+    desk = Desk(LineWriter(stream))
+    assert desk.take(line)
+    assert desk.take('{"id": "next", "method": "ping"}')
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert (first["event"], second["id"], second["event"]) == ("error", "next", "result")
+    assert desk.finish(5)
