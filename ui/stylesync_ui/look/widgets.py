@@ -48,7 +48,7 @@ def button(text: str, role: str = "", icon_name: str = "") -> QPushButton:
         made.setProperty("role", role)
     if icon_name:
         show_icon(made, icon_name)
-        made.setIconSize(QSize(20, 16))  # 2 px of air on each side
+        made.setIconSize(QSize(26, 16))  # 5 px of air on each side
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the space bar to the player
     made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return made

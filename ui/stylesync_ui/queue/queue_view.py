@@ -24,6 +24,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
+FOOT = 36  # px: the buttons' row is as high where none is shown
 BUTTONS = (
     "watch", "folder", "cancel", "forget", "put", "take", "go_on", "again", "earlier", "later",
 )  # fmt: skip
@@ -92,7 +93,7 @@ class JobCard(QFrame):
             self.put, self.go_on, self.again, self.take, None, self.earlier, self.later, spacing=6
         )
         foot.setLayout(buttons)
-        foot.setFixedHeight(max(self.put.sizeHint().height(), self.later.sizeHint().height()))
+        foot.setFixedHeight(FOOT)
         made.addWidget(foot)
 
     def show_job(self, job: JobRecord, facts: CardFacts) -> None:
@@ -253,8 +254,6 @@ def _running(widget: QWidget, job: JobRecord, facts: CardFacts) -> str:
     parts = [stage_title(widget, job.stage)]
     if job.total:
         parts.append(f"{job.done} / {job.total}")
-    if job.speed:
-        parts.append(widget.tr("{n:.1f} frames/s").format(n=job.speed))
     if facts.remaining:
         parts.append(widget.tr("about {time} left").format(time=duration_text(facts.remaining)))
     return "  ·  ".join(parts)
