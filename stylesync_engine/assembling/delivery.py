@@ -39,7 +39,7 @@ def deliver(
     sound = lay_sound(request, info, plan.frames)
     like = excerpt_info(info, plan.frames)
     if request.options.delivery == "overlay":
-        like = replace(like, layout=overlay_layout(info.layout, info.height))
+        like = replace(like, layout=overlay_layout(info.layout, info.height), overscan=False)
     codec, tracks = request.options.codec, (sound.speech, sound.others)
     with (
         delivering(plan, consent, signer) as delivery,

@@ -117,7 +117,7 @@ def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:
     """The description of a range of a clip, its time code moved to the range's first frame."""
     timecode = advance_timecode(info.timecode, frames.start, info.rate) if info.timecode else None
     duration = duration_of(info.clip, frames)
-    number = info.first_number + frames.start if info.first_number else 0
+    number = info.first_number + frames.start if info.first_number or info.overscan else 0
     return replace(
         info, frames=len(frames), timecode=timecode, duration=duration, first_number=number
     )

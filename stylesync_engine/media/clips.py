@@ -80,6 +80,7 @@ class VideoInfo:
     without encoding has parted from what they refer to; they are left out and not counted.
     `rotation` is how far the stored picture is turned clockwise to stand upright.
     `interlaced` is how the frames come out of `reading`; `first_number` is an image sequence's.
+    `overscan` says that images may hold more than the picture that is shown.
     `timecode` is the first frame's, counted at `rate` even where the file counts otherwise.
     """
 
@@ -104,6 +105,7 @@ class VideoInfo:
     undecoded: tuple[int, int] = (0, 0)
     reading: Reading = PLAIN
     first_number: int = 0
+    overscan: bool = False
 
     @property
     def clip(self) -> Clip:

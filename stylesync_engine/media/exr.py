@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -56,21 +58,7 @@ def require_openimageio() -> Any:
 
 def read_exr(path: Path) -> ExrImage:
     """The first part's picture, in its display window; what lies around the data window is 0."""
-    oiio = require_openimageio()
-    file = oiio.ImageInput.open(str(path))
-    if file is None:
-        oiio.geterror()
-        raise MediaError(f"'{path}' is no EXR image or is damaged; export it again.")
-    try:
-        spec = file.spec()
-        for width, height in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
-            check_size(path, width, height)
-        numbers = _picture_channels(list(spec.channelnames), path)
-        pixels = file.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
-    finally:
-        file.close()
-    if pixels is None:
-        raise MediaError(f"'{path}' is damaged; export it again.")
+    spec, numbers, pixels = _read_part(path)
     planes = [_in_display_window(pixels[:, :, number], spec) for number in numbers]
     name = "gbrapf32le" if len(planes) == 4 else "gbrpf32le"
     layout = layout_of(name, spec.full_height)
@@ -88,6 +76,56 @@ def read_exr(path: Path) -> ExrImage:
     )
 
 
+def with_surroundings(path: Path, shown: Layer) -> tuple[Layer, tuple[int, int]]:
+    """A display window's picture `[h, w, C]` in the data window of the file that it was read from:
+    what that holds beyond the display stays as it is. Also the data window's corner, px."""
+    spec, numbers, pixels = _read_part(path)
+    left, top = spec.x - spec.full_x, spec.y - spec.full_y
+    whole = np.stack([pixels[:, :, number] for number in numbers], axis=2)
+    if whole.shape[2] != shown.shape[2]:
+        return shown, (0, 0)
+    inner = shown[max(top, 0) : spec.height + top, max(left, 0) : spec.width + left]
+    rows, columns = inner.shape[:2]
+    down, right = max(-top, 0), max(-left, 0)
+    whole[down : down + rows, right : right + columns] = inner
+    return whole, (left, top)
+
+
+def _read_part(path: Path) -> tuple[Any, list[int], Layer]:
+    """The first part's description, where its picture's channels lie, and its data window."""
+    oiio = require_openimageio()
+    with _plainly_named(path) as name:
+        file = oiio.ImageInput.open(name)
+    if file is None:
+        oiio.geterror()
+        raise MediaError(f"'{path}' is no EXR image or is damaged; export it again.")
+    try:
+        spec = file.spec()
+        for width, height in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
+            check_size(path, width, height)
+        numbers = _picture_channels(list(spec.channelnames), path)
+        pixels = file.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+    finally:
+        file.close()
+    if pixels is None:
+        raise MediaError(f"'{path}' is damaged; export it again.")
+    return spec, numbers, pixels
+
+
+@contextmanager
+def _plainly_named(path: Path) -> Iterator[str]:
+    """A name of the file that the library takes: it knows no others than those in UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with TemporaryDirectory() as folder:
+            link = Path(folder) / "image.exr"
+            link.symlink_to(path.absolute())
+            yield str(link)
+    else:
+        yield str(path)
+
+
 def write_exr(
     path: Path, parts: Sequence[ExrPart], size: tuple[int, int], half: bool, facts: dict[str, Any]
 ) -> None:
@@ -98,12 +136,17 @@ def write_exr(
     """
     oiio = require_openimageio()
     specs = [_spec_of(oiio, part, size, half, facts, len(parts) > 1) for part in parts]
-    file = oiio.ImageOutput.create(str(path))
+    with _plainly_named(path) as name:
+        _write_parts(oiio, name, parts, specs)
+
+
+def _write_parts(oiio: Any, path: str, parts: Sequence[ExrPart], specs: Sequence[Any]) -> None:
+    file = oiio.ImageOutput.create(path)
     try:
-        opened = file.open(str(path), specs) if len(specs) > 1 else file.open(str(path), specs[0])
+        opened = file.open(path, list(specs)) if len(specs) > 1 else file.open(path, specs[0])
         for number, (part, spec) in enumerate(zip(parts, specs, strict=True)):
             if number:
-                opened = opened and file.open(str(path), spec, "AppendSubimage")
+                opened = opened and file.open(path, spec, "AppendSubimage")
             opened = opened and file.write_image(np.ascontiguousarray(part.pixels, np.float32))
         if not opened:
             raise OSError(f"{path}: {file.geterror()}")

@@ -112,6 +112,7 @@ def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> 
         timecode=first.timecode,
         reel=first.reel,
         first_number=sequence.first,
+        overscan=first.codec.startswith("exr"),
     )
     return ScannedClip(_as_read(info, reading), None, (), None)
 

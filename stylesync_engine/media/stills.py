@@ -10,9 +10,9 @@ import av
 import numpy as np
 
 from stylesync_engine.media.clips import Frame, VideoInfo
-from stylesync_engine.media.exr import ExrPart, write_exr
+from stylesync_engine.media.exr import ExrPart, with_surroundings, write_exr
 from stylesync_engine.media.frames import video_frame, written_tags
-from stylesync_engine.media.sequences import image_name, sound_name
+from stylesync_engine.media.sequences import find_sequence, image_name, sound_name
 from stylesync_engine.media.sound import Track, write_track
 from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.pictures.formats import PixelLayout
@@ -61,7 +61,14 @@ class ExrImages(_Images):
         if like.timecode:
             facts["timecode"] = advance_timecode(like.timecode, frame.index, like.rate)
         half = like.codec == "exr-half" or like.bit_depth <= 10
-        picture = ExrPart("rgba", names, pixels)
+        corner = (0, 0)
+        if like.overscan and image.layout.colour == like.layout.colour:
+            # `path` is the source's own, whose number this frame keeps.
+            source = find_sequence(Path(like.path))
+            if source is not None:
+                index = like.first_number + frame.index - source.first
+                pixels, corner = with_surroundings(source.file(index), pixels)
+        picture = ExrPart("rgba", names, pixels, corner)
         write_exr(self.file(frame, "exr"), [picture, *parts], image.size, half, facts)
 
 

@@ -108,7 +108,8 @@ def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleRe
         sound = read_own_sound(path, shot, track)
         job.warnings.extend(note_on_track(path, what) if track is None else [])
     except MediaError as error:
-        job.warnings.append(f"{error} The person's style was not read.")
+        why = str(error) if request.style else "The shot's own sound cannot be read."
+        job.warnings.append(f"{why} The person's style was not read.")
         return None
     role, lips = "style" if request.style else "shot", lips_of(shot, sound.steps)
     listener = Listener(sound, lips, job.lip_reader, lambda heard: job.features(heard, "style"))

@@ -1,0 +1,63 @@
+"""EXR whose data window is larger or smaller than what is shown comes back as it was."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylesync_engine.arrays import Array
+from stylesync_engine.media import Clip, Reading, VideoWriter, probe_video, read_frames
+
+oiio = pytest.importorskip("OpenImageIO")
+AT_25 = Reading(rate=Fraction(25))
+
+
+def write_image(path: Path, corner: tuple[int, int], size: tuple[int, int]) -> Array:
+    """Noise in a data window; 64x48 are shown."""
+    spec = oiio.ImageSpec(*size, 3, oiio.HALF)
+    spec.x, spec.y = corner
+    spec.full_width, spec.full_height = 64, 48
+    pixels = np.random.default_rng(1).uniform(0, 2, (size[1], size[0], 3)).astype(np.float16)
+    file = oiio.ImageOutput.create(str(path))
+    assert file.open(str(path), spec)
+    assert file.write_image(pixels.astype(np.float32))
+    file.close()
+    return pixels.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("corner", "size"),
+    [((-8, -6), (80, 60)), ((0, 0), (64, 48)), ((4, 2), (50, 40)), ((-5, 3), (80, 30))],
+)
+def test_the_data_window_comes_back(
+    tmp_path: Path, corner: tuple[int, int], size: tuple[int, int]
+) -> None:
+    pixels = [write_image(tmp_path / f"in.{n}.exr", corner, size) for n in (1001, 1002)]
+    info = probe_video(Clip(str(tmp_path / "in.%04d.exr"), AT_25))
+    assert (info.width, info.height) == (64, 48)
+    with VideoWriter(tmp_path / "out.%04d.exr", info, "exr") as writer:
+        for frame in read_frames(info.clip):
+            writer.write(frame)
+    for number, given in zip((1001, 1002), pixels, strict=True):
+        file = oiio.ImageInput.open(str(tmp_path / f"out.{number}.exr"))
+        spec, made = file.spec(), file.read_image(oiio.FLOAT)
+        file.close()
+        assert (spec.x, spec.y, spec.width, spec.height) == (*corner, *size)
+        assert (spec.full_width, spec.full_height) == (64, 48)
+        assert np.array_equal(made, given)
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    write_image(tmp_path / "in.exr", (-8, -6), (80, 60))
+    (tmp_path / "in.exr").rename(folder / os.fsdecode(b"\xe9.1001.exr"))
+    info = probe_video(Clip(str(folder / os.fsdecode(b"\xe9.%04d.exr")), AT_25))
+    with VideoWriter(folder / os.fsdecode(b"\xe8.%04d.exr"), info, "exr") as writer:
+        for frame in read_frames(info.clip):
+            writer.write(frame)
+    assert (folder / os.fsdecode(b"\xe8.1001.exr")).stat().st_size > 1000
