@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
 from stylesync_engine.commands.reporting import STAGE_TITLES, Report, format_rows, reporting
+from stylesync_engine.files import Written, refuse_overwriting
 from stylesync_engine.request import DubOptions, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.batch.engine_process import EngineProcess
@@ -59,7 +60,7 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
 def finish(batch: Batch, output: Path, with_report: bool, report: Report) -> None:
     """Write the new timeline and the page about it, and say what came of the dubs."""
     write_timeline(batch.timeline, output)
-    page = output.with_name(f"{output.stem}.report.html")
+    page = _page_of(output)
     if with_report:
         write_report(batch, page, f"StyleSync: {output.name}", draw_sheet)
     report.result(_summary(batch, output, page if with_report else None), _said(batch, output))
@@ -95,6 +96,11 @@ def run_plan(asked: Asked, as_json: bool) -> int:
     return next((refusal.error.exit_code for refusal in planned.refused), 0)
 
 
+def _page_of(output: Path) -> Path:
+    """Where the report about a batch goes."""
+    return output.with_name(f"{output.stem}.report.html")
+
+
 def prepare_work(asked: Asked) -> Work:
     source: Path = asked["timeline"]
     output: Path = asked.get("output") or source.with_name(f"{source.stem}.dubbed.otio")
@@ -102,8 +108,9 @@ def prepare_work(asked: Asked) -> Work:
         raise RequestError(
             f"'{output.name}' is no timeline we write; choose {', '.join(WRITABLE)}."
         )
-    if output.absolute() == source.absolute():
-        raise RequestError("The output would overwrite the timeline; choose another name.")
+    read = {"timeline": [source], "jobs file": [Path(asked["jobs"])] if "jobs" in asked else []}
+    written = (output.absolute(), _page_of(output.absolute()))
+    refuse_overwriting(read, map(Written.one, written))
     media: Path = asked.get("media") or output.with_name(f"{output.stem}.stylesync")
     media = media.absolute()
     timeline = read_timeline(source, asked.get("rate"), asked.get("name"), media / "bundle")

@@ -260,3 +260,16 @@ def test_an_engine_that_is_not_there_gets_a_sentence() -> None:
     engine = EngineProcess(["/nowhere/python"])
     with pytest.raises(Exception, match="STYLESYNC_PYTHON"):
         engine(asked("a.mov"))
+
+
+def test_a_batch_writes_over_nothing_that_it_reads(tmp_path: Path) -> None:
+    cut, jobs = tmp_path / "cut.otio", tmp_path / "jobs.json"
+    cut.write_text('{"OTIO_SCHEMA": "Timeline.1"}')
+    jobs.write_text("[]")
+    linked = tmp_path / "linked.otio"
+    linked.hardlink_to(cut)
+    (tmp_path / "out.report.html").hardlink_to(jobs)
+    for output in (cut, linked, tmp_path / "x" / ".." / "cut.otio", tmp_path / "out.otio"):
+        assert main(["dub", str(cut), "--jobs", str(jobs), "-o", str(output)]) == 2
+    assert cut.read_text() == '{"OTIO_SCHEMA": "Timeline.1"}'
+    assert jobs.read_text() == "[]"
