@@ -1,0 +1,355 @@
+"""What editing programs really write, against times reckoned by hand from the text."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+import pytest
+from places import DATA
+from stylesync_plugin.formats.files import read_timeline, write_timeline
+from stylesync_plugin.timeline.items import speed_of
+from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
+from stylesync_plugin.times import Span
+
+from stylesync_engine.request import RequestError
+
+FILM, PAL, NTSC = Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001)
+DOUBLE = Fraction(60000, 1001)
+
+
+def edl(folder: Path, text: str, rate: Fraction, form: str = "NON-DROP") -> Layout:
+    file = folder / "cut.edl"
+    file.write_text(f"TITLE: cut\nFCM: {form} FRAME\n\n{text}")
+    return lay_out(read_timeline(file, rate))
+
+
+def frames(layout: Layout, placed: PlacedClip) -> tuple[int, int]:
+    """Timeline frames that a clip covers, from the timeline's start."""
+    start, end = (moment * layout.rate for moment in (placed.span.start, placed.span.end))
+    assert start.denominator == end.denominator == 1
+    return int(start), int(end)
+
+
+@pytest.mark.parametrize(
+    ("rate", "form", "told", "speed"),
+    [
+        (NTSC, "DROP", "059.9", Fraction(2)),
+        (NTSC, "NON-DROP", "044.9", Fraction(3, 2)),
+        (NTSC, "DROP", "015.0", Fraction(1, 2)),
+        (PAL, "NON-DROP", "050.0", Fraction(2)),
+        (PAL, "NON-DROP", "012.5", Fraction(1, 2)),
+        (FILM, "NON-DROP", "047.9", Fraction(2)),
+        (DOUBLE, "DROP", "119.8", Fraction(2)),
+        (PAL, "NON-DROP", "025.0", Fraction(1)),
+        (PAL, "NON-DROP", "000.0", Fraction(0)),
+    ],
+)
+@pytest.mark.parametrize("comment", ["", "* FROM CLIP NAME: a.mov\n"])
+def test_an_m2_line_is_a_retime_whatever_the_lengths(
+    tmp_path: Path, rate: Fraction, form: str, told: str, speed: Fraction, comment: str
+) -> None:
+    event = "001  AX  V  C  00:00:01:00 00:00:01:20 01:00:00:00 01:00:00:20\n"
+    motion = f"M2   AX   {told}   00:00:01:00\n"
+    layout = edl(tmp_path, event + comment + motion, rate, form)
+    (placed,) = layout.clips
+    assert placed.media.scale == speed
+    assert not placed.obstacles
+    assert frames(layout, placed) == (0, 20)
+    assert placed.media(placed.span.start) * rate == round(rate)
+
+
+def test_lengths_that_differ_say_the_speed_exactly(tmp_path: Path) -> None:
+    event = "001  AX  V  C  00:00:00:00 00:00:01:15 01:00:00:00 01:00:00:24\nM2   AX  041.6  0\n"
+    (placed,) = edl(tmp_path, event, PAL).clips
+    assert placed.media.scale == Fraction(40, 24)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "001  AX  V  C  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\nM2 AX -025.0 00:00:01:00",
+        "001  AX  V  C  00:00:00:00 00:00:02:00 01:00:00:00 01:00:01:00",
+        "001  AX  V  K  B  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00",
+    ],
+    ids=["reverse", "lengths differ unsaid", "key"],
+)
+def test_events_that_cannot_be_dubbed_are_placed_and_say_why(tmp_path: Path, event: str) -> None:
+    layout = edl(tmp_path, event, PAL)
+    (placed,) = layout.clips
+    assert placed.obstacles
+    assert frames(layout, placed) == (0, 25)
+
+
+def test_channels_of_one_event_are_no_transition(tmp_path: Path) -> None:
+    text = (
+        "001  REEL1  V   C        00:00:00:00 00:00:02:00 01:00:00:00 01:00:02:00\n"
+        "001  REEL1  A2  C        00:00:00:00 00:00:01:00 01:00:01:00 01:00:02:00\n"
+        "* FROM CLIP NAME: a.mov\n"
+        "002  REEL1  V   C        00:00:02:00 00:00:02:00 01:00:02:00 01:00:02:00\n"
+        "002  REEL2  V   D    010 00:00:05:00 00:00:06:00 01:00:02:00 01:00:03:00\n"
+    )
+    layout = edl(tmp_path, text, PAL)
+    picture, dissolved, sound = layout.clips
+    assert (frames(layout, picture), frames(layout, dissolved)) == ((0, 50), (50, 75))
+    assert dissolved.head is not None
+    assert dissolved.head.span == Span(Fraction(2), Fraction(12, 5))
+    assert (sound.kind, frames(layout, sound)) == ("Audio", (25, 50))
+
+
+def test_a_fade_from_black_begins_a_clip(tmp_path: Path) -> None:
+    text = (
+        "001  BL   V   C        00:00:00:00 00:00:00:00 01:00:00:00 01:00:00:00\n"
+        "001  AX   V   D    024 00:00:03:00 00:00:05:00 01:00:00:00 01:00:02:00\n"
+    )
+    (placed,) = edl(tmp_path, text, PAL).clips
+    assert placed.media(placed.span.start) == 3
+
+
+def test_each_time_counts_by_its_own_mark(tmp_path: Path) -> None:
+    text = "001  AX  V  C  01:00:00:00 01:00:01:00 01:00:00;00 01:00:01;00\n"
+    (placed,) = edl(tmp_path, text, NTSC, "DROP").clips
+    assert placed.media(placed.span.start) == Fraction(108000) / NTSC
+    timeline = read_timeline(tmp_path / "cut.edl", NTSC)
+    assert timeline.global_start_time.value == 108000 - 108
+
+
+@pytest.mark.parametrize(("form", "mark"), [("DROP", ";"), ("NON-DROP", ":")])
+def test_a_time_code_is_shown_as_its_list_counts(tmp_path: Path, form: str, mark: str) -> None:
+    event = "001  AX  V  C  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n"
+    layout = edl(tmp_path, event, NTSC, form)
+    assert layout.time_code(Fraction(0)) == f"01:00:00{mark}00"
+
+
+def test_an_event_that_is_none_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="none of CMX 3600"):
+        edl(tmp_path, "001  what is this\n", PAL)
+
+
+def fcpxml(folder: Path, story: str, resources: str = "", **sequence: str) -> Path:
+    file = folder / "cut.fcpxml"
+    told = {"tcStart": "0s", "tcFormat": "NDF", "frame": "1/25s", **sequence}
+    file.write_text(
+        f"""<?xml version="1.0"?><!DOCTYPE fcpxml><fcpxml version="1.11"><resources>
+        <format id="f" frameDuration="{told["frame"]}"/>
+        <asset id="a" start="0s" duration="20s" hasVideo="1" hasAudio="1" format="f">
+          <media-rep kind="original-media" src="file:///footage/a.mov"/></asset>
+        <asset id="b" start="100s" duration="20s" hasVideo="1" format="f">
+          <media-rep kind="original-media" src="file:///footage/b.mov"/></asset>
+        <asset id="s" start="0s" duration="20s" hasAudio="1" audioRate="48000">
+          <media-rep kind="original-media" src="file:///footage/s.wav"/></asset>{resources}
+        </resources><library><event><project name="p"><sequence format="f"
+        tcStart="{told["tcStart"]}" tcFormat="{told["tcFormat"]}"><spine>{story}</spine></sequence>
+        </project></event></library></fcpxml>"""
+    )
+    return file
+
+
+def seen(layout: Layout, kind: str = "Video") -> list[tuple[Fraction, Fraction, str, Fraction]]:
+    """Start and end on the timeline, the file, and its time that is shown first; in s."""
+    return [
+        (
+            placed.root_span.start, placed.root_span.end,
+            placed.clip.media_reference.target_url.rpartition("/")[2],
+            placed.media(placed.to_root.inverse()(placed.root_span.start)),
+        )
+        for placed in layout.clips
+        if placed.kind == kind
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "offset"), [("3600s", 3600), ("3600s", 0), ("0s", 0)])
+def test_offsets_count_from_the_sequences_start_or_from_nought(
+    tmp_path: Path, start: str, offset: int
+) -> None:
+    story = (
+        f'<asset-clip ref="a" offset="{offset}s" start="1s" duration="2s">'
+        '<asset-clip ref="b" lane="1" offset="2s" start="103s" duration="1s"/></asset-clip>'
+        f'<asset-clip ref="a" offset="{offset + 2}s" start="5s" duration="1s"/>'
+    )
+    path = fcpxml(tmp_path, story, tcStart=start)
+    found = [(0, 2, "a.mov", 1), (2, 3, "a.mov", 5), (1, 2, "b.mov", 103)]
+    timeline = read_timeline(path)
+    assert seen(lay_out(timeline)) == found
+    write_timeline(timeline, tmp_path / "again.fcpxml")
+    assert seen(lay_out(read_timeline(tmp_path / "again.fcpxml"))) == found
+    written = (tmp_path / "again.fcpxml").read_text()
+    assert f'offset="{start}"' in written  # as Final Cut counts
+
+
+def test_final_cuts_folder_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "cut.fcpxmld"
+    folder.mkdir()
+    with pytest.raises(RequestError, match=r"no Info\.fcpxml"):
+        read_timeline(folder)
+    fcpxml(tmp_path, '<asset-clip ref="a" duration="2s"/>').rename(folder / "Info.fcpxml")
+    assert seen(lay_out(read_timeline(folder))) == [(0, 2, "a.mov", 0)]
+
+
+def test_a_synchronised_clip_shows_its_storylines_clips(tmp_path: Path) -> None:
+    story = """<sync-clip offset="0s" name="Sync" start="4s" duration="6s"><spine>
+      <gap offset="0s" start="3600s" duration="3s"/>
+      <clip offset="3s" start="2s" duration="4s"><video ref="a" offset="1s" duration="20s"/></clip>
+      <asset-clip ref="b" offset="7s" start="110s" duration="9s"/></spine>
+      <asset-clip ref="s" lane="-1" offset="2s" start="1s" duration="12s"/></sync-clip>"""
+    layout = lay_out(read_timeline(fcpxml(tmp_path, story)))
+    # Local time 4 s is 1 s into the clip, whose own time is 3 s there, 2 s after its video begins.
+    assert seen(layout) == [(0, 3, "a.mov", 2), (3, 6, "b.mov", 110)]
+    assert seen(layout, "Audio") == [(0, 6, "s.wav", 3)]
+
+
+MULTICAM = """<media id="m"><multicam format="f" tcStart="{start}">
+  <mc-angle angleID="A"><gap offset="{start}" start="3600s" duration="2s"/>
+    <asset-clip ref="a" offset="{later}" duration="18s"/></mc-angle>
+  <mc-angle angleID="C"><ref-clip ref="c" offset="{start}" start="1s" duration="15s"/></mc-angle>
+  <mc-angle angleID="S"><asset-clip ref="s" offset="{start}" duration="20s"/></mc-angle>
+  </multicam></media>
+  <media id="c"><sequence format="f" tcStart="0s"><spine>
+    <asset-clip ref="b" offset="0s" start="105s" duration="15s">
+      <timeMap><timept time="0s" value="0s"/><timept time="10s" value="20s"/></timeMap>
+    </asset-clip></spine></sequence></media>"""
+
+
+@pytest.mark.parametrize("start", [0, 3600])
+def test_a_multicam_clip_shows_the_angle_that_was_chosen(tmp_path: Path, start: int) -> None:
+    resources = MULTICAM.format(start=f"{start}s", later=f"{start + 2}s")
+    story = (
+        '<mc-clip ref="m" offset="0s" start="{at}s" duration="4s"><mc-source angleID="{angle}"'
+        ' srcEnable="video"/><mc-source angleID="S" srcEnable="audio"/></mc-clip>'
+    )
+    path = fcpxml(tmp_path, story.format(at=start + 3, angle="A"), resources)
+    layout = lay_out(read_timeline(path))
+    assert seen(layout) == [(0, 4, "a.mov", 1)]
+    assert seen(layout, "Audio") == [(0, 4, "s.wav", 3)]
+    path = fcpxml(tmp_path, story.format(at=start + 3, angle="C"), resources)
+    (nested,) = (placed for placed in lay_out(read_timeline(path)).clips if placed.kind == "Video")
+    # 3 s into the angle is 4 s into the compound clip: 109 s local, at twice the speed 218 s.
+    assert nested.media.scale == 2
+    assert nested.media(Fraction(0)) == 218
+
+
+def test_an_angle_that_is_missing_is_said_and_nothing_is_guessed(tmp_path: Path) -> None:
+    story = '<mc-clip ref="gone" offset="0s" name="x" duration="1s"/>'
+    (placed,) = lay_out(read_timeline(fcpxml(tmp_path, story))).clips
+    assert isinstance(placed.clip.media_reference, otio.schema.MissingReference)
+
+
+def test_clips_that_contain_themselves_are_refused(tmp_path: Path) -> None:
+    loop = """<media id="m"><multicam format="f"><mc-angle angleID="A">
+      <mc-clip ref="m" offset="0s" duration="9s"/></mc-angle></multicam></media>"""
+    with pytest.raises(RequestError, match="contain themselves"):
+        read_timeline(fcpxml(tmp_path, '<mc-clip ref="m" duration="1s"/>', loop))
+
+
+@pytest.mark.parametrize(("form", "mark"), [("DF", ";"), ("NDF", ":")])
+def test_the_format_of_time_code_is_read_and_written(tmp_path: Path, form: str, mark: str) -> None:
+    story = '<asset-clip ref="a" offset="0s" duration="1001/1000s"/>'
+    path = fcpxml(tmp_path, story, frame="1001/30000s", tcFormat=form)
+    timeline = read_timeline(path)
+    assert lay_out(timeline).time_code(Fraction(0))[-3] == mark
+    write_timeline(timeline, tmp_path / "again.fcpxml")
+    assert f'tcFormat="{form}"' in (tmp_path / "again.fcpxml").read_text()
+
+
+def test_placeholders_without_a_rate_are_passed_over(tmp_path: Path) -> None:
+    rate = "<rate><timebase>{}</timebase><ntsc>FALSE</ntsc></rate>"
+    item = (
+        "<clipitem><name>{name}</name><duration>{length}</duration>{rate}<start>{start}</start>"
+        "<end>{end}</end><in>{first}</in><out>{last}</out><file id='{name}'><name>{name}</name>"
+        "{media}</file></clipitem>"
+    )
+    slug = item.format(name="slug", length=0, rate=rate.format(0), start=0, end=50, first=0,
+                       last=50, media="<mediaSource>Slug</mediaSource>")  # fmt: skip
+    shot = item.format(
+        name="shot", length=50, rate=rate.format(25), start=50, end=90, first=5, last=45,
+        media=f"<pathurl>file:///footage/a.mov</pathurl>{rate.format(25)}<duration>50</duration>",
+    )  # fmt: skip
+    (tmp_path / "cut.xml").write_text(
+        f"<xmeml version='4'><sequence><name>cut</name>{rate.format(25)}<media><video><track>"
+        f"{slug}{shot}</track></video></media></sequence></xmeml>"
+    )
+    slugged, placed = lay_out(read_timeline(tmp_path / "cut.xml")).clips
+    assert not slugged.has_picture
+    assert (placed.span, placed.media(placed.span.start)) == (
+        Span(Fraction(2), Fraction(18, 5)), Fraction(1, 5),
+    )  # fmt: skip
+
+
+def otio_text(**clip: Any) -> dict[str, Any]:
+    timeline = otio.schema.Timeline("cut")
+    track = otio.schema.Track("V1")
+    long = otio.opentime.TimeRange(
+        otio.opentime.RationalTime(0, 25), otio.opentime.RationalTime(20, 25)
+    )
+    track.append(otio.schema.Clip("shot", otio.schema.ExternalReference("a.mov", long), long))
+    timeline.tracks.append(track)
+    data: dict[str, Any] = json.loads(otio.adapters.write_to_string(timeline, "otio_json"))
+    data["tracks"]["children"][0]["children"][0].update(clip)
+    return data
+
+
+STRANGE = {"OTIO_SCHEMA": "Sparkle.2", "name": "glow", "amount": [1, 2], "metadata": {"a": 1}}
+
+
+@pytest.mark.parametrize("field", ["effects", "markers"])
+def test_what_nobody_knows_is_passed_over_and_kept(tmp_path: Path, field: str) -> None:
+    path, again = tmp_path / "cut.otio", tmp_path / "again.otio"
+    path.write_text(json.dumps(otio_text(**{field: [STRANGE]})))
+    timeline = read_timeline(path)
+    assert speed_of(next(iter(timeline.find_clips()))) == (1, "")
+    write_timeline(timeline, again)
+    clip = json.loads(again.read_text())["tracks"]["children"][0]["children"][0]
+    assert clip[field] == [STRANGE]
+
+
+def test_media_of_a_kind_that_nobody_knows_are_kept_beside_the_others(tmp_path: Path) -> None:
+    data = otio_text()
+    references = data["tracks"]["children"][0]["children"][0]["media_references"]
+    references["cloud"] = {**STRANGE, "OTIO_SCHEMA": "CloudReference.1"}
+    (tmp_path / "cut.otio").write_text(json.dumps(data))
+    timeline = read_timeline(tmp_path / "cut.otio")
+    assert seen(lay_out(timeline)) == [(0, Fraction(4, 5), "a.mov", 0)]
+    write_timeline(timeline, tmp_path / "again.otio")
+    kept = json.loads((tmp_path / "again.otio").read_text())["tracks"]["children"][0]["children"][0]
+    assert kept["media_references"]["cloud"] == references["cloud"]
+
+
+@pytest.mark.parametrize("kind", ["Subtitle.1", "Clip.9"])
+def test_an_item_that_nobody_knows_is_named(tmp_path: Path, kind: str) -> None:
+    data = otio_text()
+    data["tracks"]["children"][0]["children"].append({"OTIO_SCHEMA": kind, "name": "hello"})
+    (tmp_path / "cut.otio").write_text(json.dumps(data))
+    with pytest.raises(RequestError, match=rf"'hello' of the kind {kind}, which") as caught:
+        read_timeline(tmp_path / "cut.otio")
+    assert "N14opentimelineio" not in str(caught.value)
+
+
+def test_readers_keep_their_classes_to_themselves(tmp_path: Path) -> None:
+    data = otio_text(effects=[{"OTIO_SCHEMA": "Effect.1", "name": "x"}])
+    (tmp_path / "cut.otio").write_text(json.dumps(data))
+    with pytest.raises(RequestError) as caught:
+        read_timeline(tmp_path / "cut.otio")
+    assert "opentimelineio" not in str(caught.value)
+    assert "best as .otio" not in str(caught.value)
+
+
+SAMPLES = sorted(
+    path
+    for path in (DATA / "timelines").glob("*/*")
+    if path.suffix in (".otio", ".edl", ".xml", ".fcpxml")
+)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_public_samples_are_laid_out_or_refused_in_a_sentence(path: Path) -> None:
+    try:
+        layout = lay_out(read_timeline(path, PAL if path.suffix == ".edl" else None))
+    except RequestError as error:
+        said = str(error)
+        assert said.endswith(".")
+        assert not any(word in said for word in ("object has no", "RationalTime(", "Error"))
+    else:
+        assert layout.clips
