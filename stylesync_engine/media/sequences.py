@@ -137,8 +137,10 @@ def find_sequence(path: Path) -> ImageSequence | None:
 def appearing_sequence(path: Path) -> Iterator[Path]:
     """A hidden folder whose files move to the folder of the sequence when the block ends well."""
     folder = sequence_folder(path)
-    sweep_drafts(folder)
-    draft = draft_of(folder)
+    # Within a folder that is there: it may be a disk of its own, to which nothing can be renamed.
+    place = folder / folder.name if folder.is_dir() else folder
+    sweep_drafts(place)
+    draft = draft_of(place)
     try:
         with disk_errors(folder):
             draft.mkdir(parents=True)
