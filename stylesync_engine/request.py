@@ -6,13 +6,12 @@ Standard library only: the plugin and the panel import this module in Pythons th
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from stylesync_engine.errors import Cancelled as Cancelled
 from stylesync_engine.errors import DiskError as DiskError
@@ -21,6 +20,9 @@ from stylesync_engine.errors import MediaError as MediaError
 from stylesync_engine.errors import ModelError as ModelError
 from stylesync_engine.errors import NoFaceError as NoFaceError
 from stylesync_engine.errors import RequestError as RequestError
+from stylesync_engine.ranges import A_TO_B
+from stylesync_engine.ranges import FrameRange as FrameRange
+from stylesync_engine.ranges import SpeakerPoint as SpeakerPoint
 from stylesync_engine.records import as_data, check_choices, check_path, parse_json, read, told
 
 to_dict = as_data
@@ -38,7 +40,6 @@ Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 SMALLEST_FACE = 48  # px of face width below which a dub could not look right, and is refused
 WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
 
-_A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
 _RATE = re.compile(r"[1-9]\d{0,5}(\.\d{1,12}|/[1-9]\d{0,5})?", re.ASCII)
 SOURCES = ("video", "speech", "style", "style_speech", "consent")
 _PATHS = (*SOURCES, "output", "work")
@@ -50,72 +51,6 @@ _BOUNDS = (
     ("speech_stream", 1, 1000), ("style_stream", 1, 1000),
 )  # fmt: skip
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameRange:
-    """Half-open range of source frames, `start` included, `end` excluded, counted from 0."""
-
-    start: int
-    end: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start < self.end:
-            raise RequestError(
-                f"The frame range {self.start}:{self.end} is empty or negative;"
-                " give A:B with 0 <= A < B (B is excluded)."
-            )
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-    def __contains__(self, frame: int) -> bool:
-        return self.start <= frame < self.end
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """`"10:85"` -> frames 10..84."""
-        found = _A_TO_B.fullmatch(text)
-        if not found:
-            raise RequestError(
-                f"'{text}' is not a frame range; write A:B, for example 10:85 (B is excluded)."
-            )
-        return cls(int(found[1]), int(found[2]))
-
-    def __str__(self) -> str:
-        return f"{self.start}:{self.end}"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerPoint:
-    """A click on the speaker's face: source frame, x and y in px of the upright picture."""
-
-    frame: int
-    x: float
-    y: float
-
-    def __post_init__(self) -> None:
-        if self.frame < 0 or not (0 <= self.x < math.inf and 0 <= self.y < math.inf):
-            raise RequestError(
-                f"The speaker point {self} lies outside every picture;"
-                " give FRAME:X,Y in pixels from the top left corner."
-            )
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """`"12:640,300"` -> frame 12, x 640, y 300."""
-        try:
-            frame, point = text.split(":")
-            x, y = point.split(",")
-            numbers = int(frame), float(x), float(y)
-        except ValueError as error:
-            raise RequestError(
-                f"'{text}' is not a speaker point; write FRAME:X,Y, for example 0:640,300."
-            ) from error
-        return cls(*numbers)
-
-    def __str__(self) -> str:
-        return f"{self.frame}:{self.x:g},{self.y:g}"
 
 
 def _seconds(value: Any) -> Any:
@@ -132,7 +67,7 @@ def _samples(value: Any) -> Any:
         return [value.get("start"), value.get("end")]
     if not isinstance(value, str):
         return value
-    found = _A_TO_B.fullmatch(value)
+    found = A_TO_B.fullmatch(value)
     if not found:
         raise RequestError(f"'{value}' is not a range of samples; write A:B, for example 0:48000.")
     return [int(found[1]), int(found[2])]

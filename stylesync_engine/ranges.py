@@ -1,0 +1,78 @@
+"""Ranges of frames, and a point in a frame, as a request writes them; standard library only."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from stylesync_engine.errors import RequestError
+
+A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRange:
+    """Half-open range of source frames, `start` included, `end` excluded, counted from 0."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise RequestError(
+                f"The frame range {self.start}:{self.end} is empty or negative;"
+                " give A:B with 0 <= A < B (B is excluded)."
+            )
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def __contains__(self, frame: int) -> bool:
+        return self.start <= frame < self.end
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`"10:85"` -> frames 10..84."""
+        found = A_TO_B.fullmatch(text)
+        if not found:
+            raise RequestError(
+                f"'{text}' is not a frame range; write A:B, for example 10:85 (B is excluded)."
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.start}:{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerPoint:
+    """A click on the speaker's face: source frame, x and y in px of the upright picture."""
+
+    frame: int
+    x: float
+    y: float
+
+    def __post_init__(self) -> None:
+        if self.frame < 0 or not (0 <= self.x < math.inf and 0 <= self.y < math.inf):
+            raise RequestError(
+                f"The speaker point {self} lies outside every picture;"
+                " give FRAME:X,Y in pixels from the top left corner."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`"12:640,300"` -> frame 12, x 640, y 300."""
+        try:
+            frame, point = text.split(":")
+            x, y = point.split(",")
+            numbers = int(frame), float(x), float(y)
+        except ValueError as error:
+            raise RequestError(
+                f"'{text}' is not a speaker point; write FRAME:X,Y, for example 0:640,300."
+            ) from error
+        return cls(*numbers)
+
+    def __str__(self) -> str:
+        return f"{self.frame}:{self.x:g},{self.y:g}"
