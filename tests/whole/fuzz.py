@@ -47,6 +47,17 @@ _STANDSTILL = 120.0
 """Seconds without a sign of life: the machine may be busy with other things."""
 
 
+_BY_FOLDER = ("os.remove", "os.rmdir")
+
+
+def _within(arguments: tuple[Any, ...]) -> Any:
+    """A path that may count from an open folder, as `shutil.rmtree` gives it."""
+    path, folder = arguments[:2]
+    if not isinstance(folder, int) or folder < 0 or isinstance(path, int):
+        return path
+    return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))  # noqa: PTH115, PTH118
+
+
 class Escape(BaseException):
     """Something reached out of the work folder: no reader may swallow it."""
 
@@ -231,7 +242,7 @@ class Guard:
             if writes and isinstance(path, (str, bytes)):
                 self._check(event, path)
         elif event in _CHANGES:
-            self._check(event, arguments[0])
+            self._check(event, _within(arguments) if event in _BY_FOLDER else arguments[0])
 
     def _check(self, event: str, path: Any) -> None:
         if isinstance(path, int):
