@@ -27,8 +27,7 @@ from stylesync_engine.media.containers import (
 )
 from stylesync_engine.media.frames import Turn, image_of, matrix_of
 from stylesync_engine.media.sequences import ImageSequence, find_sequence
-from stylesync_engine.media.timecode import recount_timecode
-from stylesync_engine.media.timecode_tracks import frames_counted
+from stylesync_engine.media.timecode import frames_counted, recount_timecode
 from stylesync_engine.request import FrameRange, MediaError
 
 _SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})

@@ -178,7 +178,7 @@ def test_the_public_names_of_the_request() -> None:
 
 PUBLIC_FUNCTIONS = {
     "stylesync_engine.dubbing": {
-        "dub": ["request", "models", "on_progress"],
+        "dub": ["request", "models", "on_progress", "wait"],
         "prepare": ["request", "work", "models", "on_progress"],
         "render": ["work", "frames", "models", "on_progress"],
         "assemble": ["work", "on_progress"],

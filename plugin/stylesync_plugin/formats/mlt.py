@@ -17,7 +17,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import DubError
-from stylesync_plugin.formats.mlt_elements import (
+from stylesync_plugin.formats.mlt_document import (
     AUDIO,
     Entry,
     Transition,
