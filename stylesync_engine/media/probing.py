@@ -258,7 +258,9 @@ def _describe(
         interlaced=first.interlaced_frame,
         variable_rate=variable,
         colour=colour,
-        timecode=_timecode_of(container, path, stream, 0 if variable else round(rate)),
+        timecode=_timecode_of(
+            container, path, stream, 0 if variable else round(rate), stamps.undecoded[0]
+        ),
         reel=_tag(container, stream, "reel_name"),
         audio=tuple(map(describe_sound, sounds_of(container))),
         missing_frames=stamps.missing,
@@ -290,13 +292,16 @@ def snap_rate(rate: Fraction) -> Fraction:
     return rate.limit_denominator(1_000_000)
 
 
-def _timecode_of(container: InputContainer, path: str, stream: Any, nominal: int) -> str | None:
-    """The first frame's time code, counted at the pictures' rate whatever its track counts."""
+def _timecode_of(
+    container: InputContainer, path: str, stream: Any, nominal: int, before: int
+) -> str | None:
+    """The time code of the first frame that decodes, `before` frames after the file's own, counted
+    at the pictures' rate whatever its track counts."""
     text = _tag(container, stream, "timecode")
     if text is None or not nominal:
         return text
     counted = frames_counted(path, container.format.name.split(",")[0], stream.id)
-    return recount_timecode(text, counted, nominal) if counted else text
+    return recount_timecode(text, counted or nominal, nominal, before)
 
 
 def _tag(container: InputContainer, picture: Any, name: str) -> str | None:

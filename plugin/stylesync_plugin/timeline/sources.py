@@ -30,7 +30,8 @@ class PictureFacts:
 
     `start_frame` is the source time code as a frame count, None where the file has none;
     `variable` says that the frames follow no one rate, so that a time does not tell the frame;
-    `first_number` is that of the first of numbered images.
+    `first_number` is that of the first of numbered images; `undecoded` are the frames before the
+    first and after the last one that a timeline counts and nothing can decode.
     """
 
     rate: Fraction
@@ -40,6 +41,7 @@ class PictureFacts:
     height: int = 0
     variable: bool = False
     first_number: int = 0
+    undecoded: tuple[int, int] = (0, 0)
 
     @property
     def start(self) -> Fraction:
@@ -93,7 +95,10 @@ def _probe_picture(path: str) -> PictureFacts:
     start = None
     if info.timecode is not None:
         start = round(parse_time(info.timecode, info.rate) * info.rate)
-    return PictureFacts(info.rate, info.frames, start, info.width, info.height, info.variable_rate)
+    return PictureFacts(
+        info.rate, info.frames, start, info.width, info.height, info.variable_rate,
+        undecoded=info.undecoded,
+    )  # fmt: skip
 
 
 def _probe_sound(path: str) -> SoundFacts:
@@ -288,21 +293,23 @@ def _zero(clip: Any, facts: PictureFacts, place: str, name: str) -> Fraction:
     way) or start, one that lies inside the file's own numbering, and none at all (the file's time
     code counts, if the clip uses it). Anything else could show a wrong frame and is refused.
     """
-    if MLT in clip.media_reference.metadata:
-        return ZERO  # MLT counts every file from its first frame, whatever its time code says
     frame = 1 / facts.rate
-    length = facts.frames * frame
+    lead = facts.undecoded[0] * frame
+    if MLT in clip.media_reference.metadata:
+        return lead  # MLT counts every file from its first frame, whatever its time code says
+    length = (facts.frames + sum(facts.undecoded)) * frame
+    own = facts.start - lead if facts.start_frame is not None else ZERO
     available = clip.media_reference.available_range
     if available is None:
-        return _zero_without_range(clip, facts.start, length)
+        return _zero_without_range(clip, own, length) + lead
     stated = span_of(available)
-    if abs(stated.duration - length) <= frame or abs(stated.start - facts.start) <= frame / 2:
-        return stated.start
-    if facts.start - frame < stated.start and stated.end < facts.start + length + frame:
-        return facts.start
+    if abs(stated.duration - length) <= frame or abs(stated.start - own) <= frame / 2:
+        return stated.start + lead
+    if own - frame < stated.start and stated.end < own + length + frame:
+        return own + lead
     raise MediaError(
         f"The timeline says that the media of {place} runs from {float(stated.start):g} s for"
-        f" {float(stated.duration):g} s, but '{name}' runs from {float(facts.start):g} s for"
+        f" {float(stated.duration):g} s, but '{name}' runs from {float(own):g} s for"
         f" {float(length):g} s; relink the clip."
     )
 

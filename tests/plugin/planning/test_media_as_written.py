@@ -9,7 +9,7 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 from clip_fixtures import Ffmpeg
-from stylesync_plugin.timeline.sources import Library
+from stylesync_plugin.timeline.sources import Library, PictureFacts
 from timeline_material import MadeUpProbe, ranged
 
 from stylesync_engine.media.sequences import find_sequence, numbered_name
@@ -143,3 +143,15 @@ def test_an_active_key_without_media_is_said() -> None:
     )
     with pytest.raises(MediaError, match="'gone' of clip 'x' is not among its media"):
         library().source_of(broken, "clip 'x'")
+
+
+@pytest.mark.parametrize("available", [None, ranged(0, 46, 25), ranged(10, 20, 25)])
+def test_a_timeline_counts_what_cannot_be_decoded(available: Any) -> None:
+    """Six frames before the first that decodes: frame 20 of the timeline is 14 of the clip."""
+
+    class Cut(MadeUpProbe):
+        def picture(self, path: str) -> PictureFacts:
+            return PictureFacts(Fraction(25), 40, undecoded=(6, 0))
+
+    source = Library((), Cut()).source_of(clip(__file__, available, 20), "x")
+    assert source.frame_at(Fraction(20, 25)) == 14
