@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,13 +24,17 @@ from stylesync_engine.review import benchmark
 SECONDS: dict[Stage, float] = {"track": 0.02, "render": 0.06, "assemble": 0.01}
 
 
+def stand_in_models(name: str, device: str) -> SimpleNamespace:
+    return SimpleNamespace(name=name, device=SimpleNamespace(type=device))
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[DubRequest]:
     requests: list[DubRequest] = []
 
     def dub(request: DubRequest, models: Any, on_progress: Callable[[Progress], None]) -> DubResult:
         requests.append(request)
-        assert models == ("starter", "cpu")
+        assert (models.name, models.device.type) == ("starter", "cpu")
         assert Path(request.output).parent.is_dir()
         for stage, seconds in SECONDS.items():
             time.sleep(seconds)
@@ -38,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[DubRequest]:
             request.output, Fraction(25), 12, 12, (), {"load": 9.0, **SECONDS}, "starter", "cpu", 0
         )
 
-    monkeypatch.setattr(benchmark, "load_models", lambda name, device: (name, device))
+    monkeypatch.setattr(benchmark, "load_models", stand_in_models)
     monkeypatch.setattr(benchmark, "dub", dub)
     return requests
 
