@@ -220,14 +220,14 @@ def test_a_studio_that_requires_consent_plans_nothing_without(
     folder: Path, cut: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STYLESYNC_CONSENT", "required")
-    over = {"format": 1, "person": "Ada", "purpose": "a test", "until": "2020-01-01"}
-    (folder / "over.json").write_text(json.dumps(over))
+    ended = {"format": 1, "person": "Ada", "purpose": "a test", "until": "2020-01-01"}
+    (folder / "over.json").write_text(json.dumps(ended))
     settings = PlanSettings(folder / "out", (folder,), probe=MadeUpProbe(), rate=RATE)
     planned = plan(cut, [*jobs("A"), *jobs("B", consent="over.json")], settings)
     assert planned.dubs == ()
-    said = [str(refusal.error) for refusal in planned.refused]
-    assert "--consent" in said[0]
-    assert "ended on 2020-01-01" in said[1]
+    lacking, over = (refusal.error for refusal in planned.refused)
+    assert lacking.field == "consent"
+    assert "ended on 2020-01-01" in str(over)
 
 
 def test_removing_gives_the_original_back(folder: Path, cut: Any) -> None:
