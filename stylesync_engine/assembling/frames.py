@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,16 @@ from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.mouth.compositing import PlacedCrop, place_matte
 from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.plan.pipeline import ahead, spread
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import load_window
 from stylesync_engine.request import FrameRange, RequestError
+
+Placed = tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]
+"""A source frame and, where the speaker is seen, the crop in the picture and the matrix picture
+px -> crop px."""
+T = TypeVar("T")
 
 
 class CropPlacer:
@@ -61,10 +68,14 @@ def delivered_frames(
             frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
         yield from ((frame,) for frame in frames)
         return
-    for frame, crop, matrix in _placed_crops(plan, work):
+
+    def layered(placed: Placed) -> tuple[Frame, list[ExrPart]]:
+        frame, crop, matrix = placed
         part = compositing_layers(frame.image, layout, crop, matrix)
         image = frame.image if crop is None else frame.image.blend_region(*crop)
-        yield frame.with_image(image), [part]
+        return frame.with_image(image), [part]
+
+    yield from _with_crops(plan, work, layered)
 
 
 def _composited_frames(
@@ -74,21 +85,38 @@ def _composited_frames(
 
     With a layout for an overlay, the changes alone; what is untouched is transparent.
     """
-    for frame, crop, _ in _placed_crops(plan, work):
+
+    def composited(placed: Placed) -> Frame:
+        frame, crop, _ = placed
         image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
         if crop is not None:
             image = frame.image.blend_region(*crop)
             if overlay is not None:
                 image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
-        yield frame.with_image(image)
+        return frame.with_image(image)
+
+    return _with_crops(plan, work, composited)
 
 
-def _placed_crops(
+def _with_crops(plan: Plan, work: Path, put_in: Callable[[Placed], T]) -> Iterator[T]:
+    """What `put_in` makes of each of the range's frames, in their order, on several cores."""
+    place = CropPlacer(plan, work)
+
+    def placed(found: tuple[Frame, NDArray[np.float32] | None, int]) -> T:
+        frame, rendered, i = found
+        if rendered is None:
+            return put_in((frame, None, None))
+        return put_in((frame, place(rendered, i), plan.matrices[i]))
+
+    return spread(placed, ahead(_frames_and_crops(plan, work)))
+
+
+def _frames_and_crops(
     plan: Plan, work: Path
-) -> Iterator[tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]]:
-    """The range's source frames, times and numbers from its start, and what is to be put in where
-    the speaker is seen: the crop in the picture, and the matrix picture px -> crop px."""
-    rendered, place = _rendered_frames(plan, work), CropPlacer(plan, work)
+) -> Iterator[tuple[Frame, NDArray[np.float32] | None, int]]:
+    """The range's source frames, times and numbers from its start, and the rendered crop and its
+    position in the plan where the speaker is seen."""
+    rendered = _rendered_frames(plan, work)
     position = {int(frame): i for i, frame in enumerate(plan.shown)}
     first: Fraction | None = None
     for frame in read_frames(shot_of(plan.request), plan.frames):
@@ -96,10 +124,9 @@ def _placed_crops(
         index = frame.index - plan.frames.start
         moved = Frame(index, frame.time - first, frame.duration, frame.image)
         if index not in position:
-            yield moved, None, None
+            yield moved, None, -1
             continue
-        i = position[index]
-        yield moved, place(next(rendered), i), plan.matrices[i]
+        yield moved, next(rendered), position[index]
 
 
 def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:

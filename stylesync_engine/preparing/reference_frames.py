@@ -14,6 +14,7 @@ from stylesync_engine.mouth.references import (
     skin_tone,
 )
 from stylesync_engine.mouth.texture import Patch, cut_patch
+from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.shots import FollowedShot
@@ -34,7 +35,7 @@ def cut_references(
     colours = np.empty((len(watched), len(skin), 3), np.uint8)
     place, row = ({int(index): i for i, index in enumerate(some)} for some in (kept, watched))
     crops, patches = np.empty((len(kept), CROP, CROP, 3), np.uint8), dict[int, Patch]()
-    for index, frame in enumerate(read_frames(shot.info.clip, shot.frames)):
+    for index, frame in enumerate(ahead(read_frames(shot.info.clip, shot.frames))):
         if index not in row:
             continue
         picture, matrix = frame.image, shot.alignment.matrices[index]

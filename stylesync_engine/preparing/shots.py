@@ -16,6 +16,7 @@ from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker, 
 from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth.crop import Alignment
 from stylesync_engine.pictures.image import PixelImage
+from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.request import (
     FrameRange,
     OnProgress,
@@ -109,7 +110,7 @@ def watch(
     spans: list[tuple[Fraction, Fraction]] = []
 
     def pictures() -> Iterator[PixelImage]:
-        for frame in read_frames(info.clip, frames):
+        for frame in ahead(read_frames(info.clip, frames)):
             spans.append((frame.time, frame.duration))
             yield frame.image
 

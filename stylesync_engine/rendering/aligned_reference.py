@@ -12,6 +12,7 @@ from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER
 from stylesync_engine.mouth.warping import cross_fade, match_colour, triangulate, warp_reference
+from stylesync_engine.plan.pipeline import spread
 from stylesync_engine.plan.plan import Plan, read_references
 
 
@@ -19,6 +20,12 @@ class WindowRenderer(Protocol):
     """Renders the lower halves `[n, 128, 256, 3]` 0..1 of a window of crops `[n, 256, 256, 3]`."""
 
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
+
+    def stream(
+        self, plan: Plan, windows: Iterator[tuple[range, Image]]
+    ) -> Iterator[tuple[range, Array]]:
+        """Windows and their crops, one after the other, on all cores."""
+        ...
 
 
 class AlignedReference:
@@ -37,6 +44,11 @@ class AlignedReference:
                 )
             ]
         )
+
+    def stream(
+        self, plan: Plan, windows: Iterator[tuple[range, Image]]
+    ) -> Iterator[tuple[range, Array]]:
+        return spread(lambda part: (part[0], self(plan, *part)), windows)
 
     def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
         """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""

@@ -6,6 +6,7 @@ any order, on any number of machines, again after a crash, and are the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from stylesync_engine.models.renderer import LATENT_SIDE, Conditions, Renderer, 
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte, mask_lower
 from stylesync_engine.mouth.texture import keep_sharp
+from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.plan.plan import WINDOW, Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.request import DubOptions
@@ -68,13 +70,31 @@ class Diffusion:
             latents = self.autoencoder.encode(self._pictures(face))
             object.__setattr__(self, "reference", self.renderer.reference(latents))
 
-    @torch.no_grad()
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
+        ((_, rendered),) = self.stream(plan, iter([(window, crops)]))
+        return rendered
+
+    def stream(
+        self, plan: Plan, windows: Iterator[tuple[range, Image]]
+    ) -> Iterator[tuple[range, Array]]:
+        """The next window is warped, and the last one's seams are matched, while one is computed:
+        a GPU need not wait, and the network's threads have the cores between."""
+        warped = ahead(((w, c, self._align(plan, w, c)) for w, c in windows), 1)
+        made = ahead(((w, c, self._compute(plan, w, c, a)) for w, c, a in warped), 1)
+        return ((w, self._match_seams(plan, w, c, lower)) for w, c, lower in made)
+
+    def _align(self, plan: Plan, window: range, crops: Image) -> Image:
         aligned = crops.copy()
         for i, lower in enumerate(self.draft.lower_halves(plan, window, crops)):
             aligned[i, LOWER:] = np.round(lower * 255.0)
+        return aligned
+
+    @torch.no_grad()
+    def _compute(self, plan: Plan, window: range, crops: Image, aligned: Image) -> Array:
         with self.models.autocast():
-            rendered = self._render_in_parts(plan, window, crops, aligned)
+            return self._render_in_parts(plan, window, crops, aligned)
+
+    def _match_seams(self, plan: Plan, window: range, crops: Image, rendered: Array) -> Array:
         return np.stack(
             [
                 match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])

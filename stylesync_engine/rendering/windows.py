@@ -11,6 +11,7 @@ import torch
 from stylesync_engine.arrays import Image
 from stylesync_engine.media import read_frames
 from stylesync_engine.mouth.crop import cut_from
+from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import has_window, save_window
@@ -32,8 +33,7 @@ def render_windows(
     total = sum(len(w) for w in windows)
     done = total - sum(len(w) for w in missing)
     yield done, total
-    for window, crops in _crops_of(plan, missing):
-        rendered = renderer(plan, window, crops)
+    for window, rendered in renderer.stream(plan, ahead(_crops_of(plan, missing))):
         save_window(work, window, plan.identity, rendered.astype(np.float16), device)
         done += len(window)
         yield done, total

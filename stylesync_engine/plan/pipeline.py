@@ -1,0 +1,103 @@
+"""Steps that run beside each other: threads with bounded queues, in order whatever their number.
+
+Decoders, encoders, OpenCV, NumPy and PyTorch let other threads run while they compute. What comes
+out, and its order, is that of the plain loop; only few items are in memory at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, Full, Queue
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_WORKERS: Final = 4
+"""Beyond, a dub waits for its encoder, and pictures that wait would fill the memory."""
+_LOOK: Final = 0.05  # s between two looks whether somebody still waits for what is made
+
+
+def cores() -> int:
+    """The processor's cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ahead(items: Iterable[T], room: int = 2) -> Iterator[T]:
+    """The same items, made by another thread while the caller works; `room` of them may wait.
+
+    What goes wrong there is raised here, in its place. Whoever stops taking stops the making.
+    """
+    waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(room)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_fill, args=(items, waiting, stopped), daemon=True)
+    thread.start()
+    try:
+        while True:
+            is_item, value = waiting.get()
+            if is_item:
+                yield value  # type: ignore[misc]
+            elif value is None:
+                return
+            else:
+                raise value  # type: ignore[misc]
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            try:
+                waiting.get(timeout=_LOOK)
+            except Empty:
+                continue
+
+
+def _fill(
+    items: Iterable[T],
+    waiting: Queue[tuple[bool, T | BaseException | None]],
+    stopped: threading.Event,
+) -> None:
+    end: BaseException | None = None
+    iterator = iter(items)
+    try:
+        for item in iterator:
+            if not _put(waiting, (True, item), stopped):
+                break
+    except BaseException as error:
+        end = error
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+    _put(waiting, (False, end), stopped)
+
+
+def _put(waiting: Queue[R], item: R, stopped: threading.Event) -> bool:
+    while not stopped.is_set():
+        try:
+            waiting.put(item, timeout=_LOOK)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+    """`map`, by some threads at once; no more than one item a worker and one more are under way."""
+    workers = workers or min(cores(), MOST_WORKERS)
+    under_way: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                under_way.append(pool.submit(work, item))
+                if len(under_way) > workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
