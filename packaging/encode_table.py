@@ -166,7 +166,7 @@ def measure(encode: Encode, clip: Path, folder: Path, models: Models) -> Row:
     request = DubRequest(
         str(source), str(DEMO / "line.wav"), str(composite), frames=FRAMES, work=str(work),
         options=DubOptions(
-            quality="good", codec=encode.codec, device="cpu", rate=str(READING.rate),
+            quality="good", codec=encode.codec, device="cpu", images_rate=str(READING.rate),
             deinterlace=READING.deinterlace,
         ),
     )  # fmt: skip
