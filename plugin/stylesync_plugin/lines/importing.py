@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,7 +45,7 @@ def import_lines(
         for entry, match in zip(read, matches, strict=True)
     ]
     lines = _ended(
-        [line for _, line in sorted(zip(starts, lines, strict=True), key=_start)], layout
+        [line for _, line in sorted(zip(starts, lines, strict=True), key=itemgetter(0))], layout
     )
     used = {match.sound for match in matches}
     unused = tuple(str(path) for path in found if path not in used)
@@ -83,10 +84,6 @@ def _moment(text: str, layout: Layout) -> Fraction:
     moment = parse_time(text, layout.rate, layout.zero)
     stamped = text.endswith("s") and layout.zero and moment >= layout.zero
     return moment - layout.zero if stamped else moment
-
-
-def _start(pair: tuple[Fraction, Line]) -> Fraction:
-    return pair[0]
 
 
 def _line(entry: _Read, match: Match, layout: Layout, probe: Probe, asked: bool) -> Line:
@@ -191,20 +188,21 @@ def _checked(line: Line, layout: Layout) -> Line:
     placed = find_clip(layout, start)
     if placed is not None and anchor_of(placed, start) == line.anchor:
         return line
-    moved = [moment for placed in layout.clips if (moment := _moved(placed, line.anchor))]
+    found = [_moved(placed, line.anchor) for placed in layout.clips]
+    moved = [moment for moment in found if moment is not None]
     if len(moved) != 1:
         why = f"The clip '{line.anchor.clip}' is no longer where the line was made; place it again."
         return replace(line, status="unclear", why=why)
-    shift = moved[0][0] - start
+    shift = moved[0] - start
     told = [time_code(t + shift, layout.rate, layout.zero) for t in (start, end)]
     return replace(line, start=told[0], end=told[1])
 
 
-def _moved(placed: PlacedClip, anchor: Anchor) -> tuple[Fraction] | None:
-    """Where on the timeline a clip shows an anchor's moment, in a tuple; None where it does not."""
+def _moved(placed: PlacedClip, anchor: Anchor) -> Fraction | None:
+    """Where on the timeline a clip shows an anchor's moment; None where it does not."""
     if placed.is_ours or placed.kind != "Video" or placed.media.scale == 0 or not placed.enabled:
         return None
     if (placed.clip.name, anchor.media) != (anchor.clip, anchor_of(placed, Fraction(0)).media):
         return None
     moment = placed.to_root(placed.media.inverse()(Fraction(anchor.at)))
-    return (moment,) if placed.root_span.start <= moment < placed.root_span.end else None
+    return moment if placed.root_span.start <= moment < placed.root_span.end else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -83,10 +83,12 @@ def _only(found: Iterable[Path], none: str) -> Match:
     return Match(different[0])
 
 
-def _by(sounds: Iterable[Path], keys: object) -> dict[object, list[Path]]:
+def _by(
+    sounds: Iterable[Path], keys: Callable[[Path], Sequence[object]]
+) -> dict[object, list[Path]]:
     found: dict[object, list[Path]] = {}
     for path in sounds:
-        for key in keys(path):  # type: ignore[operator]
+        for key in keys(path):
             if key is not None:
                 found.setdefault(key, []).append(path)
     return found
