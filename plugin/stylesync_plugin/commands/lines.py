@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stylesync_engine.commands.reporting import Json, format_rows, reporting
+from stylesync_engine.files import Written, refuse_overwriting
 from stylesync_plugin.times import parse_rate
 
 lines_app = typer.Typer(
@@ -45,6 +46,8 @@ def import_(
     from stylesync_plugin.timeline.sources import EngineProbe
 
     with reporting(as_json) as report:
+        read = {"script": [script], "timeline": [timeline]}
+        refuse_overwriting(read, [Written.one(output.absolute())])
         counted = parse_rate(rate) if rate else None
         content = read_timeline(timeline, rate=counted)
         name = str(timeline.absolute())
@@ -85,6 +88,8 @@ def export(
     from stylesync_plugin.lines.importing import check_timeline
 
     with reporting(as_json) as report:
+        read = {"document of lines": [document], "timeline": [timeline] if timeline else []}
+        refuse_overwriting(read, [Written.one(output.absolute())])
         lines = read_lines(document)
         if timeline is not None:
             rate = parse_rate(lines.rate) if lines.rate else None

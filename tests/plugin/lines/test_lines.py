@@ -242,3 +242,18 @@ def test_the_commands(tmp_path: Path, cut: Any, capsys: pytest.CaptureFixture[st
     assert main(["lines", "export", document, "-o", str(tmp_path / "jobs.json")]) == 2
     assert "No line is ready" in capsys.readouterr().err
     assert not (tmp_path / "jobs.json").exists()
+
+
+def test_nothing_that_is_read_is_written_over(
+    tmp_path: Path, cut: Any, lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "session.json"
+    write_lines(lines, document)
+    before = document.read_bytes()
+    assert main(["lines", "export", str(document), "-o", str(document)]) == 2
+    assert "would overwrite the document of lines" in capsys.readouterr().err
+    assert document.read_bytes() == before
+    write_timeline(cut, tmp_path / "cut.otio")
+    script = str(tmp_path / "script.csv")
+    assert main(["lines", "import", script, str(tmp_path / "cut.otio"), "-o", script]) == 2
+    assert (tmp_path / "script.csv").read_text() == TABLES["comma"]
