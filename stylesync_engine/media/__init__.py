@@ -26,6 +26,7 @@ from stylesync_engine.media.probing import duration_of, probe_video, snap_rate
 from stylesync_engine.media.reading import read_frames
 from stylesync_engine.media.sequences import files_of
 from stylesync_engine.media.sound import write_audio
+from stylesync_engine.media.stretching import stretch
 from stylesync_engine.media.writing import VideoWriter
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "read_frames",
     "snap_rate",
     "spoken_track",
+    "stretch",
     "write_audio",
 ]

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.records import parse_json, read
 from stylesync_engine.request import RequestError, to_dict
+from stylesync_plugin.times import parse_rate
 
 Status = Literal["no sound", "ready", "waiting", "draft", "good", "approved", "redo", "unclear"]
 FORMAT = 1
 LARGEST = 64 * 2**20  # bytes of a document; 20,000 lines take some 10 MB
+_BOUNDS = (
+    ("slip", -100_000, 100_000),  # frames
+    ("trim_in", 0, 86_400),  # s
+    ("trim_out", 0, 86_400),
+    ("stretch", 0.9, 1.1),  # beyond, a voice sounds made
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,12 @@ class Character:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line. `start` and `end` are times of the timeline, `end` excluded; `sound` is a file and
-    `fit` by how many s it is longer than the line. `why` says what is unclear about it."""
+    `fit` by how many s it is heard beyond the line. `why` says what is unclear about it.
+
+    The sound is heard `slip` frames of the timeline after the line's start (earlier where negative)
+    and `stretch` times as long, without `trim_in` s of its file's head and `trim_out` s of its
+    tail; what is left stays where it was.
+    """
 
     number: str
     start: str
@@ -57,11 +70,21 @@ class Line:
     note: str = ""
     articulation: float | None = None
     anchor: Anchor | None = None
+    slip: int = 0
+    trim_in: float = 0.0
+    trim_out: float = 0.0
+    stretch: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in _BOUNDS:
+            if not low <= getattr(self, name) <= high:
+                said = f"The {name} of line {self.number} is not from {low:g} to {high:g}."
+                raise RequestError(said, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A session on one timeline, in time order."""
+    """A session on one timeline of `rate` frames/s, in time order."""
 
     format: int
     timeline: str
@@ -69,6 +92,13 @@ class Lines:
     cast: tuple[Character, ...] = ()
     rate: str | None = None
     unused: tuple[str, ...] = field(default=())
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames/s of the timeline; raises RequestError where the document does not say them."""
+        if self.rate is None:
+            raise RequestError("The lines do not say the timeline's rate; import them anew.")
+        return parse_rate(self.rate)
 
     def character(self, line: Line) -> Character:
         """Who says a line, with what the line inherits."""

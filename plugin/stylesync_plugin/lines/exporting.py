@@ -13,27 +13,32 @@ from typing import Any
 from stylesync_engine.files import write_text
 from stylesync_engine.request import RequestError
 from stylesync_plugin.lines.document import Line, Lines
+from stylesync_plugin.lines.heard import heard_sound
 from stylesync_plugin.writing.write_back import list_dubs
 
 _TO_DUB = ("ready", "waiting", "draft", "redo")
 _TABLE = ("number", "character", "start", "end", "text", "sound", "fit", "status", "why", "note")
 
 
-def jobs_of(lines: Lines, quality: str | None = None) -> dict[str, Any]:
-    """A jobs file's data for every line that can be dubbed; the cast gives style and consent."""
-    jobs = [_job(lines, line) for line in lines.lines if line.sound and line.status in _TO_DUB]
-    if not jobs:
+def jobs_of(lines: Lines, quality: str | None, folder: Path) -> dict[str, Any]:
+    """A jobs file's data for every line that can be dubbed; the cast gives style and consent.
+
+    Sounds that were slipped, trimmed or stretched are made in `folder`.
+    """
+    ready = [line for line in lines.lines if line.sound and line.status in _TO_DUB]
+    if not ready:
         raise RequestError("No line is ready to be dubbed; lines status says what each one lacks.")
+    jobs = [_job(lines, line, folder) for line in ready]
     options = {"quality": quality} if quality else {}
     return {"version": 1, "options": options, "jobs": jobs}
 
 
-def _job(lines: Lines, line: Line) -> dict[str, Any]:
+def _job(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
     who = lines.character(line)
     job: dict[str, Any] = {
         "name": line.number,
         "range": [line.start, line.end],
-        "speech": line.sound,
+        "speech": str(heard_sound(line, lines.frame_rate, folder)),
         "style": who.style,
         "speaker": who.speaker,
         "person": who.person,
@@ -47,7 +52,7 @@ def _job(lines: Lines, line: Line) -> dict[str, Any]:
 def export_lines(lines: Lines, path: Path, quality: str | None = None) -> int:
     """Write a jobs file (.json) or a table (.csv); returns how many lines it holds."""
     if path.suffix.lower() == ".json":
-        data = jobs_of(lines, quality)
+        data = jobs_of(lines, quality, path.absolute().with_suffix(".sounds"))
         write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
         return len(data["jobs"])
     if path.suffix.lower() == ".csv":

@@ -51,8 +51,8 @@ def import_lines(
     unused = tuple(str(path) for path in found if path not in used)
     names = dict.fromkeys(line.character for line in lines if line.character)
     cast = tuple(Character(name) for name in names)
-    told = str(rate) if rate else None
-    return Lines(FORMAT, name, tuple(_overlapping(lines, layout)), cast, told, unused)
+    counted = str(layout.rate)
+    return Lines(FORMAT, name, tuple(_overlapping(lines, layout)), cast, counted, unused)
 
 
 class _Read:
@@ -103,8 +103,8 @@ def _line(entry: _Read, match: Match, layout: Layout, probe: Probe, asked: bool)
     fit = float(length - (end - entry.start)) if length is not None else None
     return Line(
         number=row.number or str(row.place),
-        start=time_code(entry.start, layout.rate, layout.zero),
-        end=time_code(end, layout.rate, layout.zero) if end > entry.start else "",
+        start=_code(entry.start, layout),
+        end=_code(end, layout) if end > entry.start else "",
         character=row.character,
         text=row.text,
         sound=str(sound) if sound else None,
@@ -134,6 +134,10 @@ def anchor_of(placed: PlacedClip, moment: Fraction) -> Anchor:
     return Anchor(placed.clip.name, media, str(at))
 
 
+def _code(moment: Fraction, layout: Layout) -> str:
+    return time_code(moment, layout.rate, layout.zero, layout.drop)
+
+
 def _ended(lines: Sequence[Line], layout: Layout) -> list[Line]:
     """Lines without an end last to the next one, at most a minute."""
     done = []
@@ -146,7 +150,7 @@ def _ended(lines: Sequence[Line], layout: Layout) -> list[Line]:
                 if (moment := parse_time(other.start, layout.rate, layout.zero)) > start
             ][:1]
             end = min([start + _LONG, *later])
-            line = replace(line, end=time_code(end, layout.rate, layout.zero))
+            line = replace(line, end=_code(end, layout))
         done.append(line)
     return done
 
@@ -194,7 +198,7 @@ def _checked(line: Line, layout: Layout) -> Line:
         why = f"The clip '{line.anchor.clip}' is no longer where the line was made; place it again."
         return replace(line, status="unclear", why=why)
     shift = moved[0] - start
-    told = [time_code(t + shift, layout.rate, layout.zero) for t in (start, end)]
+    told = [_code(t + shift, layout) for t in (start, end)]
     return replace(line, start=told[0], end=told[1])
 
 

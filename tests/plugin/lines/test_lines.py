@@ -165,7 +165,7 @@ def test_what_does_not_match_is_kept_with_its_reason(tmp_path: Path, cut: Any) -
     assert "99.wav" in {Path(path).name for path in lines.unused}
     assert {line.status for line in lines.lines} == {"unclear"}
     with pytest.raises(RequestError, match="No line is ready"):
-        jobs_of(lines)
+        jobs_of(lines, None, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_document_and_its_table_are_read_again(tmp_path: Path, cut: Any, lines
 
 
 def test_the_jobs_are_planned_over_the_lines(tmp_path: Path, cut: Any, lines: Lines) -> None:
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(lines, "draft")))
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(lines, "draft", tmp_path)))
     jobs = read_jobs(tmp_path / "jobs.json").jobs
     planned = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe()))
     assert not planned.refused
