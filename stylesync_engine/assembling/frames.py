@@ -23,9 +23,10 @@ from stylesync_engine.media import (
     read_frames,
 )
 from stylesync_engine.media.timecode import advance_timecode
-from stylesync_engine.mouth.compositing import PlacedCrop, place_matte
+from stylesync_engine.mouth.compositing import PlacedCrop, compose, place_region
 from stylesync_engine.pictures.converting import black_picture
 from stylesync_engine.pictures.formats import PixelLayout
+from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.plan.pipeline import ahead, spread
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
@@ -44,16 +45,18 @@ class CropPlacer:
     def __init__(self, plan: Plan, work: Path) -> None:
         self._plan, self._texture = plan, FineTexture(plan, work)
 
-    def __call__(self, rendered: NDArray[np.float32], position: int) -> PlacedCrop:
+    def __call__(
+        self, source: PixelImage, rendered: NDArray[np.float32], position: int
+    ) -> PlacedCrop:
         """What of the frame at this position of the plan changes, of its `[128, 256, 3]` 0..1."""
         plan = self._plan
-        box, matte = place_matte(
+        region = place_region(
             plan.matrices[position],
             plan.before[position],
             plan.after[position],
             plan.hidden[position],
         )
-        return box, self._texture(rendered, position, box), matte
+        return compose(source, region, self._texture(rendered, position, region.box))
 
 
 def delivered_frames(
@@ -72,7 +75,7 @@ def delivered_frames(
     def layered(placed: Placed) -> tuple[Frame, list[ExrPart]]:
         frame, crop, matrix = placed
         part = compositing_layers(frame.image, layout, crop, matrix)
-        image = frame.image if crop is None else frame.image.blend_region(*crop)
+        image = frame.image if crop is None else frame.image.lay_over(*crop)
         return frame.with_image(image), [part]
 
     yield from _with_crops(plan, work, layered)
@@ -90,7 +93,7 @@ def _composited_frames(
         frame, crop, _ = placed
         image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
         if crop is not None:
-            image = frame.image.blend_region(*crop)
+            image = frame.image.lay_over(*crop)
             if overlay is not None:
                 image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
         return frame.with_image(image)
@@ -106,7 +109,7 @@ def _with_crops(plan: Plan, work: Path, put_in: Callable[[Placed], T]) -> Iterat
         frame, rendered, i = found
         if rendered is None:
             return put_in((frame, None, None))
-        return put_in((frame, place(rendered, i), plan.matrices[i]))
+        return put_in((frame, place(frame.image, rendered, i), plan.matrices[i]))
 
     return spread(placed, ahead(_frames_and_crops(plan, work)))
 

@@ -9,12 +9,12 @@ from stylesync_engine.arrays import Array
 from stylesync_engine.media import ExrPart
 from stylesync_engine.mouth.compositing import PlacedCrop
 from stylesync_engine.mouth.crop import CROP, LOWER
-from stylesync_engine.pictures.colour import DISPLAY, find_space
+from stylesync_engine.pictures.colour import find_space
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.pictures.image import PixelImage
 
 CHANNELS = ("render.R", "render.G", "render.B", "matte.A", "forward.u", "forward.v")
-"""The rendering before it was composited; where it shows; and where each px lies in the rendered
+"""What is laid over the source; where it shows; and where each px lies in the rendered
 crop, from its lower left corner, 0..1, as an ST map."""
 
 
@@ -43,11 +43,9 @@ def _empty() -> ExrPart:
     return ExrPart("dub", CHANNELS, np.zeros((1, 1, len(CHANNELS)), np.float32))
 
 
-def _as_light(view: Array, source: str, target: str) -> Array:
-    """Colours as the networks gave them -> the light that the written picture holds."""
-    space = find_space(source)
-    signal = view if source == DISPLAY else space.from_view(view)
-    return find_space(target).from_linear(space.to_linear(signal))
+def _as_light(colours: Array, source: str, target: str) -> Array:
+    """Colours as the source holds them -> the light that the written picture holds."""
+    return find_space(target).from_linear(find_space(source).to_linear(colours))
 
 
 def _positions(matrix: Array, box: tuple[int, int, int, int]) -> Array:

@@ -1,21 +1,38 @@
-"""Rendered crop -> frame: seam colour, matte, inverse warp; what lies outside the matte stays."""
+"""Rendered crop -> frame: seam colour, matte, moved edge; what lies outside of these stays."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array, Image
-from stylesync_engine.mouth.crop import CROP, LOWER, contour_matte
-from stylesync_engine.pictures.image import Box
+from stylesync_engine.mouth.crop import CROP, LOWER
+from stylesync_engine.mouth.jaw import BELOW, contour_matte, jaw_move
+from stylesync_engine.pictures.image import Box, PixelImage
 
 PlacedCrop = tuple[Box, Array, Array]
-"""A box in the picture, px, and its colours `[h, w, 3]` and matte `[h, w]`, 0..1."""
+"""A box in the picture, px, its colours `[h, w, 3]` as the picture holds them, 0..1, and its matte
+`[h, w]`, 0..1."""
+
+
+class Region(NamedTuple):
+    """A box in the picture, px; how far the rendering shows there, `matte` `[h, w]` 0..1, and
+    whatever changes, `cover`; `move` `[h, w, 2]` px to what the source shows of the new edge."""
+
+    box: Box
+    matte: Array
+    cover: Array
+    move: Array
+
 
 _SEAM_SIGMA = 14.0  # px in the crop over which the seam's colour difference is spread
 _SEAM_LIMIT = 0.08  # 0..1, most that a colour is moved
 _SEAM_ALIKE = 0.10  # 0..1, differences above are structure, not light
+_STILL, _MOVING = 0.02, 0.3  # px of the crop: what moves less stays as it is, more is replaced
+_FILTER = 4  # px around a place that an interpolation reads
 
 
 def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> Array:
@@ -39,20 +56,56 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
     )
 
 
-def place_matte(
-    matrix: Array, before: Array, after: Array, hidden: Image | None = None
-) -> tuple[Box, Array]:
-    """Where a dub may change the picture: box and matte `[h, w]`, 0..1.
+def place_region(matrix: Array, before: Array, after: Array, hidden: Image | None = None) -> Region:
+    """Where a dub may change the picture; the box may reach beyond it.
 
     `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`; `hidden` `[16, 32]` as
-    in `find_hidden`. The box may reach beyond the picture.
+    in `find_hidden`.
     """
-    matte = contour_matte(before, after)[LOWER:]
-    box = _box_in_picture(matte, matrix)
+    move = jaw_move(before, after)
+    cover = np.clip((np.linalg.norm(move, axis=2) - _STILL) / (_MOVING - _STILL), 0, 1)
+    matte = np.pad(contour_matte(before, after)[LOWER:], ((0, BELOW), (0, 0)))
+    cover = np.maximum(cover, matte).astype(np.float32)
+    box = _box_in_picture(cover, matrix)
     if hidden is not None and hidden.any():
-        before_it = cv2.resize(hidden, matte.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        matte = matte * (1 - before_it.astype(np.float32) / 255.0)
-    return box, into_picture(matte, matrix, box, border=cv2.BORDER_CONSTANT)
+        before_it = cv2.resize(hidden, (CROP, LOWER), interpolation=cv2.INTER_LINEAR)
+        free = np.pad(1 - before_it.astype(np.float32) / 255.0, ((0, BELOW), (0, 0)), "edge")
+        matte, cover = matte * free, cover * free
+    matte, cover, move = (
+        into_picture(values, matrix, box, border=cv2.BORDER_CONSTANT)
+        for values in (matte, cover, move)
+    )
+    turn = np.linalg.inv(matrix[:, :2].astype(np.float64)).astype(np.float32)
+    return Region(box, matte, cover, move @ turn.T)
+
+
+def compose(source: PixelImage, region: Region, colours: Array) -> PlacedCrop:
+    """What to lay over the source: rendered `colours` `[h, w, 3]` of the region's box, 0..1 as
+    a display shows them, within the new jaw, and around it the source, moved with the jaw."""
+    rendered = source.from_view(colours)
+    if np.array_equal(region.cover, region.matte):
+        return region.box, rendered, region.matte
+    moved = _moved(source, region)
+    if moved is None:
+        return region.box, rendered, region.cover
+    share = region.matte / np.maximum(region.cover, 1e-6)
+    return region.box, moved + share[..., None] * (rendered - moved), region.cover
+
+
+def _moved(source: PixelImage, region: Region) -> Array | None:
+    """The source's own samples in the region, moved; None where all of it is beside the picture."""
+    box, reach = region.box, int(np.ceil(np.abs(region.move).max())) + _FILTER
+    wide = source.clip((box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach))
+    if wide[0] >= wide[2] or wide[1] >= wide[3]:
+        return None
+    y, x = np.mgrid[box[1] - wide[1] : box[3] - wide[1], box[0] - wide[0] : box[2] - wide[0]]
+    at = region.move + np.stack([x, y], axis=2).astype(np.float32)
+    return np.asarray(
+        cv2.remap(
+            source.region_to_rgb(wide), at, None, cv2.INTER_LANCZOS4, None, cv2.BORDER_REPLICATE
+        ),
+        np.float32,
+    )
 
 
 def into_picture(
@@ -62,8 +115,8 @@ def into_picture(
     how: int = cv2.INTER_LINEAR,
     border: int = cv2.BORDER_REPLICATE,
 ) -> Array:
-    """Values of the crop's lower half `[128, 256, ...]` at the px of a box of the picture,
-    `[h, w, ...]`; `matrix` as in `place_matte`."""
+    """Values of the crop's rows from the middle on, `[128 or more, 256, ...]`, at the px of a box
+    of the picture, `[h, w, ...]`; `matrix` as in `place_region`."""
     size = box[2] - box[0], box[3] - box[1]
     way = _into_box(matrix, box)
     flags = how | cv2.WARP_INVERSE_MAP
@@ -82,7 +135,7 @@ def _box_in_picture(matte: Array, matrix: Array) -> Box:
     """The picture's px that the matte can touch, `(x0, y0, x1, y1)`."""
     rows, columns = np.flatnonzero(matte.any(axis=1)), np.flatnonzero(matte.any(axis=0))
     x0, x1 = columns[0] - 2, columns[-1] + 3
-    y0, y1 = rows[0] + LOWER - 2, min(rows[-1] + LOWER + 3, CROP + 2)
+    y0, y1 = rows[0] + LOWER - 2, rows[-1] + LOWER + 3
     corners = np.array([[x0, y0, 1], [x1, y0, 1], [x0, y1, 1], [x1, y1, 1]])
     points = corners @ cv2.invertAffineTransform(matrix).T
     low, high = (

@@ -25,10 +25,6 @@ LOWER = CROP // 2  # first row of the half that is rendered anew
 EYES_ROW = 0.36 * CROP  # where the middle between the outer eye corners lies
 EYE_DISTANCE = 0.40 * CROP  # px of the outer eye distance of a face seen from the front
 
-_NOSE_BASE = 2
-_MATTE_BLUR, _MATTE_SIGMA = 21, 11.0  # px at a 256 px crop (IP-LAP)
-_JAW_RESTS, _JAW_COVERED = 0.93, 1.03  # the matte's size against that of the jaw
-_JAW_MOVES = 4.0  # px of the crop from which a jaw has moved
 _MAP_SIDE = 64  # the lip map has the latent's resolution
 _LIP_SIGMA = 3.0  # px
 _SUBPIXEL = 4  # fractional bits of OpenCV's polygon corners
@@ -162,34 +158,6 @@ def lip_matte(points: Array) -> Array:
     lips = _fill(points[list(OUTER_LIPS)])
     soft = cv2.GaussianBlur(lips, (0, 0), _LIP_SIGMA).astype(np.float32) / 255.0
     return np.asarray(soft, np.float32)
-
-
-def contour_matte(before: Array, after: Array) -> Array:
-    """How much of each crop px comes from the rendering, `[256, 256]` 0..1.
-
-    `before` and `after` are landmarks `[468, 2]` in crop px of the source and of the rendering: the
-    matte covers both faces from the nose's base to below the chin, so that neither an old wide
-    mouth nor a new one is cut. Where the jaw is raised it reaches below the old one by as much:
-    the shadow under an old chin would look like a second one. Where the jaw rests it stays inside:
-    beard and hair along it, and what is behind, are the source's own.
-    """
-    fixed = np.zeros((CROP, CROP), np.uint8)
-    old, new = before[list(JAW)], after[list(JAW)]
-    raised = np.clip(old[:, 1] - new[:, 1], 0, None)
-    moved = np.clip(np.linalg.norm(new - old, axis=1) / _JAW_MOVES, 0, 1)
-    reach = _JAW_RESTS + (_JAW_COVERED - _JAW_RESTS) * moved[:, None]
-    for jaw, below in ((old, raised), (new, np.zeros_like(raised))):
-        centre = jaw.mean(axis=0)
-        grown = centre + (jaw - centre) * reach
-        grown[:, 1] += below
-        cv2.fillConvexPoly(fixed, cv2.convexHull(np.round(grown).astype(np.int32)), 255)
-    top = min(before[_NOSE_BASE, 1], after[_NOSE_BASE, 1])
-    fixed[: max(LOWER + _MATTE_BLUR // 2, int(top))] = 0
-    soft = (
-        cv2.GaussianBlur(fixed, (_MATTE_BLUR, _MATTE_BLUR), _MATTE_SIGMA).astype(np.float32) / 255.0
-    )
-    soft[:LOWER] = 0
-    return np.asarray(np.clip(soft * 1.25 - 0.125, 0, 1), np.float32)
 
 
 def _fill(ring: Array) -> Image:

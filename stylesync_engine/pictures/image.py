@@ -141,6 +141,15 @@ class PixelImage:
         a pixel whose matte is 0, and all of alpha, stays bit for bit; a chroma sample changes
         only when every pixel that it covers has a matte above 0.
         """
+        return self.lay_over(box, self.from_view(np.asarray(rgb, np.float32)), matte)
+
+    def from_view(self, rgb: FloatImage) -> FloatImage:
+        """Colours `[h, w, 3]` as a display shows them, 0..1, as this picture holds them."""
+        space = self.layout.colour
+        return rgb if space == DISPLAY else find_space(space).from_view(rgb)
+
+    def lay_over(self, box: Box, rgb: FloatImage, matte: FloatImage) -> PixelImage:
+        """`blend_region` of colours as `region_to_rgb` gives them."""
         inner = self.clip(box)
         if inner[0] >= inner[2] or inner[1] >= inner[3]:
             return self
@@ -148,8 +157,6 @@ class PixelImage:
         columns = slice(inner[0] - box[0], inner[2] - box[0])
         matte = np.asarray(matte, np.float32)[rows, columns]
         rgb = np.asarray(rgb, np.float32)[rows, columns]
-        if self.layout.colour != DISPLAY:
-            rgb = find_space(self.layout.colour).from_view(rgb)
         change = rgb - self.region_to_rgb(inner)
         change = np.where(matte[:, :, None] > 0, change * matte[:, :, None], np.float32(0))
         copy = PixelImage(tuple(plane.copy() for plane in self.planes), self.layout)

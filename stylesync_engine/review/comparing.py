@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.media import PLAIN, Clip, Frame, Reading, VideoInfo, probe_video, read_frames
-from stylesync_engine.mouth.compositing import place_matte
+from stylesync_engine.mouth.compositing import place_region
 from stylesync_engine.pictures.converting import convert
 from stylesync_engine.pictures.formats import PixelLayout, is_supported
 from stylesync_engine.pictures.image import Box, PixelImage
@@ -246,9 +246,9 @@ def _plan_masks(plan: Plan, shape: tuple[int, int]) -> Iterator[Mask]:
         mask = np.zeros(shape, bool)
         if index in position:
             i = position[index]
-            box, matte = place_matte(plan.matrices[i], plan.before[i], plan.after[i])
+            box, _, cover, _ = place_region(plan.matrices[i], plan.before[i], plan.after[i])
             left, top = max(box[0], 0), max(box[1], 0)
-            part = matte[top - box[1] : shape[0] - box[1], left - box[0] : shape[1] - box[0]]
+            part = cover[top - box[1] : shape[0] - box[1], left - box[0] : shape[1] - box[0]]
             mask[top : top + part.shape[0], left : left + part.shape[1]] = part > 0
         yield mask
 

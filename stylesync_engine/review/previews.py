@@ -146,8 +146,8 @@ def rendered(
                 crops = load_window(work, window, plan.identity)
                 if crops is None:
                     continue
-                crop = place(crops[i - window.start].astype(np.float32), i)
-                image = frame.image.blend_region(*crop)
+                crop = place(frame.image, crops[i - window.start].astype(np.float32), i)
+                image = frame.image.lay_over(*crop)
                 frame = frame.with_image(image)
             path = folder / f"frame_{index:06d}.png"
             write_png(path, reduce_to_height(frame.to_rgb(), height))

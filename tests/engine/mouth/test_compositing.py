@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stylesync_engine.faces.face_model import JAW
-from stylesync_engine.mouth.compositing import into_picture, match_seam, place_matte
+from stylesync_engine.mouth.compositing import compose, into_picture, match_seam, place_region
 from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.pictures.formats import layout_of
 from stylesync_engine.pictures.image import PixelImage
@@ -46,8 +46,9 @@ def composite(
     image: PixelImage, rendered: Array, matrix: Array, before: Array, after: Array
 ) -> PixelImage:
     """The frame with a rendered lower half put back."""
-    box, matte = place_matte(matrix, before, after)
-    return image.blend_region(box, into_picture(rendered, matrix, box, cv2.INTER_CUBIC), matte)
+    region = place_region(matrix, before, after)
+    colours = into_picture(rendered, matrix, region.box, cv2.INTER_CUBIC)
+    return image.lay_over(*compose(image, region, colours))
 
 
 def may_change(matrix: Array, face: Array, width: int, height: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from model_fixtures import front_of_face, make_face_model
+from model_fixtures import make_face_model
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -18,7 +18,6 @@ from stylesync_engine.mouth.crop import (
     EYES_ROW,
     LOWER,
     Alignment,
-    contour_matte,
     cut_crop,
     cut_from,
     draw_lip_map,
@@ -26,6 +25,7 @@ from stylesync_engine.mouth.crop import (
     mask_lower,
     place_in_crop,
 )
+from stylesync_engine.mouth.jaw import contour_matte
 from stylesync_engine.pictures.image import picture_of
 
 Array = NDArray[np.float32]
@@ -176,39 +176,8 @@ def test_the_lips_matte_is_the_lips_and_what_is_between_them() -> None:
     assert matte.shape == (CROP, CROP)
 
 
-def test_where_the_jaw_is_raised_the_matte_reaches_below_the_old_chin() -> None:
-    centre = np.array([CROP / 2, CROP / 2], np.float32)
-    points = centre + (points_in_crop() - centre) * 0.8
-    lowered = points.copy()
-    lowered[list(JAW), 1] += 10
-    chin = lowered[list(JAW)][lowered[list(JAW), 1].argmax()].round().astype(int)
-    raised, opened = contour_matte(lowered, points), contour_matte(points, lowered)
-    assert raised[chin[1] + 5, chin[0]] > 0.9
-    assert opened[chin[1] + 5, chin[0]] < 0.6
-    assert contour_matte(lowered, lowered)[chin[1] + 5, chin[0]] < 0.6
-
-
 def test_the_matte_grows_with_the_face() -> None:
     points = points_in_crop()
     centre = np.array([CROP / 2, CROP / 2], np.float32)
     small = centre + (points - centre) * 0.8
     assert contour_matte(small, small).sum() < 0.8 * contour_matte(points, points).sum()
-
-
-def test_the_matte_leaves_a_resting_jaw_to_the_source() -> None:
-    face = 0.8 * EYE_DISTANCE * front_of_face() + np.array([CROP / 2, EYES_ROW], np.float32)
-    opened = face.copy()
-    chin = np.array([152, 148, 377])
-    opened[list(JAW), 1] += 12 * np.exp(-(((face[list(JAW), 0] - CROP / 2) / 25) ** 2))
-    rests, moves = contour_matte(face, face), contour_matte(face, opened)
-    x, y = np.round(face[chin]).astype(int).T
-    assert (moves[y, x] > 0.9).all()
-    assert (rests[y, x] < 0.6).all()
-    beside = [
-        index
-        for index in JAW
-        if abs(face[index, 0] - CROP / 2) > 60 and face[index, 1] > LOWER + 16
-    ]
-    x, y = np.round(face[beside]).astype(int).T
-    assert len(beside) >= 2
-    assert (moves[y, x] < 0.6).all()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stylesync_engine.dubbing import dub
 from stylesync_engine.media import Frame, VideoWriter, probe_video, read_frames
-from stylesync_engine.mouth.compositing import place_matte
+from stylesync_engine.mouth.compositing import place_region
 from stylesync_engine.mouth.crop import CROP, EYE_DISTANCE, EYES_ROW, LOWER
 from stylesync_engine.mouth.occlusion import CELL, find_hidden, sample_colours, watched_places
 from stylesync_engine.plan.plan import Plan
@@ -98,11 +98,11 @@ def test_what_is_hidden_is_not_in_the_matte(points: Array) -> None:
     matrix = np.eye(2, 3, dtype=np.float32)
     hidden = np.zeros((LOWER // CELL, CROP // CELL), np.uint8)
     hidden[:, 16:] = 255
-    box, open_matte = place_matte(matrix, points[0], points[0])
-    same, matte = place_matte(matrix, points[0], points[0], hidden)
+    box, open_matte, *_ = place_region(matrix, points[0], points[0])
+    same, matte, cover, _ = place_region(matrix, points[0], points[0], hidden)
     assert box == same
     columns = np.arange(box[0], box[2])
-    assert not matte[:, columns > CROP / 2 + CELL].any()
+    assert not cover[:, columns > CROP / 2 + CELL].any()
     left = columns < CROP / 2 - CELL
     np.testing.assert_array_equal(matte[:, left], open_matte[:, left])
 
