@@ -99,10 +99,14 @@ def _moved(source: PixelImage, region: Region) -> Array | None:
     if wide[0] >= wide[2] or wide[1] >= wide[3]:
         return None
     y, x = np.mgrid[box[1] - wide[1] : box[3] - wide[1], box[0] - wide[0] : box[2] - wide[0]]
-    at = region.move + np.stack([x, y], axis=2).astype(np.float32)
+    at_x, at_y = region.move[..., 0] + x, region.move[..., 1] + y
     return np.asarray(
         cv2.remap(
-            source.region_to_rgb(wide), at, None, cv2.INTER_LANCZOS4, None, cv2.BORDER_REPLICATE
+            source.region_to_rgb(wide),
+            at_x.astype(np.float32),
+            at_y.astype(np.float32),
+            cv2.INTER_LANCZOS4,
+            borderMode=cv2.BORDER_REPLICATE,
         ),
         np.float32,
     )

@@ -44,7 +44,8 @@ def contour_matte(before: Array, after: Array) -> Array:
     matte = np.maximum(face, lips * _smooth(inside / _EDGE[0]))
     top = max(LOWER + _TOP, float(min(before[_NOSE_BASE, 1], after[_NOSE_BASE, 1])))
     rows = np.arange(CROP, dtype=np.float32)
-    matte *= _smooth((rows - top + _TOP) / (2 * _TOP))[:, None]
+    ramp = ((rows - top + _TOP) / (2 * _TOP)).astype(np.float32)
+    matte *= _smooth(ramp)[:, None]
     matte[:LOWER] = 0
     return np.asarray(matte, np.float32)
 
