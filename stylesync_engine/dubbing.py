@@ -27,6 +27,7 @@ from stylesync_engine.plan.identity import (
     describe_surroundings,
     fingerprint,
 )
+from stylesync_engine.plan.pipeline import one_thread_each
 from stylesync_engine.plan.places import remove_work, work_folder
 from stylesync_engine.plan.plan import Plan, note_request
 from stylesync_engine.plan.windows import remove_other_windows
@@ -46,6 +47,7 @@ from stylesync_engine.request import (
 from stylesync_engine.weights.loading import Models, load_lip_reader, load_models
 
 
+@one_thread_each()
 def dub(
     request: DubRequest,
     models: Models | None = None,
@@ -80,6 +82,7 @@ def _dub(
     return result
 
 
+@one_thread_each()
 def prepare(
     request: DubRequest,
     work: Path,
@@ -114,6 +117,7 @@ def read_plan(work: Path, request: DubRequest | None = None) -> Plan:
     return plan if request is None else replace(plan, request=request)
 
 
+@one_thread_each()
 def render_plan(
     plan: Plan,
     work: Path,
@@ -129,6 +133,7 @@ def render_plan(
     _render(plan, work, models, frames, on_progress)
 
 
+@one_thread_each()
 def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None) -> DubResult:
     """`assemble`, of a plan that was read."""
     checked = check_request(plan.request)
@@ -137,6 +142,7 @@ def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None)
         return _assemble(plan, work, checked, on_progress)
 
 
+@one_thread_each()
 def sync(
     path: str, models: str = "starter", on_progress: OnProgress | None = None
 ) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 Decoders, encoders, OpenCV, NumPy and PyTorch let other threads run while they compute. What comes
 out, and its order, is that of the plain loop; only few items are in memory at a time.
+
+Each worker computes with one thread: a sum that is split among threads has other last bits for
+another number of them, and many small sums are split badly.
 """
 
 from __future__ import annotations
@@ -11,8 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from typing import Final, TypeVar
+
+import torch
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,6 +34,35 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class _Alone:
+    """How many of the process' calls compute with one thread, and what was before."""
+
+    lock = threading.Lock()
+    calls = 0
+    threads = 0
+    limits: threadpool_limits | None = None
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """PyTorch and NumPy compute with one thread, whoever calls them, while some call of the
+    process is in here; a decorator too."""
+    with _Alone.lock:
+        if not _Alone.calls:
+            _Alone.threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            _Alone.limits = threadpool_limits(1, "blas")
+        _Alone.calls += 1
+    try:
+        yield
+    finally:
+        with _Alone.lock:
+            _Alone.calls -= 1
+            if not _Alone.calls and _Alone.limits is not None:
+                torch.set_num_threads(_Alone.threads)
+                _Alone.limits.restore_original_limits()
 
 
 def ahead(items: Iterable[T], room: int = 2) -> Iterator[T]:
@@ -61,6 +97,7 @@ def _fill(
     waiting: Queue[tuple[bool, T | BaseException | None]],
     stopped: threading.Event,
 ) -> None:
+    torch.get_num_threads()  # a thread that has asked once takes the process' number
     end: BaseException | None = None
     iterator = iter(items)
     try:
@@ -90,7 +127,7 @@ def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = Non
     """`map`, by some threads at once; no more than one item a worker and one more are under way."""
     workers = workers or min(cores(), MOST_WORKERS)
     under_way: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=torch.get_num_threads) as pool:
         try:
             for item in items:
                 under_way.append(pool.submit(work, item))

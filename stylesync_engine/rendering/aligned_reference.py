@@ -12,24 +12,27 @@ from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER
 from stylesync_engine.mouth.warping import cross_fade, match_colour, triangulate, warp_reference
-from stylesync_engine.plan.pipeline import spread
 from stylesync_engine.plan.plan import Plan, read_references
+
+TOGETHER = 4
+"""Frames that a core renders together: the same for any number of cores, since another batch may
+give other last bits."""
 
 
 class WindowRenderer(Protocol):
-    """Renders the lower halves `[n, 128, 256, 3]` 0..1 of a window of crops `[n, 256, 256, 3]`."""
+    """Renders the lower halves `[n, 128, 256, 3]` 0..1 of some positions of a plan, of their crops
+    `[n, 256, 256, 3]`: at most `together` at a time, several threads beside each other."""
+
+    @property
+    def together(self) -> int: ...
 
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
-
-    def stream(
-        self, plan: Plan, windows: Iterator[tuple[range, Image]]
-    ) -> Iterator[tuple[range, Array]]:
-        """Windows and their crops, one after the other, on all cores."""
-        ...
 
 
 class AlignedReference:
     """Real frames of the person warped onto the wanted face: a whole quality by itself."""
+
+    together = TOGETHER
 
     def __init__(self, plan: Plan, work: Path) -> None:
         self._work = work
@@ -44,11 +47,6 @@ class AlignedReference:
                 )
             ]
         )
-
-    def stream(
-        self, plan: Plan, windows: Iterator[tuple[range, Image]]
-    ) -> Iterator[tuple[range, Array]]:
-        return spread(lambda part: (part[0], self(plan, *part)), windows)
 
     def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
         """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""

@@ -6,7 +6,8 @@ any order, on any number of machines, again after a crash, and are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,9 +23,8 @@ from stylesync_engine.models.renderer import LATENT_SIDE, Conditions, Renderer, 
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte, mask_lower
 from stylesync_engine.mouth.texture import keep_sharp
-from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.plan.plan import WINDOW, Plan
-from stylesync_engine.rendering.aligned_reference import AlignedReference
+from stylesync_engine.rendering.aligned_reference import TOGETHER, AlignedReference
 from stylesync_engine.request import DubOptions
 from stylesync_engine.weights.loading import Models
 
@@ -53,6 +53,7 @@ class Diffusion:
     repair: Sampling | None  # of mouths that the references lack
     noise: Tensor  # [1, C, rows, 64], the same for every frame
     reference: list[tuple[Tensor, Tensor]]  # keys and values of the reference face, once a shot
+    turn: threading.Lock
 
     def __init__(self, plan: Plan, models: Models, draft: AlignedReference) -> None:
         sizes = models.renderer.sizes
@@ -60,6 +61,7 @@ class Diffusion:
         noise = shared_noise(shape, plan.request.options.seed)
         face = draft.face(_typical(plan))[None]
         object.__setattr__(self, "models", models)
+        object.__setattr__(self, "turn", threading.Lock())
         object.__setattr__(self, "renderer", prepared(models.renderer, models.dtype))
         object.__setattr__(self, "autoencoder", prepared(models.autoencoder, models.dtype))
         object.__setattr__(self, "draft", draft)
@@ -70,18 +72,14 @@ class Diffusion:
             latents = self.autoencoder.encode(self._pictures(face))
             object.__setattr__(self, "reference", self.renderer.reference(latents))
 
-    def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
-        ((_, rendered),) = self.stream(plan, iter([(window, crops)]))
-        return rendered
+    @property
+    def together(self) -> int:
+        return batch_of(self.renderer.sizes, self.models.device)
 
-    def stream(
-        self, plan: Plan, windows: Iterator[tuple[range, Image]]
-    ) -> Iterator[tuple[range, Array]]:
-        """The next window is warped, and the last one's seams are matched, while one is computed:
-        a GPU need not wait, and the network's threads have the cores between."""
-        warped = ahead(((w, c, self._align(plan, w, c)) for w, c in windows), 1)
-        made = ahead(((w, c, self._compute(plan, w, c, a)) for w, c, a in warped), 1)
-        return ((w, self._match_seams(plan, w, c, lower)) for w, c, lower in made)
+    def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
+        aligned = self._align(plan, window, crops)
+        lower = self._compute(plan, window, crops, aligned)
+        return self._match_seams(plan, window, crops, lower)
 
     def _align(self, plan: Plan, window: range, crops: Image) -> Image:
         aligned = crops.copy()
@@ -91,7 +89,9 @@ class Diffusion:
 
     @torch.no_grad()
     def _compute(self, plan: Plan, window: range, crops: Image, aligned: Image) -> Array:
-        with self.models.autocast():
+        # A GPU does one after the other anyway; its memory is for one.
+        turn = self.turn if self.models.device.type != "cpu" else contextlib.nullcontext()
+        with turn, self.models.autocast():
             return self._render_in_parts(plan, window, crops, aligned)
 
     def _match_seams(self, plan: Plan, window: range, crops: Image, rendered: Array) -> Array:
@@ -184,6 +184,8 @@ def batch_of(sizes: RendererSizes, device: torch.device) -> int:
 
     On one device and model it is always the same, since another batch may give other last bits.
     """
+    if device.type == "cpu":
+        return TOGETHER
     if device.type != "cuda":
         return WINDOW
     memory = torch.cuda.get_device_properties(device).total_memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from stylesync_engine.arrays import Image
 from stylesync_engine.media import read_frames
 from stylesync_engine.mouth.crop import cut_from
-from stylesync_engine.plan.pipeline import ahead
+from stylesync_engine.plan.pipeline import ahead, spread
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.windows import has_window, save_window
@@ -33,8 +34,11 @@ def render_windows(
     total = sum(len(w) for w in windows)
     done = total - sum(len(w) for w in missing)
     yield done, total
-    for window, rendered in renderer.stream(plan, ahead(_crops_of(plan, missing))):
-        save_window(work, window, plan.identity, rendered.astype(np.float16), device)
+    parts = ahead(_crops_of(plan, missing, renderer.together))
+    rendered = spread(lambda part: renderer(plan, *part).astype(np.float16), parts)
+    for window in missing:
+        whole = np.concatenate([next(rendered) for _ in _cuts(window, renderer.together)])
+        save_window(work, window, plan.identity, whole, device)
         done += len(window)
         yield done, total
 
@@ -57,20 +61,25 @@ def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:
     return bool(((shown >= wanted.start) & (shown < wanted.end)).any())
 
 
-def _crops_of(plan: Plan, windows: Sequence[range]) -> Iterator[tuple[range, Image]]:
-    """Source crops of each window; frames stream, one window is in memory."""
+def _crops_of(plan: Plan, windows: Sequence[range], together: int) -> Iterator[tuple[range, Image]]:
+    """Source crops of each window, `together` at a time; frames stream."""
     for run in _runs(windows):
         crops: list[Image] = []
-        waiting = iter(run)
-        window = next(waiting)
+        waiting = chain.from_iterable(_cuts(window, together) for window in run)
+        part = next(waiting)
         for frame in read_frames(shot_of(plan.request), _source_range(plan, run)):
-            position = window.start + len(crops)
+            position = part.start + len(crops)
             if frame.index - plan.frames.start != plan.shown[position]:
                 continue
             crops.append(cut_from(frame.image, plan.matrices[position]))
-            if len(crops) == len(window):
-                yield window, np.stack(crops)
-                crops, window = [], next(waiting, window)
+            if len(crops) == len(part):
+                yield part, np.stack(crops)
+                crops, part = [], next(waiting, part)
+
+
+def _cuts(window: range, together: int) -> list[range]:
+    """A window in parts of so many positions, the last one perhaps of fewer."""
+    return [window[i : i + together] for i in range(0, len(window), together)]
 
 
 def _runs(windows: Sequence[range]) -> list[list[range]]:

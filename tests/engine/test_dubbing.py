@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from clip_fixtures import Ffmpeg, ask
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from stylesync_engine import dubbing
 from stylesync_engine.faces.face_model import JAW
 from stylesync_engine.files import file_hash
 from stylesync_engine.media import Frame, probe_video, read_audio, read_frames
+from stylesync_engine.plan import pipeline
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.request import (
     Cancelled,
@@ -118,16 +120,28 @@ def test_a_clip_at_30_frames_a_second(
     check_dub(request, result)
 
 
-def test_the_same_request_gives_the_same_bytes(
-    models: Models, talking: Path, other_speech: Path, tmp_path: Path
+def test_any_number_of_cores_and_threads_gives_the_same_bytes(
+    models: Models,
+    talking: Path,
+    other_speech: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    written = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        request = ask(talking, other_speech, tmp_path / name / "dub.mkv", "0:8", quality="good")
-        dubbing.dub(request, models)
-        written.append((tmp_path / name / "dub.mkv").read_bytes())
-    assert written[0] == written[1]
+    written, threads = [], torch.get_num_threads()
+    for count in (1, 2, 5):
+        (tmp_path / str(count)).mkdir()
+        output = tmp_path / str(count) / "dub.mkv"
+        request = ask(talking, other_speech, output, "0:18", quality="good")
+        monkeypatch.setattr(pipeline, "cores", lambda count=count: count)
+        torch.set_num_threads(count)
+        try:
+            dubbing.dub(request, models)
+            assert torch.get_num_threads() == count
+        finally:
+            torch.set_num_threads(threads)
+        plan = Plan.load(Path(request.work or ""))
+        written.append((plan.identity, output.read_bytes()))
+    assert written[0] == written[1] == written[2]
 
 
 def test_another_seed_gives_another_picture(

@@ -15,7 +15,7 @@ from stylesync_engine.models.autoencoder import AutoencoderSizes, StarterAutoenc
 from stylesync_engine.models.diffusion import Sampling, sample
 from stylesync_engine.models.layers import ModulatedConv2d, prepared
 from stylesync_engine.models.renderer import PAPER_SIZES, RendererSizes
-from stylesync_engine.plan.plan import WINDOW
+from stylesync_engine.rendering.aligned_reference import TOGETHER
 from stylesync_engine.rendering.diffusion_renderer import Diffusion, batch_of
 from stylesync_engine.weights.loading import compute_dtype
 
@@ -54,7 +54,7 @@ def test_the_batch_follows_model_and_memory(monkeypatch):
         found = SimpleNamespace(total_memory=gibibytes * 2**30)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, found=found: found)
         assert batch_of(sizes, GPU) == batch
-    assert batch_of(PAPER_SIZES, torch.device("cpu")) == WINDOW
+    assert batch_of(PAPER_SIZES, torch.device("cpu")) == TOGETHER
 
 
 def test_parts_get_smaller_until_they_fit():
@@ -67,7 +67,7 @@ def test_parts_get_smaller_until_they_fit():
             raise torch.OutOfMemoryError("CUDA out of memory")
         return np.array(list(window))
 
-    device = torch.device("cpu")
+    device = torch.device("mps")
     some = SimpleNamespace(
         renderer=SimpleNamespace(sizes=RendererSizes()),
         models=SimpleNamespace(device=device),
