@@ -52,8 +52,8 @@ def one_thread_each() -> Iterator[None]:
     with _Alone.lock:
         if not _Alone.calls:
             _Alone.threads = torch.get_num_threads()
-            torch.set_num_threads(1)
             _Alone.limits = threadpool_limits(1, "blas")
+            torch.set_num_threads(1)
         _Alone.calls += 1
     try:
         yield
@@ -61,8 +61,8 @@ def one_thread_each() -> Iterator[None]:
         with _Alone.lock:
             _Alone.calls -= 1
             if not _Alone.calls and _Alone.limits is not None:
-                torch.set_num_threads(_Alone.threads)
                 _Alone.limits.restore_original_limits()
+                torch.set_num_threads(_Alone.threads)
 
 
 def ahead(items: Iterable[T], room: int = 2) -> Iterator[T]:
