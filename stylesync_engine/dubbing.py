@@ -33,6 +33,7 @@ from stylesync_engine.plan.plan import Plan, note_request
 from stylesync_engine.plan.windows import remove_other_windows
 from stylesync_engine.preparing.checks import Checked, check_request
 from stylesync_engine.preparing.late_sound import measure_sync
+from stylesync_engine.preparing.lip_curve import OnGlance, predict_curve
 from stylesync_engine.preparing.preparing import prepare_plan
 from stylesync_engine.preparing.probing import probe as probe
 from stylesync_engine.rendering.windows import render_windows
@@ -40,6 +41,7 @@ from stylesync_engine.request import (
     DubRequest,
     DubResult,
     FrameRange,
+    LipCurve,
     OnProgress,
     Progress,
     RequestError,
@@ -94,6 +96,18 @@ def prepare(
     models = models or load_models(request.options.models, request.options.device)
     _plan(checked, work, models, on_progress)
     return work
+
+
+def predict_lips(
+    request: DubRequest,
+    models: Models | None = None,
+    on_progress: OnProgress | None = None,
+    on_glance: OnGlance | None = None,
+) -> LipCurve:
+    """What a dub's lips will do, before anything is rendered: `predict_curve`."""
+    checked = check_request(request)
+    models = models or load_models(request.options.models, request.options.device)
+    return predict_curve(checked, models, on_progress or (lambda _: None), on_glance)
 
 
 def render(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self, get_args
 
 from stylesync_engine.errors import RequestError
 
+MouthShape = Literal["closed", "original"]
 A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
 
 
@@ -76,3 +78,33 @@ class SpeakerPoint:
 
     def __str__(self) -> str:
         return f"{self.frame}:{self.x:g},{self.y:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class MouthKey:
+    """What the mouth does in source frames `start` to `end`, `end` excluded, whatever the speech
+    says: its lips are `closed`, or the frames stay as they are, `original`."""
+
+    shape: MouthShape
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if self.shape not in get_args(MouthShape):
+            raise RequestError(f"'{self.shape}' is no shape of a key; give closed or original.")
+        FrameRange(self.start, self.end)
+
+    def __str__(self) -> str:
+        return f"{self.shape}@{self.start}:{self.end}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`"closed@12:15"` -> frames 12..14."""
+        shape, _, frames = text.strip().partition("@")
+        span = FrameRange.parse(frames)
+        return cls(shape, span.start, span.end)  # type: ignore[arg-type]  # checked as it is made
+
+
+def parse_keys(text: str | Sequence[object]) -> Sequence[object]:
+    """`"closed@12:15,original@40:52"` -> its parts; a sequence stays."""
+    return text.split(",") if isinstance(text, str) else text

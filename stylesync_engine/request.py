@@ -20,8 +20,9 @@ from stylesync_engine.errors import MediaError as MediaError
 from stylesync_engine.errors import ModelError as ModelError
 from stylesync_engine.errors import NoFaceError as NoFaceError
 from stylesync_engine.errors import RequestError as RequestError
-from stylesync_engine.ranges import A_TO_B
+from stylesync_engine.ranges import A_TO_B, parse_keys
 from stylesync_engine.ranges import FrameRange as FrameRange
+from stylesync_engine.ranges import MouthKey as MouthKey
 from stylesync_engine.ranges import SpeakerPoint as SpeakerPoint
 from stylesync_engine.records import as_data, check_choices, check_path, parse_json, read, told
 
@@ -48,6 +49,7 @@ _BOUNDS = (
     ("steps", 1, 1000), ("strength", 0.0, 1.0), ("seed", 0, 2**63 - 1),
     ("style_offset", -2.0, 2.0),  # s: sound farther off belongs to other pictures
     ("articulation", 0.0, 1.5),
+    ("style_strength", 0.0, 1.0),
     ("speech_stream", 1, 1000), ("style_stream", 1, 1000),
 )  # fmt: skip
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
@@ -79,9 +81,9 @@ class DubOptions:
 
     `steps`, `sampler`, `strength` and `style_reading` are None for the models' own default,
     `style_offset`, s (negative: early), for what the engine finds. `articulation` 0 leaves out
-    what the reference and its calibration add. `appearance` is `auto` (the shot and the style
-    clip), `shot`, `style`, or `FILE[:A:B]`. `credentials` `auto` signs where a certificate is
-    configured.
+    what the reference and its calibration add, `style_strength` 0 all that the reference says.
+    `appearance` is `auto` (the shot and the style clip), `shot`, `style`, or `FILE[:A:B]`.
+    `credentials` `auto` signs where a certificate is configured.
     """
 
     models: str = told("starter", "Which weights", "starter|paper|DIR")
@@ -101,6 +103,7 @@ class DubOptions:
         _seconds,
     )
     articulation: float = told(1.0, "How wide the mouth opens, 0 to 1.5; 1: the person's own", "X")
+    style_strength: float = told(1.0, "How much of the person's own way of speaking, 0 to 1", "X")
     appearance: str = told(
         "auto",
         "Whose frames show what the person looks like; auto: the shot's and style clip's",
@@ -195,6 +198,9 @@ class DubRequest:
     style_frames: FrameRange | None = told(None, "Frames of the style clip", "A:B")
     style_speech: str | None = None
     speaker: SpeakerPoint | None = told(None, "A point on the speaker's face, px", "FRAME:X,Y")
+    mouth_keys: tuple[MouthKey, ...] = told(
+        (), "Frames with closed lips, or left original", "closed@A:B,original@A:B", parse_keys
+    )
     work: str | None = told(None, "Keep finished windows here (default: beside OUT)", "DIR")
     person: str | None = told(None, "Who is dubbed", "NAME")
     consent: str | None = told(None, "The person's consent, on record", "FILE")
@@ -295,6 +301,25 @@ class DubResult:
     @classmethod
     def from_dict(cls, data: Any) -> DubResult:
         return read(cls, data, "result", drop="event")
+
+
+@dataclass(frozen=True, slots=True)
+class LipCurve:
+    """The inner lips' distance over the face's height in the T source `frames`, at `rate`
+    frames/s: `gap` `[T]` of the dub, None where a frame will stay as it is, and `original` `[T]`
+    of the shot, None where the face is not seen. `glance` says that only the speech was heard yet:
+    nobody's style and rest, and no original."""
+
+    frames: FrameRange
+    rate: Fraction
+    gap: tuple[float | None, ...]
+    original: tuple[float | None, ...]
+    glance: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Any) -> LipCurve:
+        return read(cls, data, "curve", drop="peaks")
 
 
 def parse_rate(text: str) -> Fraction:

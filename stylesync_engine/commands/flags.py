@@ -73,7 +73,7 @@ def _flag(entry: dataclasses.Field[Any], hint: Any, earlier: bool) -> Any:
     what, default = entry.metadata["what"], entry.default
     if hint is bool:
         return Annotated[bool | None, typer.Option(flag_name(entry.name), help=f"{what}.")]
-    if default is not None and default is not dataclasses.MISSING:
+    if default not in (None, dataclasses.MISSING, ()):
         what += (
             f" (default: {default:g})" if isinstance(default, float) else f" (default: {default})"
         )

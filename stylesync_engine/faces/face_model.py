@@ -142,10 +142,23 @@ class FaceModel:
     def keep_apart(self, neutral: Array, motion: Array) -> Array:
         """Mouth parameters `[T, 13]` whose inner lips meet where those of `motion` on a person's
         rest `[N, 3]` would pass through each other."""
-        rows, height = self.opening(), float(np.ptp(self.mean[:, 1]))
+        return self._opened(motion, -np.minimum(self._gap(neutral, motion), 0.0))
+
+    def close(self, neutral: Array, motion: Array, share: Array) -> Array:
+        """Mouth parameters `[T, 13]` whose inner lips are nearer to each other by a `share` `[T]`
+        of what keeps those of `motion` apart; at 1 they meet."""
+        return self._opened(motion, -share * np.maximum(self._gap(neutral, motion), 0.0))
+
+    def _gap(self, neutral: Array, motion: Array) -> Array:
+        """Between the inner lips, `[T]`, in face heights; negative where they cross."""
+        height = float(np.ptp(self.mean[:, 1]))
         rest = float(neutral[LIP_BOTTOM, 1] - neutral[LIP_TOP, 1]) / height
-        crossed = np.minimum(motion @ rows + max(rest, 0.0), 0.0)
-        return np.asarray(motion - crossed[:, None] * rows / float(rows @ rows), np.float32)
+        return np.asarray(motion @ self.opening() + max(rest, 0.0), np.float32)
+
+    def _opened(self, motion: Array, by: Array) -> Array:
+        """Mouth parameters whose inner lips are farther apart by `[T]` face heights."""
+        rows = self.opening()
+        return np.asarray(motion + by[:, None] * rows / float(rows @ rows), np.float32)
 
     def fit(self, landmarks: Array, cuts: Sequence[int] = ()) -> ShotFit:
         """Fit a shot's landmarks `[T, N, 3]` px (NaN where the face is not seen). The camera is

@@ -20,6 +20,7 @@ from stylesync_engine.plan.sources import (
     resolve_range,
     speech_track,
 )
+from stylesync_engine.preparing.mouth_keys import check_keys
 from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def check_request(request: DubRequest) -> Checked:
     with about("video"):
         info = _usable(request, request.video)
     frames = resolve_range(request, info)
+    check_keys(request.mouth_keys, frames)
     with about("speech"):
         probe_sound(request.speech, speech_track(request))
     if request.style:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_alignment import FaceAlignmentLandmarker
-from stylesync_engine.media import probe_video
+from stylesync_engine.faces.tracking import ShotFaces
+from stylesync_engine.media import VideoInfo, probe_video
 from stylesync_engine.plan.sources import check_range, clip_of
-from stylesync_engine.preparing.shots import FollowedShot, follow_shot
+from stylesync_engine.preparing.kept import Kept, mark_of
+from stylesync_engine.preparing.shots import FollowedShot, Spans, fit_speaker, watch
 from stylesync_engine.request import (
     DubRequest,
     FrameRange,
@@ -16,8 +22,14 @@ from stylesync_engine.request import (
     Progress,
     Stage,
 )
+from stylesync_engine.speech.features import SAMPLE_RATE
 from stylesync_engine.speech.sync import LipReader
 from stylesync_engine.weights.loading import Models
+
+_MOST_FRAMES: Final = 2000  # 11 MB for each person seen in them
+_MOST_SAMPLES: Final = 60 * SAMPLE_RATE  # 6 MB of features
+_SEEN: Final[Kept[tuple[ShotFaces, Spans]]] = Kept(4)
+_HEARD: Final[Kept[Array]] = Kept(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +60,39 @@ class Job:
         frames = check_range(path, frames, info)
         point = self.request.speaker if within else None
         model = self.models.face_model
-        landmarker = None
-        if self.request.options.landmarks == "face-alignment":
-            landmarker = FaceAlignmentLandmarker(model, str(self.models.device))
-        return follow_shot(info, frames, model, stage, self.on_progress, point, within, landmarker)
+        faces, spans = self._watch(info, frames, stage)
+        inner = within or frames
+        inside = slice(inner.start - frames.start, inner.end - frames.start)
+        local = replace(point, frame=point.frame - frames.start) if point else None
+        return fit_speaker(info, frames, faces, spans, model, local, inside)
+
+    def _watch(self, info: VideoInfo, frames: FrameRange, stage: Stage) -> tuple[ShotFaces, Spans]:
+        """`watch`, once for all who refine the same frames."""
+        landmarks = self.request.options.landmarks
+
+        def look() -> tuple[ShotFaces, Spans]:
+            landmarker = None
+            if landmarks == "face-alignment":
+                device = str(self.models.device)
+                landmarker = FaceAlignmentLandmarker(self.models.face_model, device)
+            return watch(info, frames, stage, self.on_progress, landmarker)
+
+        if len(frames) > _MOST_FRAMES:
+            return look()
+        key = (info.clip, mark_of(info.path), frames, landmarks, self.models.fingerprint)
+        found = _SEEN.find(key, look)
+        self.on_progress(Progress(stage, len(frames), len(frames)))
+        return found
 
     def features(self, samples: Array, stage: Stage) -> Array:
         """Speech rows `[T25, D]` of mono sound `[S]` at 16 kHz."""
-        return self.models.front_end.features(
-            samples, on_block=lambda done, total: self.on_progress(Progress(stage, done, total))
-        )
+
+        def listen() -> Array:
+            return self.models.front_end.features(
+                samples, on_block=lambda done, total: self.on_progress(Progress(stage, done, total))
+            )
+
+        if len(samples) > _MOST_SAMPLES:
+            return listen()
+        digest = hashlib.sha256(np.ascontiguousarray(samples).data).digest()
+        return _HEARD.find((digest, self.models.fingerprint), listen)

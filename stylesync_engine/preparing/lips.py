@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from stylesync_engine.media import note_on_track
 from stylesync_engine.plan.sources import style_source, style_track
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.late_sound import Listener, SeenLips, lips_of, read_own_sound
+from stylesync_engine.preparing.mouth_keys import apply_keys
 from stylesync_engine.preparing.new_speech import read_speech
 from stylesync_engine.preparing.shots import FollowedShot
 from stylesync_engine.request import (
@@ -53,15 +55,44 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
     job.warnings.extend(speech.warnings(policy))
     if job.request.options.speech_stream is None:
         job.warnings.extend(note_on_track(job.request.speech, "speech"))
-    speak = _read_style(job, reference)
+    speak, neutral = _read_style(job, reference), shot.fit.neutral
     motion = speak(job.features(speech.filled, "speech")) + _rest(job, shot, speak)
-    motion = job.models.face_model.keep_apart(shot.fit.neutral, motion)
+    motion = job.models.face_model.keep_apart(neutral, motion)
     job.on_progress(Progress("lips", len(motion), len(motion)))
-    return resample_motion(motion, speech.times(shot.times, policy))
+    motion = resample_motion(motion, speech.times(shot.times, policy))
+    return _keyed(job, motion, shot.fit.lip_motion, shot.frames, shot.info.rate, neutral)
+
+
+def predict_unseen(job: Job, frames: FrameRange, rate: Fraction) -> Array:
+    """The same for source `frames` at `rate` frames/s of which nobody has seen anything: of nobody
+    in particular."""
+    speech = read_speech(job.request, len(frames) / rate)
+    face_model = job.models.face_model
+    motion = _way_of(job, None)(job.features(speech.filled, "speech"))
+    motion = face_model.keep_apart(face_model.mean, motion)
+    times = np.arange(0.5, len(frames)) / float(rate)
+    motion = resample_motion(motion, speech.times(times, job.request.options.length))
+    return _keyed(job, motion, motion, frames, rate, face_model.mean)
+
+
+def _keyed(
+    job: Job, motion: Array, own: Array, frames: FrameRange, rate: Fraction, neutral: Array
+) -> Array:
+    keys, face_model = job.request.mouth_keys, job.models.face_model
+    return apply_keys(keys, motion, own, frames, float(rate), face_model, neutral)
 
 
 def _read_style(job: Job, reference: StyleReference | None) -> Speak:
-    """Speech features `[T, D]` -> lip motion `[T, 13]` in the person's way."""
+    """Speech features `[T, D]` -> lip motion `[T, 13]` in the person's way, as much of it as is
+    wanted."""
+    own, share = _way_of(job, reference), job.request.options.style_strength
+    if share == 1 or reference is None:
+        return own
+    plain = _way_of(job, None)
+    return lambda features: share * own(features) + (1 - share) * plain(features)
+
+
+def _way_of(job: Job, reference: StyleReference | None) -> Speak:
     models, options = job.models, job.request.options
     opening = models.face_model.opening()
     reading = options.style_reading or models.style_reading

@@ -43,20 +43,26 @@ def prepare_plan(
     checked: Checked, models: Models, on_progress: OnProgress
 ) -> tuple[Plan, ReferenceBank]:
     """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
-    job, frames = Job(checked.request, models, on_progress), checked.frames
-    around = frames if job.request.style else _with_surroundings(frames, checked.info)
+    job = Job(checked.request, models, on_progress)
     _warn_of_undecoded(checked.info, job.warnings)
-    followed, style = _follow_both(job, around, frames)
-    shot = followed.part(frames)
+    shot, style, motion = follow_and_predict(job, checked)
     _warn_of_cuts(shot, job.warnings)
-    motion = predict_motion(job, shot, style_reference(job, style or followed, frames))
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
     if not len(shown):
         raise NoFaceError(
             "No frame of the range can be dubbed;"
             " choose a range that shows the speaker during the speech."
         )
-    return _assemble_plan(job, shot, style or followed, motion, shown)
+    return _assemble_plan(job, shot, style, motion, shown)
+
+
+def follow_and_predict(job: Job, checked: Checked) -> tuple[FollowedShot, FollowedShot, Array]:
+    """The shot, what shows the person's style, and the lips `[T, 13]`, NaN where frames stay."""
+    frames = checked.frames
+    around = frames if job.request.style else _with_surroundings(frames, checked.info)
+    followed, style = _follow_both(job, around, frames)
+    shot, style = followed.part(frames), style or followed
+    return shot, style, predict_motion(job, shot, style_reference(job, style, frames))
 
 
 def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:

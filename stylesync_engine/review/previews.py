@@ -17,6 +17,7 @@ from stylesync_engine.faces.landmarker import MediaPipeLandmarker
 from stylesync_engine.faces.tracking import THUMBNAIL, is_cut
 from stylesync_engine.files import Written, appearing, refuse_overwriting
 from stylesync_engine.media import files_of, probe_video, read_audio, read_audio_blocks, read_frames
+from stylesync_engine.media.sound import fit_blocks
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.request import FrameRange, MediaError, RequestError
 
@@ -154,15 +155,27 @@ def rendered(
             yield index, path
 
 
-def waveform(path: str, bins: int) -> dict[str, Any]:
+def waveform(
+    path: str,
+    bins: int,
+    samples: tuple[int, int] | None = None,
+    seconds: float | None = None,
+    track: int | None = None,
+) -> dict[str, Any]:
     """The loudest sample of each of `bins` equal parts of the sound, [0, 1], and its length in s.
 
-    All channels count. Parts without a sample are 0. Raises MediaError and RequestError.
+    Of a part of the sound where `samples` of the file, the end excluded, are given; cut off or
+    filled up with silence to `seconds`. All channels count. Parts without a sample are 0. Raises
+    MediaError and RequestError.
     """
     if bins not in BINS:
         raise RequestError(f"Ask for {BINS.start} to {BINS.stop - 1} bins.")
-    blocks = [np.abs(block).max(axis=0) for block in read_audio_blocks(path, WAVEFORM_HZ)]
-    loudness = np.concatenate([np.zeros(0, np.float32), *blocks])
+    first, last = samples or (None, None)
+    read = read_audio_blocks(path, WAVEFORM_HZ, first, last, track=track)
+    wanted = None if seconds is None else round(seconds * WAVEFORM_HZ)
+    blocks = read if wanted is None else fit_blocks(read, wanted)
+    parts = [np.abs(block).max(axis=0) for block in blocks if block.shape[1]]
+    loudness = np.concatenate([np.zeros(0, np.float32), *parts])
     peaks = np.zeros(bins, np.float32)
     np.maximum.at(peaks, np.arange(len(loudness)) * bins // max(len(loudness), 1), loudness)
     return {

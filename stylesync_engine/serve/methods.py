@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from stylesync_engine.records import as_data
 from stylesync_engine.request import (
     DubRequest,
     FrameRange,
+    LipCurve,
     RequestError,
 )
 from stylesync_engine.serve.jobs import Job
@@ -67,6 +69,29 @@ class Engine:
 
         return dubbing.probe(_param(job, "path", str), on_progress=job.progress)
 
+    def predict_lips(self, job: Job) -> dict[str, Any]:
+        """A dub's lips and the envelope of its speech, while another dub is rendered. What the
+        speech alone says comes on the way."""
+        from stylesync_engine import dubbing
+        from stylesync_engine.plan.sources import speech_track
+        from stylesync_engine.review import previews
+
+        request = DubRequest.from_dict(_param(job, "request", dict))
+        bins = _param(job, "bins", int) if "bins" in job.params else 1000
+
+        def told(curve: LipCurve) -> dict[str, Any]:
+            seconds = float(len(curve.frames) / curve.rate)
+            part, track = request.speech_samples, speech_track(request)
+            heard = previews.waveform(request.speech, bins, part, seconds, track)
+            return {**as_data(curve), "peaks": heard["peaks"]}
+
+        def say(glance: LipCurve) -> None:
+            step = {"stage": "lips", "done": 0, "total": len(glance.frames)}
+            job.say({"event": "progress", **step, "curve": told(glance)})
+
+        models = self._models(request.options)
+        return {"curve": told(dubbing.predict_lips(request, models, job.progress, say))}
+
     def _list_models(self, job: Job) -> dict[str, Any]:
         from stylesync_engine.weights import loading
 
@@ -124,6 +149,10 @@ def _show_thumbnails(job: Job) -> dict[str, Any]:
 
 
 LONG_METHODS = ("dub", "prepare", "render", "assemble", "probe", "models")
+
+
+# Who moves a slider waits for its answer, whatever is rendered meanwhile.
+REFINING_METHODS = ("lips",)
 
 
 SHORT_METHODS = ("facts", "thumbnails", "rendered", "waveform", "survey", "sound")

@@ -5,8 +5,20 @@ and an event: `started`, `progress`, and last `result`, `error` or `cancelled`. 
 `ready`. `cancel` names the job by its id; `ping` and `shutdown` are answered at once.
 
 Dubs and other long jobs run one at a time, in order, with their models kept warm; pictures and
-waveforms have a lane of their own, so that a timeline fills while a dub runs. The end of standard
-input ends the program after the jobs that were accepted; a reader that has gone cancels them.
+waveforms have a lane of their own, so that a timeline fills while a dub runs. So has `lips`, which
+tells what a dub will do before it is rendered:
+
+    {"id": "9", "method": "lips", "params": {"request": {...}, "bins": 1000}}
+
+The request is that of the dub; `articulation` and `style_strength` among its options and its
+`mouth_keys`, such as [{"shape": "closed", "start": 12, "end": 15}], count. The answer's `curve`
+holds `frames`, `rate`, `gap` (between the inner lips over the face's height, null where the frame
+stays as it is), `original` (the same of the shot, null without a face) and `peaks`, the speech's
+envelope over these frames in `bins` parts. A `progress` event has an earlier one, `glance` true,
+of the speech alone; the answer follows once the speaker was followed, at once where that is known.
+
+The end of standard input ends the program after the jobs that were accepted; a reader that has gone
+cancels them.
 """
 
 from __future__ import annotations
@@ -30,6 +42,7 @@ from stylesync_engine.serve.jobs import Answer, Job, Lane, LineWriter
 from stylesync_engine.serve.methods import (
     BACKGROUND_METHODS,
     LONG_METHODS,
+    REFINING_METHODS,
     SHORT_METHODS,
     Engine,
     make_proxy,
@@ -50,10 +63,12 @@ class Desk:
         self._lock = threading.Lock()
         engine = Engine()
         self._long = Lane("long jobs", lambda job: self._run(job, engine.answer))
+        self._refining = Lane("lips", lambda job: self._run(job, engine.predict_lips))
         self._short = Lane("previews", lambda job: self._run(job, show_media))
         self._background = Lane("proxies", lambda job: self._run(job, make_proxy), yielding=True)
         self._lanes = {
             **dict.fromkeys(LONG_METHODS, self._long),
+            **dict.fromkeys(REFINING_METHODS, self._refining),
             **dict.fromkeys(SHORT_METHODS, self._short),
             **dict.fromkeys(BACKGROUND_METHODS, self._background),
         }
@@ -79,7 +94,7 @@ class Desk:
 
     def finish(self, timeout: float | None) -> bool:
         """Run what was accepted, then stop; False where a job does not end in `timeout` s."""
-        lanes = (self._long, self._short, self._background)
+        lanes = (self._long, self._refining, self._short, self._background)
         return all(lane.finish(timeout) for lane in lanes)
 
     def _act(self, request_id: Any, method: Any, params: Any) -> bool:

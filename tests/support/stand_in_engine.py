@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from stylesync_engine.request import (
     DubRequest,
     DubResult,
     FrameRange,
+    LipCurve,
     MediaError,
     ModelError,
     NoFaceError,
@@ -53,6 +55,18 @@ def prepare(
     calls.append(("prepare", request, work))
     _misbehave(Path(request.video).name)
     return work
+
+
+def predict_lips(
+    request: DubRequest,
+    models: object = None,
+    on_progress: Listener = None,
+    on_glance: Callable[[LipCurve], None] | None = None,
+) -> LipCurve:
+    curve = LipCurve(FrameRange(0, 2), Fraction(25), (0.1, None), (0.2, 0.3))
+    if on_glance is not None:
+        on_glance(replace(curve, glance=True))
+    return curve
 
 
 def render(

@@ -369,3 +369,20 @@ def test_nothing_that_comes_in_ends_it(line: str) -> None:
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert (first["event"], second["id"], second["event"]) == ("error", "next", "result")
     assert desk.finish(5)
+
+
+def test_lips_are_told_while_a_dub_runs(served: Served, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "line.wav", np.full(4800, 0.5), 48_000)
+    request = {"video": "a.mov", "speech": str(tmp_path / "line.wav"), "output": "b.mov"}
+    served.send(dub_of("long", "endless.mov"))
+    served.until("long", "progress")
+    served.send({"id": "l", "method": "lips", "params": {"request": request, "bins": 4}})
+    glance = served.until("l", "progress")
+    curve = served.until("l", "result")["curve"]
+    assert glance["curve"]["glance"]
+    assert (curve["gap"], curve["original"]) == ([0.1, None], [0.2, 0.3])
+    assert (curve["frames"], curve["rate"]) == ({"start": 0, "end": 2}, "25/1")
+    assert len(curve["peaks"]) == 4
+    assert curve["peaks"][1] == pytest.approx(0.5, abs=0.1)
+    served.send({"id": "long", "method": "cancel"})
+    served.until("long", "cancelled")
