@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -62,8 +62,7 @@ def read_exr(path: Path) -> ExrImage:
     planes = [_in_display_window(pixels[:, :, number], spec) for number in numbers]
     name = "gbrapf32le" if len(planes) == 4 else "gbrpf32le"
     layout = layout_of(name, spec.full_height)
-    points = spec.getattribute("chromaticities")
-    layout = replace(layout, colour=linear_space_of(tuple(points) if points else None))
+    layout = replace(layout, colour=linear_space_of(_numbers(spec, "chromaticities", 8)))
     ordered = (planes[1], planes[2], planes[0], *planes[3:])
     half = str(spec.format) == "half"
     return ExrImage(
@@ -71,8 +70,8 @@ def read_exr(path: Path) -> ExrImage:
         "exr-half" if half else "exr-float",
         _rate_of(spec),
         _timecode_of(spec),
-        spec.getattribute("reelName"),
-        Fraction(spec.getattribute("PixelAspectRatio") or 1).limit_denominator(1000),
+        reel if isinstance(reel := spec.getattribute("reelName"), str) else None,
+        _aspect_of(spec),
     )
 
 
@@ -92,24 +91,27 @@ def with_surroundings(path: Path, shown: Layer) -> tuple[Layer, tuple[int, int]]
 
 
 def _read_part(path: Path) -> tuple[Any, list[int], Layer]:
-    """The first part's description, where its picture's channels lie, and its data window."""
+    """The first part's description, its data window with the picture's channels, and which of its
+    planes these are."""
     oiio = require_openimageio()
     with _plainly_named(path) as name:
         file = oiio.ImageInput.open(name)
     if file is None:
-        oiio.geterror()
+        with suppress(UnicodeDecodeError):  # it quotes what the file says
+            oiio.geterror()  # else it is printed later
         raise MediaError(f"'{path}' is no EXR image or is damaged; export it again.")
     try:
         spec = file.spec()
-        for width, height in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
-            check_size(path, width, height)
         numbers = _picture_channels(list(spec.channelnames), path)
-        pixels = file.read_image(0, 0, 0, spec.nchannels, oiio.FLOAT)
+        first, end = min(numbers), max(numbers) + 1
+        for width, height in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
+            check_size(path, width, height * max(1, (end - first) // 4))
+        pixels = file.read_image(0, 0, first, end, oiio.FLOAT)
     finally:
         file.close()
     if pixels is None:
         raise MediaError(f"'{path}' is damaged; export it again.")
-    return spec, numbers, pixels
+    return spec, [number - first for number in numbers], pixels
 
 
 @contextmanager
@@ -204,24 +206,41 @@ def _spec_of(
 
 
 def _rate_of(spec: Any) -> Fraction | None:
-    rate = spec.getattribute("FramesPerSecond")
-    return Fraction(*rate) if isinstance(rate, tuple) and rate[1] else None
+    rate = _numbers(spec, "FramesPerSecond", 2)
+    return Fraction(int(rate[0]), int(rate[1])) if rate and min(rate) >= 1 else None
+
+
+def _aspect_of(spec: Any) -> Fraction:
+    found = _numbers(spec, "PixelAspectRatio", 1)
+    sensible = found and 0.01 <= found[0] <= 100
+    return Fraction(found[0]).limit_denominator(1000) if found and sensible else Fraction(1)
+
+
+def _numbers(spec: Any, name: str, count: int) -> tuple[float, ...] | None:
+    """An attribute of so many finite numbers; None where it is missing or anything else."""
+    try:
+        found = np.ravel(np.asarray(spec.getattribute(name), np.float64))
+    except (TypeError, ValueError):
+        return None
+    return tuple(found.tolist()) if len(found) == count and np.isfinite(found).all() else None
 
 
 def _timecode_of(spec: Any) -> str | None:
     """SMPTE ST 12-1 as text, from its packed bits."""
-    packed = spec.getattribute("smpte:TimeCode")
-    if isinstance(packed, str):
-        return packed
-    if not isinstance(packed, tuple):
+    told = spec.getattribute("smpte:TimeCode")
+    if isinstance(told, str):
+        return told
+    packed = _numbers(spec, "smpte:TimeCode", 2)
+    if packed is None:
         return None
-    digits = [packed[0] >> shift & 0xFF for shift in (24, 16, 8, 0)]
+    bits = int(packed[0])
+    digits = [bits >> shift & 0xFF for shift in (24, 16, 8, 0)]
     masks = (0x3F, 0x7F, 0x7F, 0x3F)
     hours, minutes, seconds, frames = (
         (value & mask) // 16 * 10 + (value & mask) % 16
         for value, mask in zip(digits, masks, strict=True)
     )
-    mark = ";" if packed[0] & 0x40 else ":"
+    mark = ";" if bits & 0x40 else ":"
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{frames:02d}"
 
 

@@ -1,11 +1,12 @@
 # ruff: noqa: S311 - faults by seed, no secrets
 """Random faults on a tiny dub: is a wrong frame ever delivered, or something finished lost?
 
-    python tests/whole/fault_injection.py 200 [--seed 0]
+    python tests/whole/fault_injection.py 1000 [--seed 0] [--report FILE]
 
 Each round is a farm's job of one short dub with tiny models: prepare, two chunks, assemble, each in
 a process of its own that is started again until it succeeds, as a farm does. One random fault hits
-it at a random place. Afterwards, and whenever an output is there, the file is compared with that
+it at a random place. Clip and parts are small, so that a thousand rounds are made in an hour.
+Afterwards, and whenever an output is there, the file is compared with that
 of an undisturbed run; windows that were finished before the fault must not have been made again.
 """
 
@@ -13,17 +14,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,13 +38,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from model_fixtures import make_parts
 from places import DATA, DEMO
 
-from stylesync_engine.failures import named_error
-from stylesync_engine.farm import tasks
+from stylesync_engine.failures import named_error, terminate_as_interrupt
+from stylesync_engine.farm import bundles, tasks, template
 from stylesync_engine.farm.bundles import write_bundle
 from stylesync_engine.farm.costs import Step
 from stylesync_engine.farm.tasks import run_task
-from stylesync_engine.media import read_frames
-from stylesync_engine.plan import identity
+from stylesync_engine.media import VideoWriter, probe_video, read_audio, read_frames
+from stylesync_engine.plan import identity, plan
 from stylesync_engine.rendering import windows
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange
 from stylesync_engine.weights.loading import save_models
@@ -48,8 +53,12 @@ from stylesync_engine.weights.warm import WarmModels
 STEPS: tuple[tuple[Step, str], ...] = (
     ("prepare", "1"), ("render", "1-2"), ("render", "3"), ("assemble", "1"),
 )  # fmt: skip
-FRAMES = FrameRange(0, 40)
+FRAMES = FrameRange(0, 10)
+CLIP = 25  # frames; the range's surroundings serve as its style
+WINDOW = 4  # frames, so that this is two chunks of three parts
 TRIES = 6
+HUNG = 600  # s after which an attempt counts as hung, on a busy machine
+SAID = r"^(?!This should not have happened)."  # any sentence of ours
 SEEN_LATE = 1.0  # s that workers wait for each other's files here; a real farm's wait a minute
 Setup = Callable[[], None]
 
@@ -73,6 +82,7 @@ class Tally:
     rounds: int = 0
     failed_attempts: int = 0
     killed: int = 0
+    hung: int = 0
     wrong_frames: int = 0
     lost_windows: int = 0
     left_drafts: int = 0
@@ -102,16 +112,21 @@ class Child:
 
 
 def _run_and_exit(action: Callable[[], None], setup: Setup | None, pipe: int) -> None:
-    status = 0
+    status = 1
+    signal.alarm(HUNG)  # its signal ends the process
     try:
-        if setup is not None:
-            setup()
-        action()
-    except BaseException as error:
-        status = 1
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        with contextlib.suppress(BaseException):
-            os.write(pipe, str(named_error(error)).encode())
+        try:
+            if setup is not None:
+                setup()
+            with terminate_as_interrupt():
+                action()
+            status = 0
+        except BaseException as error:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+            with contextlib.suppress(OSError):
+                os.write(pipe, str(named_error(error)).encode())
+    except KeyboardInterrupt:
+        os.write(pipe, b"Cancelled twice.")
     finally:
         os._exit(status)
 
@@ -126,7 +141,7 @@ class Job:
 
     @property
     def output(self) -> Path:
-        return self.folder / "dub.mkv"
+        return self.folder / "out" / "dub.mkv"
 
     @property
     def work(self) -> Path:
@@ -186,16 +201,18 @@ class Round:
     destroyed: set[str] = field(default_factory=set)
 
     def disturbed(self, setup: Setup, names: str | None) -> None:
-        """One attempt under a fault; it may succeed, else it must say one of `names`."""
+        """One attempt under a fault; it may succeed, else it must say what matches `names`."""
         self.judge(self.job.start(self.step, setup).wait(), names)
 
     def judge(self, attempt: Attempt, names: str | None) -> None:
         if attempt.done:
             return
         self.tally.failed_attempts += 1
-        if attempt.status < 0 and attempt.error is None:
+        if attempt.status == -signal.SIGALRM:
+            self.tally.hung += 1
+        elif attempt.status < 0 and attempt.error is None:
             self.tally.killed += 1
-        elif names is None or not any(n in (attempt.error or "") for n in names.split("|")):
+        elif names is None or not re.search(names, attempt.error or ""):
             self.tally.unnamed.append(f"{STEPS[self.step]}: {attempt.error}")
 
     def any_window(self) -> Path | None:
@@ -304,11 +321,98 @@ def exchanged_media(now: Round) -> None:
     now.job.video.write_bytes(before)
 
 
+def small_disk(now: Round) -> None:
+    """A real one, of memory, that the work folder or the output lies on."""
+    place = now.numbers.choice((now.job.work.parent, now.job.output.parent))
+    place.mkdir(parents=True, exist_ok=True)
+    kept = now.job.folder / "kept"
+    shutil.move(place, kept)
+    place.mkdir()
+    used = sum(path.stat().st_blocks * 512 for path in kept.rglob("*"))
+    room = used + int(now.numbers.choice([2**14, 2**17, 2**20]) * now.numbers.uniform(0.2, 2))
+    _mount(place, "-t", "tmpfs", "-o", f"size={room + 2**14}", "none")
+    try:
+        shutil.copytree(kept, place, dirs_exist_ok=True)
+        now.disturbed(lambda: None, "disk is full")
+        shutil.rmtree(kept)
+        shutil.copytree(place, kept)
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    place.rmdir()
+    kept.rename(place)
+
+
+def _mount(place: Path, *how: str) -> None:
+    subprocess.run(["mount", *how, str(place)], check=True)
+
+
+def read_only(now: Round) -> None:
+    """A folder that cannot be written to any more, half way, by a user who is not root."""
+    place = now.numbers.choice((now.job.work, now.job.output.parent))
+    place.mkdir(parents=True, exist_ok=True)
+    _mount(place, "--bind", str(place))
+    child = now.job.start(now.step)
+    try:
+        time.sleep(now.numbers.uniform(0, 0.9 * now.seconds[now.step]))
+        _mount(place, "-o", "remount,ro,bind")
+    except subprocess.CalledProcessError:
+        pass  # a file is being written at this moment
+    attempt = child.wait()
+    subprocess.run(["umount", str(place)], check=True)
+    now.judge(attempt, r"cannot be written to|permission")
+
+
+def vanished_folder(now: Round) -> None:
+    """The work folder goes, as a whole or its windows alone, while somebody works in it."""
+    place = now.numbers.choice((now.job.work, now.job.work / "windows"))
+    child = now.job.start(now.step)
+    time.sleep(now.numbers.uniform(0, 0.9 * now.seconds[now.step]))
+    now.destroyed.update(now.job.windows())
+    shutil.rmtree(place, ignore_errors=True)
+    now.judge(child.wait(), SAID)
+
+
+def cancelled(now: Round) -> None:
+    _cancel(now, 1)
+
+
+def cancel_storm(now: Round) -> None:
+    _cancel(now, now.numbers.randrange(2, 40))
+
+
+def _cancel(now: Round, times: int) -> None:
+    child = now.job.start(now.step)
+    time.sleep(now.numbers.uniform(0, 0.9 * now.seconds[now.step]))
+    for _ in range(times):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, now.numbers.choice((signal.SIGTERM, signal.SIGHUP)))
+        time.sleep(now.numbers.uniform(0, 0.02))
+    now.judge(child.wait(), "Cancelled|cancelled")
+
+
+def dying_parent(now: Round) -> None:
+    """Who started the worker is killed; it goes on alone, and the farm starts another."""
+
+    def leave() -> None:
+        now.job.start(now.step)
+        time.sleep(HUNG)
+
+    parent = Child(leave)
+    time.sleep(now.numbers.uniform(0.05, 0.5 * now.seconds[now.step]))
+    second = now.job.start(now.step)
+    parent.kill()
+    now.judge(second.wait(), None)
+    parent.wait()  # for the end of the one that was left alone, too, whose pipe this is
+
+
 FAULTS: tuple[Callable[[Round], None], ...] = (
     kill_minus_nine, kill_minus_nine, kill_minus_nine, full_disk, out_of_memory, two_workers,
     other_packages, other_gpu, truncated_window, changed_window, poisoned_plan, truncated_plan,
-    late_visibility, clock_skew, exchanged_media,
+    late_visibility, clock_skew, exchanged_media, vanished_folder, cancelled, cancel_storm,
+    dying_parent,
 )  # fmt: skip
+MOUNTING: tuple[Callable[[Round], None], ...] = (small_disk, read_only)
+"""For who may mount: the superuser of Linux."""
 
 
 def _limit(kind: int, value: int) -> None:
@@ -331,7 +435,9 @@ class Campaign:
 
     def __init__(self, folder: Path, seed: int) -> None:
         tasks.PATIENCE = SEEN_LATE
+        plan.WINDOW = tasks.PART = template.PART = bundles.PART = WINDOW
         self.folder, self.seed = folder, seed
+        self.clip = _write_excerpt(folder / "clip.mkv")
         save_models(folder / "tiny", name="tiny", **make_parts())
         self.options = DubOptions(
             models=str(folder / "tiny"), quality="draft", codec="ffv1", device="cpu"
@@ -371,8 +477,25 @@ class Campaign:
         tally.lost_windows += sum(
             after.get(name) != file for name, file in before.items() if name not in now.destroyed
         )
-        tally.left_drafts += len(list(job.folder.glob(".*.part*")))
+        tally.left_drafts += len(list(job.folder.rglob(".*.part*")))
         shutil.rmtree(job.folder)
+
+    def keep(self, report: Path, done: int) -> None:
+        tallies = {kind: asdict(tally) for kind, tally in sorted(self.tallies.items())}
+        data = {"seed": self.seed, "done": done, "problems": self.problems, "faults": tallies}
+        draft = report.with_suffix(".draft")
+        draft.write_text(json.dumps(data, indent=1) + "\n")
+        draft.replace(report)
+
+    def resume(self, report: Path) -> int:
+        """Take over what was counted; the number of the next round."""
+        if not report.exists():
+            return 0
+        kept = json.loads(report.read_text())
+        if kept["seed"] != self.seed:
+            raise SystemExit(f"'{report}' is of another seed; give another place.")
+        self.tallies = {kind: Tally(**tally) for kind, tally in kept["faults"].items()}
+        return int(kept["done"])
 
     def dub_whole(self) -> bytes:
         """What a job gives whose dub is one task."""
@@ -384,8 +507,8 @@ class Campaign:
     def _job(self, name: str) -> Job:
         folder = self.folder / name
         folder.mkdir()
-        video = folder / f"shot{_source(0).suffix}"
-        shutil.copy(_source(0), video)
+        video = folder / "shot.mkv"
+        shutil.copy(self.clip, video)
         job = Job(folder, self.models, getattr(self, "reference", None))
         request = DubRequest(
             str(video), str(_source(1)), str(job.output), frames=FRAMES, options=self.options
@@ -397,7 +520,8 @@ class Campaign:
     def table(self) -> str:
         """The counts, one row a fault, and their sums."""
         names = (
-            "rounds", "failed_attempts", "killed", "wrong_frames", "lost_windows", "left_drafts"
+            "rounds", "failed_attempts", "killed", "hung", "wrong_frames", "lost_windows",
+            "left_drafts",
         )  # fmt: skip
         rows = [f"{'fault':18}" + "".join(f"{name:>17}" for name in (*names, "unnamed"))]
         sums: Counter[str] = Counter()
@@ -416,11 +540,23 @@ class Campaign:
         found = []
         for kind, tally in self.tallies.items():
             found += [f"{kind}: {text}" for text in tally.unnamed]
-            counts = tally.wrong_frames, tally.lost_windows, tally.left_drafts
+            counts = tally.wrong_frames, tally.lost_windows, tally.left_drafts, tally.hung
             if any(counts):
-                wrong, lost, left = counts
-                found.append(f"{kind}: {wrong} wrong frames, {lost} lost windows, {left} drafts")
+                wrong, lost, left, hung = counts
+                found.append(
+                    f"{kind}: {wrong} wrong frames, {lost} lost windows, {left} drafts, {hung} hung"
+                )
         return found
+
+
+def _write_excerpt(path: Path) -> Path:
+    """The beginning of the clip with its sound, as a clip of its own."""
+    like, (sound, _) = probe_video(_source(0)), read_audio(_source(0), 16_000)
+    seconds = CLIP / like.rate
+    with VideoWriter(path, like, "ffv1", (sound[:, : int(16_000 * seconds)], 16_000)) as writer:
+        for frame in islice(read_frames(_source(0)), CLIP):
+            writer.write(frame)
+    return path
 
 
 def _source(which: int) -> Path:
@@ -441,17 +577,22 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("rounds", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report", type=Path, help="keep the counts there, and go on from them")
     asked = parser.parse_args(arguments)
-    with campaign(asked.seed) as faults:
-        order = random.Random(asked.seed)
+    order, faults = random.Random(asked.seed), FAULTS + MOUNTING * (os.geteuid() == 0)
+    kinds = [order.choice(faults) for _ in range(asked.rounds)]
+    with campaign(asked.seed) as running:
+        first = running.resume(asked.report) if asked.report else 0
         with contextlib.suppress(KeyboardInterrupt):  # what was counted until then is shown
-            for number in range(asked.rounds):
-                faults.run(number, order.choice(FAULTS))
+            for number, kind in list(enumerate(kinds))[first:]:
+                running.run(number, kind)
                 print(f"\r{number + 1}/{asked.rounds}", end="", file=sys.stderr, flush=True)
-        print(f"\n{faults.table()}")
-        for problem in faults.problems:
+                if asked.report:
+                    running.keep(asked.report, number + 1)
+        print(f"\n{running.table()}")
+        for problem in running.problems:
             print(problem)
-        return 1 if faults.problems else 0
+        return 1 if running.problems else 0
 
 
 if __name__ == "__main__":

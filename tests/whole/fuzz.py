@@ -24,18 +24,26 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fuzz_report import Finding, Report
+
 HERE = Path(__file__).resolve().parent
-CASES = 110_000
+CASES = 1_000_000
 """Of all targets together, unless asked for more or less."""
 MINUTES = 60.0
-"""After which the rest is left out, and said to be; about half of it is needed on one busy core."""
+"""After which the rest is left out, and said to be."""
+BATCH = 10_000
+"""Cases after which the report is kept."""
 SECONDS = 10.0
 """Computing time that a case may take."""
 MEMORY = 10 * 2**30
+"""Addresses of a process; libraries ask for far more of them than they use."""
+RESIDENT = 2**30
+"""Bytes that one case may use."""
+_STATUS = struct.Struct("<qqq")  # the case, and how many were read and refused before it
 _WRITES = ("w", "a", "x", "+")
 _CHANGES = (
     "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.link", "os.truncate",
@@ -62,36 +70,31 @@ class Escape(BaseException):
     """Something reached out of the work folder: no reader may swallow it."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A case that did what no file may make us do."""
+@dataclass
+class Done:
+    """What a run of cases came to: the next case, and how those before it fared."""
 
-    target: str
-    case: int
-    kind: str
-    detail: str
+    next: int
+    read: int = 0
+    refused: int = 0
+    findings: list[Finding] = field(default_factory=list)
 
 
-def fuzz(names: list[str], cases: int, seed: int, minutes: float) -> tuple[list[Finding], int]:
-    """Run `cases` cases, shared out among the targets, in so many minutes at most; prints how each
-    of them fared. Returns what was found, and how many cases were run."""
-    from fuzz_targets import TARGETS
-
-    shares = {name: TARGETS[name].share for name in names}
+def fuzz(report: Report, minutes: float) -> None:
+    """Run a report's cases, all targets in turn, in so many minutes at most."""
     deadline = time.monotonic() + 60 * minutes
-    findings: list[Finding] = []
-    total = 0
-    for name, share in shares.items():
-        started = time.monotonic()
-        count = -(-cases * share // sum(shares.values()))
-        found, done = run_target(name, range(count), seed, deadline=deadline)
-        findings, total = findings + found, total + done
-        spent = time.monotonic() - started
-        left = f", {count - done} left out" if done < count else ""
-        print(f"{name:12} {done:7} cases {spent:7.0f} s  {len(found)} findings{left}", flush=True)
-        for finding in found[:_SHOWN]:
-            print(f"  case {finding.case}: {finding.kind}\n{finding.detail}\n", flush=True)
-    return findings, total
+    for name, goal in report.goals():
+        tally = report.tallies[name]
+        while tally.cases < goal and time.monotonic() < deadline:
+            started = time.monotonic()
+            some = range(tally.cases, min(goal, tally.cases + BATCH))
+            done = run_target(name, some, report.seed, deadline=deadline)
+            tally.cases, tally.seconds = done.next, tally.seconds + time.monotonic() - started
+            tally.read, tally.refused = tally.read + done.read, tally.refused + done.refused
+            tally.findings += [asdict(finding) for finding in done.findings]
+            report.keep()
+            for finding in done.findings[:_SHOWN]:
+                print(f"{name} case {finding.case}: {finding.kind}\n{finding.detail}\n", flush=True)
 
 
 def run_target(
@@ -100,25 +103,27 @@ def run_target(
     seed: int,
     seconds: float = SECONDS,
     deadline: float = math.inf,
-) -> tuple[list[Finding], int]:
+) -> Done:
     """All cases of one target, as far as they can be run until `deadline`; after a crash or a hang
-    it goes on behind that case. Returns what was found, and how many cases were run."""
-    findings: list[Finding] = []
-    first = cases.start
-    while first < cases.stop and time.monotonic() < deadline:
-        some = range(first, cases.stop)
+    it goes on behind that case."""
+    all_ = Done(cases.start)
+    while all_.next < cases.stop and time.monotonic() < deadline:
+        some = range(all_.next, cases.stop)
         with tempfile.TemporaryDirectory(prefix="stylesync-fuzz-") as folder:
-            found, first = _run_worker(name, some, seed, seconds, deadline, Path(folder))
-        findings += found
-    return findings, first - cases.start
+            done = _run_worker(name, some, seed, seconds, deadline, Path(folder))
+        all_ = Done(
+            done.next, all_.read + done.read, all_.refused + done.refused,
+            all_.findings + done.findings,
+        )  # fmt: skip
+    return all_
 
 
 def _run_worker(
     name: str, cases: range, seed: int, seconds: float, deadline: float, folder: Path
-) -> tuple[list[Finding], int]:
+) -> Done:
     """One process; what it found, and the case to go on with."""
     status, log = folder / "status", folder / "log"
-    status.write_bytes(struct.pack("<q", -1))
+    status.write_bytes(_STATUS.pack(-1, 0, 0))
     command = [
         sys.executable, str(Path(__file__)), "--worker", name, "--seed", str(seed),
         "--range", f"{cases.start}:{cases.stop}", "--folder", str(folder),
@@ -130,22 +135,24 @@ def _run_worker(
             command, stdout=output, stderr=output, env={**os.environ, **quiet}
         )
         killed = _watch(process, status, deadline)
-    current = struct.unpack("<q", status.read_bytes())[0]
+    current, read, refused = _STATUS.unpack(status.read_bytes())
     told = folder / "findings.jsonl"
     lines = told.read_text().splitlines() if told.exists() else []
-    findings = [Finding(**json.loads(line)) for line in lines]
+    done = Done(max(current, cases.start), read, refused, [Finding(**json.loads(x)) for x in lines])
     if killed == "late":
-        return findings, max(current, cases.start)
+        return done
     if killed == "hung":
-        findings.append(Finding(name, current, "hang", f"stood still for {_STANDSTILL:.0f} s"))
+        found = "hang", f"stood still for {_STANDSTILL:.0f} s"
     elif process.returncode == -signal.SIGPROF:
-        findings.append(Finding(name, current, "hang", f"computed for over {seconds:g} s"))
+        found = "hang", f"computed for over {seconds:g} s"
     elif process.returncode:
-        tail = log.read_text(errors="replace")[-600:]
-        findings.append(Finding(name, current, f"exit {process.returncode}", tail))
+        found = f"exit {process.returncode}", log.read_text(errors="replace")[-600:]
     else:
-        return findings, cases.stop
-    return findings, max(current, cases.start) + 1
+        done.next = cases.stop
+        return done
+    done.findings.append(Finding(name, current, *found))
+    done.next += 1
+    return done
 
 
 def _watch(process: subprocess.Popen[bytes], status: Path, deadline: float) -> str:
@@ -171,38 +178,54 @@ def work(name: str, cases: range, seed: int, seconds: float, folder: Path) -> No
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     target = TARGETS[name]
-    os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_DATA_HOME"] = str(folder / "home")
+    place = folder / "work"
+    for kind in ("CONFIG", "DATA", "STATE", "CACHE"):
+        os.environ[f"XDG_{kind}_HOME"] = str(place / "home")
     made = folder / "seeds"
     made.mkdir()
+    place.mkdir()
+    os.chdir(place)
     seeds = target.seeds(made)
-    place = folder / "work"
     with contextlib.suppress(Exception):  # imports, and the like, before anything is forbidden
         target.read(seeds[0], place)
     guard = Guard(place)
     with (folder / "status").open("r+b") as file, (folder / "findings.jsonl").open("a") as told:
-        status = mmap.mmap(file.fileno(), 8)
+        status = mmap.mmap(file.fileno(), _STATUS.size)
+        counts = {"read": 0, "refused": 0}
+        most = _resident()
         for case in cases:
-            status[:] = struct.pack("<q", case)
+            status[:] = _STATUS.pack(case, *counts.values())
             signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends the process
             data = target.damage(random.Random(f"{seed}/{name}/{case}"), seeds)  # noqa: S311
-            found = run_case(target.read, data, place, guard)
-            if found is not None:
-                print(json.dumps(asdict(Finding(name, case, *found))), file=told, flush=True)
+            kind, detail = run_case(target.read, data, place, guard)
+            if kind in counts:
+                counts[kind] += 1
+                if (now := _resident()) > most + RESIDENT:
+                    kind, detail, most = "memory", f"{(now - most) >> 20} MB more", now
+            if kind not in counts:
+                print(json.dumps(asdict(Finding(name, case, kind, detail))), file=told, flush=True)
             if case % 200 == 0:
-                shutil.rmtree(place, ignore_errors=True)
+                for entry in place.iterdir():
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         signal.setitimer(signal.ITIMER_PROF, 0)
+        status[:] = _STATUS.pack(cases.stop, *counts.values())
 
 
-def run_case(read: Any, data: bytes, place: Path, guard: Guard) -> tuple[str, str] | None:
-    """What was wrong with reading this, and where; None where all went as it should."""
+def _resident() -> int:
+    """The most memory that this process has used, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def run_case(read: Any, data: bytes, place: Path, guard: Guard) -> tuple[str, str]:
+    """`read`, `refused`, or what was wrong with reading this, and where."""
     from stylesync_engine.request import DubError
 
-    place.mkdir(exist_ok=True)
-    found: tuple[str, str] | None = None
+    found = "read", ""
     with guard.watching() as seen:
         try:
             read(data, place)
         except DubError as error:
+            found = "refused", ""
             if not str(error):
                 found = "message", f"{type(error).__name__} says nothing"
         except Escape:
@@ -263,6 +286,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=MINUTES, help="leave the rest out then")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--target", action="append", help="only this one; repeatable")
+    parser.add_argument("--report", type=Path, help="keep the counts there, and go on from them")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--range", default="0:0", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="computing time of a case")
@@ -275,10 +299,13 @@ def main(words: list[str] | None = None) -> int:
         return 0
     from fuzz_targets import TARGETS
 
-    names = asked.target or [name for name, target in TARGETS.items() if target.share]
-    findings, total = fuzz(names, asked.cases, asked.seed, asked.minutes)
-    print(f"\n{total} of {asked.cases} cases, {len(findings)} findings")
-    return 1 if findings or total < asked.cases else 0
+    shares = {name: TARGETS[name].share for name in asked.target or TARGETS}
+    whole = sum(shares.values())
+    wanted = {name: -(-asked.cases * share // whole) for name, share in shares.items() if share}
+    report = Report(asked.seed, wanted, asked.report)
+    fuzz(report, asked.minutes)
+    print(report.table())
+    return 1 if report.findings or report.cases < report.wanted else 0
 
 
 if __name__ == "__main__":

@@ -6,17 +6,14 @@ A target passes when it reads the damaged file, or refuses it with one of our er
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import random
-import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +21,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from fuzz_damage import damage_bytes, damage_json, damage_tensors, damage_words, damage_zip
+from fuzz_doors import (
+    damage_script,
+    make_farm,
+    make_images,
+    make_protocol,
+    make_scripts,
+    read_farm,
+    read_image,
+    read_protocol,
+    read_script,
+)
 from places import ROOT, SUPPORT
 
 SAMPLES = ROOT.parent / "shared" / "data" / "timelines"
@@ -32,19 +41,6 @@ LARGEST_SEED = 120_000
 Seeds = Callable[[Path], list[bytes]]
 Damage = Callable[[random.Random, list[bytes]], bytes]
 Read = Callable[[bytes, Path], None]
-
-TOKENS = [
-    b"", b"\0", b"-1", b"0", b"1e999", b"NaN", b"9" * 40, b"../../../../tmp/escaped",
-    b"/etc/passwd", b"file:///etc/passwd", b"http://127.0.0.1:9/x", b"\\\\host\\share", b"%00",
-    b"%s%n", b"\xff\xfe", "\u202e\ud7ff".encode(), b"<!ENTITY x SYSTEM 'file:///etc/passwd'>",
-    b"&x;", b"A" * 5000, b"01:00:00;00", b"1/0", b"-1/0s", b"99:99:99:99", b"null", b"[" * 200,
-]  # fmt: skip
-VALUES: list[Any] = [
-    None, True, False, 0, -1, 1, 2**31, 2**63, 2**70, -(2**63), 1e308, -0.0, 1e-320, float("nan"),
-    float("inf"), "", "\0", "x" * 5000, "../../../../tmp/escaped", "/etc/passwd", "\ud800", [], {},
-    [[]], [0, 0], [1, 0], ["a"], {"a": 1}, "1/0", "0/0", "25/1", "A:B", "5:1", "0:99999999999",
-]  # fmt: skip
-NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1]
 
 
 @dataclass(frozen=True)
@@ -56,136 +52,6 @@ class Target:
     seeds: Seeds
     damage: Damage
     read: Read
-
-
-def damage_bytes(numbers: random.Random, seeds: list[bytes]) -> bytes:
-    """Bits turned, parts cut, doubled, exchanged with another file's, sizes overwritten."""
-    data = bytearray(numbers.choice(seeds))
-    for _ in range(numbers.choice((1, 1, 2, 3, 8))):
-        if not data:
-            break
-        at, other = sorted((_place(numbers, len(data)), _place(numbers, len(data))))
-        kind = numbers.randrange(8)
-        if kind == 0:
-            data[at] ^= 1 << numbers.randrange(8)
-        elif kind == 1:
-            del data[at : min(other, at + 4096)]
-        elif kind == 2:
-            data[other:other] = data[at : min(other, at + 4096)]
-        elif kind == 3:
-            data[at:at] = numbers.choice(TOKENS)
-        elif kind == 4:
-            width = numbers.choice((1, 2, 4, 8))
-            value = numbers.choice(NUMBERS) % 256**width
-            data[at : at + width] = value.to_bytes(width, numbers.choice(("big", "little")))
-        elif kind == 5:
-            donor = numbers.choice(seeds)
-            data[at : at + 512] = donor[at : at + numbers.randrange(512)]
-        elif kind == 6:
-            del data[other:]
-        else:
-            token = numbers.choice(TOKENS)
-            data[at : at + len(token)] = token
-    return bytes(data)
-
-
-def damage_json(numbers: random.Random, seeds: list[bytes]) -> bytes:
-    """Values exchanged for odd ones of any kind, keys renamed, lost and invented; sometimes text
-    that is no JSON any more."""
-    if numbers.randrange(5) == 0:
-        return damage_bytes(numbers, seeds)
-    try:
-        data = json.loads(numbers.choice(seeds))
-    except ValueError:  # OpenTimelineIO writes infinities in a way of its own
-        return damage_bytes(numbers, seeds)
-    for _ in range(numbers.choice((1, 1, 2, 4))):
-        data = _change(numbers, data)
-    return json.dumps(data, ensure_ascii=numbers.random() < 0.5).encode("utf-8", "surrogatepass")
-
-
-def damage_words(numbers: random.Random, seeds: list[bytes]) -> bytes:
-    """Values between quotes or tags exchanged for odd ones, lines lost and doubled."""
-    if numbers.randrange(4) == 0:
-        return damage_bytes(numbers, seeds)
-    data = numbers.choice(seeds)
-    for _ in range(numbers.choice((1, 1, 2, 4))):
-        words = list(re.finditer(rb"(?<=[\">])[^\"<>\n]+(?=[\"<])|\d+", data))
-        if words and numbers.randrange(4):
-            word = numbers.choice(words)
-            other = numbers.choice((numbers.choice(TOKENS), numbers.choice(words).group()))
-            data = data[: word.start()] + other + data[word.end() :]
-        else:
-            lines = data.splitlines(keepends=True)
-            at = numbers.randrange(len(lines) or 1)
-            lines[at : at + 1] = numbers.choice(([], lines[at : at + 1] * 2, lines[at::-1][:2]))
-            data = b"".join(lines)
-    return data
-
-
-def damage_tensors(numbers: random.Random, seeds: list[bytes]) -> bytes:
-    """The header of a safetensors file as JSON, its length kept true most of the time."""
-    data = numbers.choice(seeds)
-    if numbers.randrange(3) == 0:
-        return damage_bytes(numbers, seeds)
-    length = struct.unpack("<Q", data[:8])[0]
-    header = damage_json(numbers, [data[8 : 8 + length]])
-    told = numbers.choice((len(header),) * 6 + tuple(NUMBERS))
-    return struct.pack("<Q", told) + header + data[8 + length :]
-
-
-def damage_zip(numbers: random.Random, seeds: list[bytes]) -> bytes:
-    """Members with names that lead elsewhere, and damaged content."""
-    if numbers.randrange(3) == 0:
-        return damage_bytes(numbers, seeds)
-    made = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(numbers.choice(seeds))) as old,
-        zipfile.ZipFile(made, "w") as new,
-    ):
-        for member in old.infolist():
-            content, name = old.read(member), member.filename
-            if name.endswith(".otio") and numbers.randrange(2):
-                content = damage_json(numbers, [content])
-            if numbers.randrange(4) == 0:
-                name = numbers.choice(
-                    ("../../escaped", "/etc/escaped", "a/../../x", "media/..", name * 40)
-                )
-            new.writestr(name, content)
-            if numbers.randrange(4) == 0:
-                new.writestr("media/../../../escaped.mov", content)
-    return made.getvalue()
-
-
-def _place(numbers: random.Random, length: int) -> int:
-    """Headers lie at the beginning, indices at the end."""
-    near = min(length, 2048)
-    return numbers.choice((
-        numbers.randrange(length), numbers.randrange(near), length - 1 - numbers.randrange(near),
-    ))  # fmt: skip
-
-
-def _change(numbers: random.Random, data: Any) -> Any:
-    """One place of some JSON data changed."""
-    if isinstance(data, dict) and data and numbers.randrange(6):
-        key = numbers.choice(sorted(data))
-        kind = numbers.randrange(8)
-        if kind == 0:
-            return {name: value for name, value in data.items() if name != key}
-        if kind == 1:
-            other = numbers.choice((*data, "unknown", "", key + "\0"))
-            return {other if name == key else name: value for name, value in data.items()}
-        return {**data, key: _change(numbers, data[key])}
-    if isinstance(data, list) and data and numbers.randrange(6):
-        at = numbers.randrange(len(data))
-        if numbers.randrange(5) == 0:
-            return numbers.choice((data[:at], data + data[at:], data * 30, data[::-1]))
-        return [*data[:at], _change(numbers, data[at]), *data[at + 1 :]]
-    if numbers.randrange(40) == 0:
-        nested: Any = data
-        for _ in range(numbers.choice((5, 60, 400))):
-            nested = [nested] if numbers.randrange(2) else {"children": nested}
-        return nested
-    return numbers.choice(VALUES)
 
 
 def _as_json(*entries: Any) -> list[bytes]:
@@ -251,7 +117,7 @@ def read_jobs(data: bytes, folder: Path) -> None:
     read_jobs(_put(folder / "jobs.json", data))
 
 
-def read_small_files(data: bytes, folder: Path) -> None:
+def read_records(data: bytes, folder: Path) -> None:
     """Consent, sidecar and models' table: the same damaged file as each of them."""
     from stylesync_engine.origin import consent, sidecar
     from stylesync_engine.request import DubError
@@ -500,19 +366,23 @@ def _timeline(suffix: str, share: int, damage: Damage, *samples: str) -> Target:
 TARGETS = {
     target.name: target
     for target in (
-        Target("request", 240, lambda _: _as_json(REQUEST), damage_json, read_request),
-        Target("jobs", 60, lambda _: _as_json(JOBS), damage_json, read_jobs),
-        Target("records", 40, lambda _: _as_json(CONSENT, MANIFEST), damage_json, read_small_files),
+        Target("request", 500, lambda _: _as_json(REQUEST), damage_json, read_request),
+        Target("jobs", 200, lambda _: _as_json(JOBS), damage_json, read_jobs),
+        Target("records", 100, lambda _: _as_json(CONSENT, MANIFEST), damage_json, read_records),
+        Target("farm", 80, lambda _: make_farm(REQUEST), damage_json, read_farm),
+        Target("protocol", 20, lambda _: make_protocol(REQUEST), damage_json, read_protocol),
+        Target("script", 20, make_scripts, damage_script, read_script),
         Target("plan", 6, make_plans, damage_plan, read_plan),
-        Target("weights", 4, make_weights, damage_tensors, read_weights),
+        Target("weights", 5, make_weights, damage_tensors, read_weights),
         _timeline(".otio", 6, damage_json, "otio", "ayon"),
-        _timeline(".fcpxml", 5, damage_words, "fcpxml"),
-        _timeline(".xml", 3, damage_words, "fcp_xml"),
-        _timeline(".edl", 4, damage_words),
-        _timeline(".mlt", 4, damage_words),
-        _timeline(".otioz", 2, damage_zip),
+        _timeline(".fcpxml", 6, damage_words, "fcpxml"),
+        _timeline(".xml", 5, damage_words, "fcp_xml"),
+        _timeline(".edl", 10, damage_words),
+        _timeline(".mlt", 6, damage_words),
+        _timeline(".otioz", 5, damage_zip),
         Target("media", 6, make_clips, damage_bytes, read_clip),
-        Target("credentials", 1, make_signed, damage_bytes, read_signed),
+        Target("images", 10, make_images, damage_bytes, read_image),
+        Target("credentials", 3, make_signed, damage_bytes, read_signed),
         Target(
             "faulty", 0, lambda _: FAULTS, lambda numbers, seeds: numbers.choice(seeds), misbehave
         ),

@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from fuzz import run_target
+from fuzz import fuzz, run_target
+from fuzz_report import LAPS, Report
 from fuzz_targets import FAULTS, MANIFEST, TARGETS, make_clips
 from timeline_material import write_clip
 
@@ -17,24 +18,29 @@ from stylesync_engine.request import DubError, MediaError
 from stylesync_engine.weights.table import effective, read_manifest
 
 CASES = {"request": 120, "jobs": 60, "records": 40}
-WITH_TORCH = ("plan", "records", "weights", "credentials")
+WITH_TORCH = ("plan", "protocol", "records", "weights", "credentials")
 """Loading torch once more for a few cases would take longer than they do."""
 IN_A_PROCESS = [name for name in TARGETS if name not in ("faulty", *WITH_TORCH)]
 READ = [name for name in TARGETS if name != "faulty"]
-ONE_BY_ONE = ("media", "records")
+ONE_BY_ONE = ("media", "records", "farm", "script", "images", "protocol")
 """Their readers refuse their parts each on its own."""
 
 
 @pytest.mark.parametrize("name", IN_A_PROCESS)
 def test_damaged_files_are_read_or_refused(name: str) -> None:
     cases = CASES.get(name, 20)
-    assert run_target(name, range(cases), seed=0) == ([], cases)
+    done = run_target(name, range(cases), seed=0)
+    assert (done.findings, done.next, done.read + done.refused) == ([], cases, cases)
 
 
 @pytest.mark.parametrize("name", READ)
-def test_whole_files_are_read_and_damaged_ones_differ(name: str, tmp_path: Path) -> None:
+def test_whole_files_are_read_and_damaged_ones_differ(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = TARGETS[name]
-    (tmp_path / "seeds").mkdir()
+    for folder in ("seeds", "work"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     seeds = target.seeds(tmp_path / "seeds")
     if name != "credentials":  # they are whole, but nobody vouches for their signer
         target.read(seeds[0], tmp_path / "work")
@@ -95,8 +101,8 @@ def test_a_clip_of_a_few_frames_is_stored_by_h265(count: int, tmp_path: Path) ->
 
 def test_what_must_not_happen_is_found() -> None:
     cases = range(12)
-    findings, done = run_target("faulty", cases, seed=1, seconds=0.3)
-    assert done == len(cases)
+    done = run_target("faulty", cases, seed=1, seconds=0.3)
+    assert done.next == len(cases)
     made = [
         TARGETS["faulty"].damage(random.Random(f"1/faulty/{case}"), FAULTS)  # noqa: S311
         for case in cases
@@ -106,9 +112,35 @@ def test_what_must_not_happen_is_found() -> None:
         b"error": "error", b"crash": "exit -11", b"hang": "hang", b"write": "escape",
         b"network": "escape", b"program": "escape",
     }  # fmt: skip
-    found = {finding.case: finding.kind for finding in findings}
+    found = {finding.case: finding.kind for finding in done.findings}
     assert found == {case: kinds[kind] for case, kind in zip(cases, made, strict=True)}
 
 
 def test_what_there_is_no_time_for_is_not_counted() -> None:
-    assert run_target("request", range(50), seed=0, deadline=0.0) == ([], 0)
+    done = run_target("request", range(50), seed=0, deadline=0.0)
+    assert (done.findings, done.next) == ([], 0)
+
+
+def test_a_run_goes_on_where_it_stopped_and_shares_its_cases_out(tmp_path: Path) -> None:
+    wanted, path = {"request": 40, "jobs": 20}, tmp_path / "report.json"
+    begun = Report(3, wanted, path)
+    fuzz(begun, minutes=0)
+    assert begun.cases == 0
+    begun.tallies["request"].cases = 30
+    begun.keep()
+    goes_on = Report(3, wanted, path)
+    assert goes_on.cases == 30
+    fuzz(goes_on, minutes=10)
+    kept = json.loads(path.read_text())
+    assert kept["cases"] == kept["wanted"] == 60
+    assert {name: tally["cases"] for name, tally in kept["targets"].items()} == wanted
+    request = kept["targets"]["request"]
+    assert request["read"] + request["refused"] == 10
+    with pytest.raises(SystemExit):
+        Report(4, wanted, path)
+
+
+def test_every_target_gets_to_a_share_before_any_goes_on() -> None:
+    goals = Report(0, {"request": 1000, "media": 10}).goals()
+    assert goals[:2] == [("request", 1000 * LAPS[0]), ("media", 1)]
+    assert goals[-2:] == [("request", 1000), ("media", 10)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.media import Clip, Reading, VideoWriter, probe_video, read_frames
+from stylesync_engine.media.exr import read_exr
 
 oiio = pytest.importorskip("OpenImageIO")
 AT_25 = Reading(rate=Fraction(25))
@@ -61,3 +63,26 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
         for frame in read_frames(info.clip):
             writer.write(frame)
     assert (folder / os.fsdecode(b"\xe8.1001.exr")).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("chromaticities", "float[2]", (0.3, 0.3)), ("chromaticities", "string", "x"),
+        ("FramesPerSecond", "float", 0.0), ("PixelAspectRatio", "float", 1e-6),
+        ("smpte:TimeCode", "float", 1.5),
+        ("reelName", "int", 7),
+    ],
+)  # fmt: skip
+def test_an_attribute_that_says_nonsense_says_nothing(
+    name: str, kind: str, value: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.exr"
+    spec = oiio.ImageSpec(8, 8, 3, oiio.HALF)
+    spec.attribute(name, oiio.TypeDesc(kind), value)
+    file = oiio.ImageOutput.create(str(path))
+    assert file.open(str(path), spec)
+    assert file.write_image(np.zeros((8, 8, 3), np.float32))
+    file.close()
+    read = read_exr(path)
+    assert (read.rate, read.timecode, read.reel, read.sample_aspect) == (None, None, None, 1)
