@@ -143,19 +143,23 @@ def parse_rate(text: str) -> Fraction:
     return value if "/" in text and value > 0 else exact_rate(float(value))
 
 
-def parse_time(text: str | int, rate: Fraction, zero: Fraction = ZERO) -> Fraction:
+def parse_time(
+    text: str | int, rate: Fraction, zero: Fraction = ZERO, counts_drop: bool | None = None
+) -> Fraction:
     """A time as editors write it -> seconds on the timeline.
 
     `01:00:10:00` or `01:00:10;00` is a time code counted from the timeline's start `zero` (s),
-    `12.5s` are seconds and `300` frames from the first frame. Raises RequestError.
+    `12.5s` are seconds and `300` frames from the first frame. A timeline that says whether it
+    counts drop frame counts so whatever the mark. Raises RequestError.
     """
     written = str(text).strip()
     if code := _TIME_CODE.fullmatch(written):
-        moment = _frames_of(code, rate) / rate - zero
+        drop = code[4] == ";" if counts_drop is None else counts_drop
+        moment = _frames_of(code, rate, drop) / rate - zero
         if moment < 0:
             raise RequestError(
                 f"{written} lies before the timeline's start,"
-                f" {time_code(ZERO, rate, zero)}; choose a later time."
+                f" {time_code(ZERO, rate, zero, counts_drop)}; choose a later time."
             )
         return moment
     if found := _SECONDS.fullmatch(written):
@@ -167,12 +171,18 @@ def parse_time(text: str | int, rate: Fraction, zero: Fraction = ZERO) -> Fracti
     )
 
 
-def parse_range(text: str | list[str | int], rate: Fraction, zero: Fraction = ZERO) -> Span:
+def parse_range(
+    text: str | list[str | int],
+    rate: Fraction,
+    zero: Fraction = ZERO,
+    counts_drop: bool | None = None,
+) -> Span:
     """`"START-END"` or `[START, END]` -> span in seconds; END is excluded."""
     parts: list[str | int] = list(text.split("-")) if isinstance(text, str) else list(text)
     if len(parts) != 2:
         raise RequestError(f"'{text}' is not a range; write START-END, for example 12s-15.5s.")
-    span = Span(parse_time(parts[0], rate, zero), parse_time(parts[1], rate, zero))
+    start, end = (parse_time(part, rate, zero, counts_drop) for part in parts)
+    span = Span(start, end)
     if not span:
         raise RequestError(f"The range {text} is empty; its end must come after its start.")
     return span
@@ -210,16 +220,16 @@ def frames_of_time_code(text: str, rate: Fraction, drop: bool = False) -> int:
     code = _TIME_CODE.fullmatch(text)
     if code is None:
         raise RequestError(f"'{text}' is not a time code; write 01:00:10:00.")
-    return _frames_of(code, rate, drop)
+    return _frames_of(code, rate, drop or code[4] == ";")
 
 
-def _frames_of(code: re.Match[str], rate: Fraction, drop: bool = False) -> int:
+def _frames_of(code: re.Match[str], rate: Fraction, drop: bool) -> int:
     hours, minutes, secs, frames = (int(code[i]) for i in (1, 2, 3, 5))
     nominal = math.ceil(rate)
     if minutes > 59 or secs > 59 or frames >= nominal:
         raise RequestError(f"'{code[0]}' is not a time code at {float(rate):g} frames a second.")
     total = ((hours * 60 + minutes) * 60 + secs) * nominal + frames
-    if code[4] == ";" or drop:
+    if drop:
         passed = hours * 60 + minutes
         total -= _dropped_a_minute(rate) * (passed - passed // 10)
     return total

@@ -156,7 +156,7 @@ def probe(
     """Show a video's rate, size, streams and speakers.
 
     Rate, frames, size, time code, picture and sound streams, and the speakers with the frames
-    where they are seen. With --json one object.
+    where they are seen; of a sound file its streams. With --json one object.
     """
     with reporting(as_json) as report:
         from stylesync_engine import dubbing

@@ -20,6 +20,7 @@ from stylesync_engine.media.hearing import (
     probe_sound,
     read_audio,
     read_audio_blocks,
+    sounds_alone,
     spoken_track,
 )
 from stylesync_engine.media.probing import duration_of, probe_video, snap_rate
@@ -49,6 +50,7 @@ __all__ = [
     "read_audio_blocks",
     "read_frames",
     "snap_rate",
+    "sounds_alone",
     "spoken_track",
     "stretch",
     "write_audio",

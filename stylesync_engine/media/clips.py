@@ -80,7 +80,8 @@ class VideoInfo:
     without encoding has parted from what they refer to; they are left out and not counted.
     `rotation` is how far the stored picture is turned clockwise to stand upright.
     `interlaced` is how the frames come out of `reading`; `first_number` is an image sequence's.
-    `overscan` says that images may hold more than the picture that is shown.
+    `overscan` says that images may hold more than the picture that is shown, whose left and top px
+    on their canvas are `display`.
     `timecode` is the first frame's, counted at `rate` even where the file counts otherwise.
     """
 
@@ -106,6 +107,7 @@ class VideoInfo:
     reading: Reading = PLAIN
     first_number: int = 0
     overscan: bool = False
+    display: tuple[int, int] = (0, 0)
 
     @property
     def clip(self) -> Clip:

@@ -21,11 +21,16 @@ from stylesync_engine.request import MediaError
 
 Layer = npt.NDArray[np.float32]
 _COLOURS: Final = ("R", "G", "B")
+_FIELD: Final = 1 << 15
+"""The field bit of a time code, as OpenEXR packs it."""
+_MOST_LABELS: Final = 40
+"""A time code's tens of frames have two bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExrImage:
-    """A picture and what its file says; `codec` is `exr-half` or `exr-float`."""
+    """A picture and what its file says; `codec` is `exr-half` or `exr-float`, `display` the
+    display window's left and top px."""
 
     image: PixelImage
     codec: str
@@ -33,11 +38,13 @@ class ExrImage:
     timecode: str | None
     reel: str | None
     sample_aspect: Fraction
+    display: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class ExrPart:
-    """Channels `[h, w, C]` with their names; `corner` is the data window's left and top px."""
+    """Channels `[h, w, C]` with their names; `corner` is the data window's left and top px, counted
+    from the display window's."""
 
     name: str
     channels: tuple[str, ...]
@@ -56,8 +63,11 @@ def require_openimageio() -> Any:
     return OpenImageIO
 
 
-def read_exr(path: Path) -> ExrImage:
-    """The first part's picture, in its display window; what lies around the data window is 0."""
+def read_exr(path: Path, rate: Fraction | None = None) -> ExrImage:
+    """The first part's picture, in its display window; what lies around the data window is 0.
+
+    `rate` is the sequence's, where it is known; its time code counts by it.
+    """
     spec, numbers, pixels = _read_part(path)
     planes = [_in_display_window(pixels[:, :, number], spec) for number in numbers]
     name = "gbrapf32le" if len(planes) == 4 else "gbrpf32le"
@@ -65,29 +75,29 @@ def read_exr(path: Path) -> ExrImage:
     layout = replace(layout, colour=linear_space_of(_numbers(spec, "chromaticities", 8)))
     ordered = (planes[1], planes[2], planes[0], *planes[3:])
     half = str(spec.format) == "half"
+    own_rate = _rate_of(spec)
     return ExrImage(
         PixelImage(ordered, layout),
         "exr-half" if half else "exr-float",
-        _rate_of(spec),
-        _timecode_of(spec),
+        own_rate,
+        _timecode_of(spec, rate or own_rate),
         reel if isinstance(reel := spec.getattribute("reelName"), str) else None,
         _aspect_of(spec),
+        (spec.full_x, spec.full_y),
     )
 
 
 def with_surroundings(path: Path, shown: Layer) -> tuple[Layer, tuple[int, int]]:
     """A display window's picture `[h, w, C]` in the data window of the file that it was read from:
-    what that holds beyond the display stays as it is. Also the data window's corner, px."""
+    what that holds beyond the display stays as it is. Also the data window's corner, px from the
+    display window's."""
     spec, numbers, pixels = _read_part(path)
-    left, top = spec.x - spec.full_x, spec.y - spec.full_y
     whole = np.stack([pixels[:, :, number] for number in numbers], axis=2)
     if whole.shape[2] != shown.shape[2]:
         return shown, (0, 0)
-    inner = shown[max(top, 0) : spec.height + top, max(left, 0) : spec.width + left]
-    rows, columns = inner.shape[:2]
-    down, right = max(-top, 0), max(-left, 0)
-    whole[down : down + rows, right : right + columns] = inner
-    return whole, (left, top)
+    in_data, in_display = _shared(spec)
+    whole[in_data] = shown[in_display]
+    return whole, (spec.x - spec.full_x, spec.y - spec.full_y)
 
 
 def _read_part(path: Path) -> tuple[Any, list[int], Layer]:
@@ -133,8 +143,9 @@ def write_exr(
 ) -> None:
     """Write parts that share a display window of `size`, width and height in px.
 
-    `facts` may hold colour, rate, timecode, reel and sample_aspect. Losslessly compressed (ZIP by
-    sixteen lines). Raises MediaError for what cannot be written.
+    `facts` may hold colour, rate, timecode, reel, sample_aspect and display, the display window's
+    left and top px. Losslessly compressed (ZIP by sixteen lines). Raises MediaError for what cannot
+    be written.
     """
     oiio = require_openimageio()
     specs = [_spec_of(oiio, part, size, half, facts, len(parts) > 1) for part in parts]
@@ -173,11 +184,23 @@ def _in_display_window(plane: Layer, spec: Any) -> Layer:
     if shown == (spec.x, spec.y, spec.width, spec.height):
         return np.ascontiguousarray(plane)
     whole = np.zeros((spec.full_height, spec.full_width), np.float32)
-    left, top = spec.x - spec.full_x, spec.y - spec.full_y
-    inner = plane[max(-top, 0) : spec.full_height - top, max(-left, 0) : spec.full_width - left]
-    rows, columns = inner.shape
-    whole[max(top, 0) : max(top, 0) + rows, max(left, 0) : max(left, 0) + columns] = inner
+    in_data, in_display = _shared(spec)
+    whole[in_display] = plane[in_data]
     return whole
+
+
+def _shared(spec: Any) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns that data and display window share, as each counts them."""
+    left, top = max(spec.x, spec.full_x), max(spec.y, spec.full_y)
+    right = max(left, min(spec.x + spec.width, spec.full_x + spec.full_width))
+    bottom = max(top, min(spec.y + spec.height, spec.full_y + spec.full_height))
+    return (
+        (slice(top - spec.y, bottom - spec.y), slice(left - spec.x, right - spec.x)),
+        (
+            slice(top - spec.full_y, bottom - spec.full_y),
+            slice(left - spec.full_x, right - spec.full_x),
+        ),
+    )
 
 
 def _spec_of(
@@ -186,7 +209,8 @@ def _spec_of(
     rows, columns = part.pixels.shape[:2]
     spec = oiio.ImageSpec(columns, rows, len(part.channels), oiio.HALF if half else oiio.FLOAT)
     spec.channelnames = part.channels
-    spec.x, spec.y = part.corner
+    spec.full_x, spec.full_y = facts.get("display", (0, 0))
+    spec.x, spec.y = part.corner[0] + spec.full_x, part.corner[1] + spec.full_y
     spec.full_width, spec.full_height = size
     spec.attribute("compression", "zip")
     if named:
@@ -197,8 +221,10 @@ def _spec_of(
     if rate := facts.get("rate"):
         kind = oiio.TypeDesc("rational")
         spec.attribute("FramesPerSecond", kind, (rate.numerator, rate.denominator))
-        if timecode := facts.get("timecode"):
-            spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), _packed(timecode))
+        timecode = facts.get("timecode")
+        if timecode and rate <= 2 * _MOST_LABELS:
+            packed = _packed(timecode, _counts_pairs(rate))
+            spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), packed)
     if reel := facts.get("reel"):
         spec.attribute("reelName", reel)
     spec.attribute("PixelAspectRatio", float(facts.get("sample_aspect", 1)))
@@ -225,7 +251,12 @@ def _numbers(spec: Any, name: str, count: int) -> tuple[float, ...] | None:
     return tuple(found.tolist()) if len(found) == count and np.isfinite(found).all() else None
 
 
-def _timecode_of(spec: Any) -> str | None:
+def _counts_pairs(rate: Fraction | None) -> bool:
+    """Whether a label is that of two frames, which the field bit tells apart (ST 12-1)."""
+    return rate is not None and rate > 30
+
+
+def _timecode_of(spec: Any, rate: Fraction | None) -> str | None:
     """SMPTE ST 12-1 as text, from its packed bits."""
     told = spec.getattribute("smpte:TimeCode")
     if isinstance(told, str):
@@ -240,13 +271,18 @@ def _timecode_of(spec: Any) -> str | None:
         (value & mask) // 16 * 10 + (value & mask) % 16
         for value, mask in zip(digits, masks, strict=True)
     )
+    if rate and _counts_pairs(rate) and 2 * frames < rate:  # some write what they can of the label
+        frames = 2 * frames + bool(bits & _FIELD)
     mark = ";" if bits & 0x40 else ":"
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{frames:02d}"
 
 
-def _packed(timecode: str) -> tuple[int, int]:
+def _packed(timecode: str, pairs: bool) -> tuple[int, int]:
     values = [int(timecode[at : at + 2]) for at in (0, 3, 6, 9)]
     bits = 0
+    if pairs:
+        values[3], second = divmod(values[3], 2)
     for value in values:
         bits = bits << 8 | value // 10 << 4 | value % 10
-    return bits | (0x40 if timecode[8] == ";" else 0), 0
+    field = _FIELD if pairs and second else 0
+    return bits | (0x40 if timecode[8] == ";" else 0) | field, 0

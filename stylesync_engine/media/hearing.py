@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 
 from stylesync_engine.media.clips import AudioTrack
-from stylesync_engine.media.containers import describe_sound, open_file, sounds_of
+from stylesync_engine.media.containers import describe_sound, find_picture, open_file, sounds_of
 from stylesync_engine.media.probing import picture_start
 from stylesync_engine.media.sound import Sound, mono_weights, resample_blocks
 from stylesync_engine.request import MediaError, RequestError
@@ -91,6 +91,15 @@ def probe_sound(path: str | Path, track: int | None = None) -> AudioTrack:
                 f" give one with at most {MOST_CHANNELS}."
             )
         return describe_sound(stream)
+
+
+def sounds_alone(path: str | Path) -> tuple[AudioTrack, ...]:
+    """The sound streams of a file that holds no picture; none of any other."""
+    if not Path(path).is_file():
+        return ()
+    with open_file(path) as container:
+        alone = find_picture(container) is None
+        return tuple(map(describe_sound, sounds_of(container))) if alone else ()
 
 
 def spoken_track(path: str | Path) -> int:

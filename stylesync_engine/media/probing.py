@@ -32,6 +32,8 @@ from stylesync_engine.request import FrameRange, MediaError
 
 _SEEKABLE: Final = frozenset({"mov", "matroska", "mxf"})
 """Containers whose packets carry every frame's own time."""
+_REORDERED: Final = 16
+"""The most frames by which H.264 and H.265 store one before its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _as_read(info: VideoInfo, reading: Reading) -> VideoInfo:
 
 @lru_cache(maxsize=32)
 def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> ScannedClip:
-    first = sequence.read(0)
+    first = sequence.read(0, reading.rate)
     rate = reading.rate or first.rate
     if rate is None:
         raise MediaError(f"'{sequence.path}' does not say its rate; give it.", "images_rate")
@@ -112,6 +114,7 @@ def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> 
         reel=first.reel,
         first_number=sequence.first,
         overscan=first.codec.startswith("exr"),
+        display=first.display,
     )
     return ScannedClip(_as_read(info, reading), None, (), None)
 
@@ -142,6 +145,8 @@ def _scan(path: str, _changed: int, _size: int) -> ScannedClip:
             stamps = _that_decode(stamps, first, path)
         else:
             stamps = _stamps_of_frames(path, stamps.last_duration)
+        if stream.codec_context.has_b_frames:
+            stamps = _without_holes(stamps, stream)
         return _describe(container, stream, path, first, stamps)
 
 
@@ -187,6 +192,31 @@ def _that_decode(stamps: _Stamps, first: VideoFrame, path: str) -> _Stamps:
         keys=keys,
         undecoded=(head, len(times) - end),
     )
+
+
+def _without_holes(stamps: _Stamps, stream: Any) -> _Stamps:
+    """Without the frames beyond a hole near either end: a cut between the packets of frames that
+    are stored in another order than they are shown in leaves out some of the first or last."""
+    times = stamps.times or ()
+    for rate in _stated_rates(stream):
+        step = 1 / (rate * stream.time_base)
+        numbers = [round((time - times[0]) / step) for time in times]
+        holes = [i for i, (a, b) in enumerate(pairwise(numbers), 1) if b > a + 1]
+        even = all(
+            abs(time - times[0] - n * step) <= 1 for time, n in zip(times, numbers, strict=True)
+        )
+        if not holes or not even:
+            continue
+        head = max((i for i in holes if numbers[i] <= _REORDERED), default=0)
+        end = min((i for i in holes if i > head and numbers[-1] - numbers[i - 1] <= _REORDERED),
+                  default=len(times))  # fmt: skip
+        if any(head < i < end for i in holes):
+            continue  # frames are missing everywhere
+        before, after = stamps.undecoded
+        lost = (before + numbers[head], after + numbers[-1] - numbers[end - 1])
+        keys = tuple(key for key in stamps.keys if times[head] <= key <= times[end - 1])
+        return replace(stamps, count=end - head, times=times[head:end], keys=keys, undecoded=lost)
+    return stamps
 
 
 def _last_decoded(path: str, stamps: _Stamps) -> int:
@@ -271,15 +301,20 @@ def _describe(
 
 def _rate_of(stream: Any, stamps: tuple[int, ...] | None) -> tuple[Fraction, bool]:
     """The rate, and whether the frames' times do not follow any one rate."""
-    stated = [r for r in (stream.guessed_rate, stream.average_rate, stream.base_rate) if r]
+    stated = _stated_rates(stream)
     if not stamps or len(stamps) < 2:
-        return snap_rate(stated[0] if stated else Fraction(25)), False
-    mean = Fraction(len(stamps) - 1) / ((stamps[-1] - stamps[0]) * stream.time_base)
-    for rate in dict.fromkeys(snap_rate(rate) for rate in (*stated, mean)):
+        return (stated or [Fraction(25)])[0], False
+    mean = snap_rate(Fraction(len(stamps) - 1) / ((stamps[-1] - stamps[0]) * stream.time_base))
+    for rate in dict.fromkeys((*stated, mean)):
         step = 1 / (rate * stream.time_base)
         if all(abs(s - stamps[0] - i * step) <= Fraction(101, 100) for i, s in enumerate(stamps)):
             return rate, False
-    return snap_rate(mean), True
+    return mean, True
+
+
+def _stated_rates(stream: Any) -> list[Fraction]:
+    stated = (stream.guessed_rate, stream.average_rate, stream.base_rate)
+    return [snap_rate(rate) for rate in stated if rate]
 
 
 def snap_rate(rate: Fraction) -> Fraction:

@@ -64,6 +64,7 @@ class StillImage:
     reel: str | None = None
     sample_aspect: Fraction = Fraction(1)
     colour: ColourTags = UNTAGGED
+    display: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +81,31 @@ class ImageSequence:
         digits, _, tail = rest.partition("d")
         return self.path.with_name(f"{head}{self.first + index:0{digits}d}{tail}")
 
-    def read(self, index: int) -> StillImage:
-        """Raises MediaError for an image that cannot be read."""
+    def read(self, index: int, rate: Fraction | None = None) -> StillImage:
+        """One image; its time code counts at `rate`, or at its own. Raises MediaError for one that
+        cannot be read."""
         file = self.file(index)
         if file.suffix.lower() == ".exr":
-            found = exr.read_exr(file)
+            found = exr.read_exr(file, rate)
             return StillImage(
                 found.image, found.codec, found.rate, found.timecode, found.reel,
-                found.sample_aspect,
+                found.sample_aspect, display=found.display,
             )  # fmt: skip
         with open_file(file) as container:
             for frame in decode(container):
-                codec = find_picture(container).codec_context.name
+                context = find_picture(container).codec_context
+                codec = context.name
                 colour = ColourTags(
                     frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace
                 )
-                return StillImage(image_of(frame, codec), codec, colour=colour)
+                is_dpx = codec == "dpx"
+                return StillImage(
+                    image_of(frame, codec),
+                    codec,
+                    context.framerate if is_dpx else None,
+                    frame.metadata.get("timecode") if is_dpx else None,
+                    colour=colour,
+                )
         raise MediaError(f"'{file}' cannot be decoded; export it again.")
 
 

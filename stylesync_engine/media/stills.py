@@ -56,7 +56,7 @@ class ExrImages(_Images):
         pixels = np.stack([image.component(number) for number in range(len(names))], axis=2)
         facts = {
             "colour": image.layout.colour, "rate": like.rate, "reel": like.reel,
-            "sample_aspect": like.sample_aspect,
+            "sample_aspect": like.sample_aspect, "display": like.display,
         }  # fmt: skip
         if like.timecode:
             facts["timecode"] = advance_timecode(like.timecode, frame.index, like.rate)

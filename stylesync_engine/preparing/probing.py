@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from stylesync_engine.faces.landmarker import landmark_box
 from stylesync_engine.faces.tracking import Speaker, stretches
-from stylesync_engine.media import VideoInfo, probe_video, spoken_track
+from stylesync_engine.media import AudioTrack, VideoInfo, probe_video, sounds_alone, spoken_track
 from stylesync_engine.preparing.late_sound import offset_of_faces
 from stylesync_engine.preparing.shots import watch
 from stylesync_engine.request import FrameRange, OnProgress
@@ -16,7 +17,9 @@ from stylesync_engine.weights.loading import load_lip_reader
 
 
 def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
-    """What a clip is and who is seen where, as plain data."""
+    """What a clip is and who is seen where, as plain data; of sound alone, its streams."""
+    if sounds := sounds_alone(path):
+        return {"path": path, "streams": _sound_facts(path, sounds)}
     info = probe_video(path)
     whole = FrameRange(0, info.frames)
     faces, spans = watch(info, whole, "track", on_progress or (lambda _: None))
@@ -37,8 +40,12 @@ def stream_facts(info: VideoInfo) -> list[dict[str, Any]]:
         "height": info.height,
         "rate": f"{info.rate.numerator}/{info.rate.denominator}",
     }
-    chosen = spoken_track(info.path) if len(info.audio) > 1 else 0
-    sounds = [
+    return [picture, *_sound_facts(info.path, info.audio)]
+
+
+def _sound_facts(path: str, sounds: Sequence[AudioTrack]) -> list[dict[str, Any]]:
+    chosen = spoken_track(path) if len(sounds) > 1 else 0
+    return [
         {
             "kind": "sound",
             "stream": number + 1,
@@ -48,9 +55,8 @@ def stream_facts(info: VideoInfo) -> list[dict[str, Any]]:
             "names": list(sound.names),
             "speaks": number == chosen,
         }
-        for number, sound in enumerate(info.audio)
+        for number, sound in enumerate(sounds)
     ]
-    return [picture, *sounds]
 
 
 def media_facts(info: VideoInfo) -> dict[str, Any]:

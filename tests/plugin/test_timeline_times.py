@@ -8,6 +8,7 @@ import opentimelineio as otio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stylesync_plugin.timeline.items import counts_drop
 from stylesync_plugin.times import (
     Mapping,
     Span,
@@ -78,6 +79,23 @@ def test_drop_frame_codes_agree_with_opentimelineio(frame: int) -> None:
 def test_codes_count_from_the_start_of_the_timeline(rate: Fraction, frame: int) -> None:
     zero = Fraction(3600)
     assert parse_time(time_code(frame / rate, rate, zero), rate, zero) == frame / rate
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [(107_892, True), (108_000, False), (0, None), (107_893, None), (17_982, True)],
+)
+def test_a_start_on_a_whole_second_tells_how_a_timeline_counts(
+    start: int, drop: bool | None
+) -> None:
+    cut = otio.schema.Timeline(global_start_time=otio.opentime.RationalTime(start, float(NTSC)))
+    assert counts_drop(cut) is drop
+
+
+def test_a_timeline_counts_its_own_way_whatever_the_mark() -> None:
+    for drop, zero in ((True, 107_892), (False, 108_000)):
+        for text in ("01:00:00:00", "01:00:00;00"):
+            assert parse_time(text, NTSC, zero / NTSC, drop) == 0
 
 
 def test_times_as_editors_write_them() -> None:

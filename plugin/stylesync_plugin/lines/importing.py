@@ -15,7 +15,7 @@ from stylesync_plugin.lines.rows import Row, read_rows
 from stylesync_plugin.lines.sounds import Match, find_sounds, match_sounds
 from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
 from stylesync_plugin.timeline.sources import Probe
-from stylesync_plugin.times import Span, parse_time, time_code
+from stylesync_plugin.times import Span
 
 _LONG = Fraction(60)  # s that a line lasts at most where neither an end nor a sound says
 _FITS = 0.1  # s by which a sound and its line may differ without a word
@@ -81,7 +81,7 @@ def _moment(text: str, layout: Layout) -> Fraction:
         hours, minutes, secs = map(Fraction, parts)
         seconds = hours * 3600 + minutes * 60 + secs
         return seconds - layout.zero if seconds >= layout.zero else seconds
-    moment = parse_time(text, layout.rate, layout.zero)
+    moment = layout.moment_of(text)
     stamped = text.endswith("s") and layout.zero and moment >= layout.zero
     return moment - layout.zero if stamped else moment
 
@@ -103,8 +103,8 @@ def _line(entry: _Read, match: Match, layout: Layout, probe: Probe, asked: bool)
     fit = float(length - (end - entry.start)) if length is not None else None
     return Line(
         number=row.number or str(row.place),
-        start=_code(entry.start, layout),
-        end=_code(end, layout) if end > entry.start else "",
+        start=layout.time_code(entry.start),
+        end=layout.time_code(end) if end > entry.start else "",
         character=row.character,
         text=row.text,
         sound=str(sound) if sound else None,
@@ -134,23 +134,19 @@ def anchor_of(placed: PlacedClip, moment: Fraction) -> Anchor:
     return Anchor(placed.clip.name, media, str(at))
 
 
-def _code(moment: Fraction, layout: Layout) -> str:
-    return time_code(moment, layout.rate, layout.zero, layout.drop)
-
-
 def _ended(lines: Sequence[Line], layout: Layout) -> list[Line]:
     """Lines without an end last to the next one, at most a minute."""
     done = []
     for index, line in enumerate(lines):
         if not line.end:
-            start = parse_time(line.start, layout.rate, layout.zero)
+            start = layout.moment_of(line.start)
             later = [
                 moment
                 for other in lines[index + 1 :]
-                if (moment := parse_time(other.start, layout.rate, layout.zero)) > start
+                if (moment := layout.moment_of(other.start)) > start
             ][:1]
             end = min([start + _LONG, *later])
-            line = replace(line, end=_code(end, layout))
+            line = replace(line, end=layout.time_code(end))
         done.append(line)
     return done
 
@@ -160,7 +156,7 @@ def _overlapping(lines: Sequence[Line], layout: Layout) -> list[Line]:
     last: dict[str, tuple[Fraction, str]] = {}
     done = []
     for line in lines:
-        start, end = (parse_time(t, layout.rate, layout.zero) for t in (line.start, line.end))
+        start, end = (layout.moment_of(t) for t in (line.start, line.end))
         before = last.get(line.character)
         if before and before[0] > start and not line.why:
             line = replace(
@@ -186,7 +182,7 @@ def _checked(line: Line, layout: Layout) -> Line:
     if line.anchor is None or line.status == "unclear":
         return line
     try:
-        start, end = (parse_time(t, layout.rate, layout.zero) for t in (line.start, line.end))
+        start, end = (layout.moment_of(t) for t in (line.start, line.end))
     except RequestError as error:
         return replace(line, status="unclear", why=str(error))
     placed = find_clip(layout, start)
@@ -198,7 +194,7 @@ def _checked(line: Line, layout: Layout) -> Line:
         why = f"The clip '{line.anchor.clip}' is no longer where the line was made; place it again."
         return replace(line, status="unclear", why=why)
     shift = moved[0] - start
-    told = [_code(t + shift, layout) for t in (start, end)]
+    told = [layout.time_code(t + shift) for t in (start, end)]
     return replace(line, start=told[0], end=told[1])
 
 

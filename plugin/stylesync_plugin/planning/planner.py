@@ -114,7 +114,10 @@ class _Planner:
         self.coverage = Coverage(layout.rate, settings.handles)
         self.start, self.end = pieces[0].span.start, pieces[-1].span.end
         with about("speech"):
-            self.speech = find_speech(layout, library, job.speech, self.start, job.name)
+            stream = job.options.speech_stream
+            self.speech = find_speech(
+                layout, library, job.speech, self.start, job.name, stream and stream - 1
+            )
         with about("style"):
             self.style = self._find_style()
 
@@ -200,6 +203,10 @@ class _Planner:
             options = dataclasses.replace(options, delivery=cast(Delivery, delivery))
         if source.is_sequence and not frames.conform:
             options = dataclasses.replace(options, images_rate=str(source.facts.rate))
+        if recording is not None:
+            options = dataclasses.replace(options, speech_stream=None)
+        if self.style[3] is not None:
+            options = dataclasses.replace(options, style_stream=None)
         whole = (speech.first, speech.last) == (0, speech.total)
         asked: dict[str, Any] = {
             "video": self._conformed(source, frames).output if frames.conform else source.path,
@@ -284,9 +291,11 @@ class _Planner:
         where = self.layout.where(piece.placed)
         try:
             pick = with_range(Pick(), piece.span)
+            stream = self.job.options.style_stream
             track = find_speech(
-                self.layout, self.library, Speech(pick=pick), piece.span.start, self.job.name
-            )
+                self.layout, self.library, Speech(pick=pick), piece.span.start, self.job.name,
+                stream and stream - 1,
+            )  # fmt: skip
         except DubError as error:
             raise RequestError(
                 f"The style {where} has no sound, nor has the timeline under it;"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from stylesync_plugin.times import ZERO, Span, parse_range
 
 @dataclass(frozen=True, slots=True)
 class SoundPart:
-    """Samples `[first, last)` of a file of `total` samples, heard `at` s after a common zero."""
+    """Samples `[first, last)` of a file of `total` samples, heard `at` s after a common zero.
+
+    `track` is its sound stream, from 0; None for the one that speaks.
+    """
 
     path: str
     first: int
@@ -26,16 +29,18 @@ class SoundPart:
     sample_rate: int
     total: int
     at: Fraction
+    track: int | None = None
 
     @property
     def length(self) -> Fraction:
         return Fraction(self.last - self.first, self.sample_rate)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        data = {
             "path": self.path, "samples": [self.first, self.last],
             "sample_rate": self.sample_rate, "at": str(self.at),
         }  # fmt: skip
+        return data if self.track is None else {**data, "track": self.track}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +69,20 @@ class Recording:
 
 
 def find_speech(
-    layout: Layout, library: Library, speech: Speech, start: Fraction, job: str
+    layout: Layout,
+    library: Library,
+    speech: Speech,
+    start: Fraction,
+    job: str,
+    track: int | None = None,
 ) -> Track:
-    """The speech of a job that starts at `start` (s) on the timeline."""
+    """The speech of a job that starts at `start` (s) on the timeline, from the sound stream
+    `track`, from 0, of its files."""
     if speech.file is not None:
-        return Track((_of_file(library, speech.file, speech, layout, job),))
+        return Track((_of_file(library, speech.file, speech, layout, job, track),))
     pieces = select(layout, speech.pick, AUDIO, f"speech of {job}")
     first = pieces[0].span.start
-    parts = tuple(_of_piece(layout, library, piece, first) for piece in pieces)
+    parts = tuple(_of_piece(layout, library, piece, first, track) for piece in pieces)
     return Track(parts, in_place=first == start)
 
 
@@ -82,23 +93,29 @@ def shifted(parts: Sequence[SoundPart], by: Fraction, length: Fraction) -> tuple
 
 
 def record(recording: Recording) -> None:
-    """Write the recording as 24-bit WAV, at its first part's rate; raises MediaError, DiskError."""
+    """Write the recording as floating point WAV, in which nothing is clipped, at its first part's
+    rate; raises MediaError, DiskError."""
     import numpy as np
+    import soundfile
 
-    from stylesync_engine.media import read_audio, write_audio
+    from stylesync_engine.files import appearing
+    from stylesync_engine.media import probe_sound, read_audio
 
-    rate = recording.parts[0].sample_rate
+    parts, rate = recording.parts, recording.parts[0].sample_rate
+    counts = {probe_sound(part.path, part.track).channels for part in parts}
+    alike = len(counts) == 1
     sounds = [
-        (round(part.at * rate), read_audio(part.path, rate, part.first, part.last)[0])
-        for part in recording.parts
-    ]
-    channels = max(sound.shape[0] for _, sound in sounds)
+        (round(part.at * rate),
+         read_audio(part.path, rate, part.first, part.last, not alike, part.track)[0])
+        for part in parts
+    ]  # fmt: skip
+    channels = counts.pop() if alike else 1
     mixed = np.zeros((channels, round(recording.length * rate)), np.float32)
     for start, sound in sounds:
         end = min(start + sound.shape[1], mixed.shape[1])
         mixed[:, start:end] += sound[:, : end - start]
-    Path(recording.path).parent.mkdir(parents=True, exist_ok=True)
-    write_audio(recording.path, mixed, rate)
+    with appearing(Path(recording.path)) as draft:
+        soundfile.write(draft, mixed.T, rate, format="WAV", subtype="FLOAT")
 
 
 def _cut(part: SoundPart, at: Fraction, length: Fraction) -> SoundPart:
@@ -106,12 +123,14 @@ def _cut(part: SoundPart, at: Fraction, length: Fraction) -> SoundPart:
     rate = part.sample_rate
     first = part.first + max(0, round(-at * rate))
     last = min(part.last, part.first + round((length - at) * rate))
-    return SoundPart(part.path, first, max(first, last), rate, part.total, max(at, ZERO))
+    return replace(part, first=first, last=max(first, last), at=max(at, ZERO))
 
 
-def _of_file(library: Library, file: str, speech: Speech, layout: Layout, job: str) -> SoundPart:
+def _of_file(
+    library: Library, file: str, speech: Speech, layout: Layout, job: str, track: int | None
+) -> SoundPart:
     path = library.locate(file, f"the speech of {job}")
-    facts = library.probe.sound(path)
+    facts = library.sound_facts(path, track)
     first, last = 0, facts.samples
     if speech.samples is not None:
         first, last = speech.samples
@@ -124,16 +143,18 @@ def _of_file(library: Library, file: str, speech: Speech, layout: Layout, job: s
             f"The speech of {job} asks for samples {first}:{last} of '{file}', which has"
             f" {facts.samples}; give a range within it."
         )
-    return SoundPart(path, first, last, facts.sample_rate, facts.samples, ZERO)
+    return SoundPart(path, first, last, facts.sample_rate, facts.samples, ZERO, track)
 
 
-def _of_piece(layout: Layout, library: Library, piece: Piece, zero: Fraction) -> SoundPart:
+def _of_piece(
+    layout: Layout, library: Library, piece: Piece, zero: Fraction, track: int | None
+) -> SoundPart:
     placed = piece.placed
     place = layout.where(placed)
     if placed.obstacles:
         raise RequestError(f"The speech in {place} {placed.obstacles[0]}; choose a plain clip.")
     host = placed.to_root.inverse().span(piece.span)
-    source = library.sound_of(placed.clip, place)
+    source = library.sound_of(placed.clip, place, track)
     if placed.media.scale != 1:
         raise RequestError(f"The speech in {place} is retimed; choose a clip at normal speed.")
     rate = source.facts.sample_rate
@@ -145,7 +166,8 @@ def _of_piece(layout: Layout, library: Library, piece: Piece, zero: Fraction) ->
             f"The speech in {place} needs samples {first}:{last} of"
             f" '{Path(source.path).name}', which has {source.facts.samples}; relink the clip."
         )
-    return SoundPart(source.path, first, last, rate, source.facts.samples, piece.span.start - zero)
+    at = piece.span.start - zero
+    return SoundPart(source.path, first, last, rate, source.facts.samples, at, track)
 
 
 def spans_of(track: Track, start: Fraction, heard: Span) -> list[tuple[SoundPart, Span]]:

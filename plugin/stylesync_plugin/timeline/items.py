@@ -9,7 +9,7 @@ from typing import Any
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.times import ZERO, exact_rate, seconds
+from stylesync_plugin.times import ZERO, exact_rate, seconds, time_code
 
 Clip = otio.schema.Clip
 Stack = otio.schema.Stack
@@ -44,10 +44,23 @@ def count_as(timeline: Any, *, drop: bool) -> None:
 
 
 def counts_drop(timeline: Any) -> bool | None:
-    """Whether a timeline counts in drop-frame time code; None where its file does not say."""
+    """Whether a timeline counts in drop-frame time code; None where its file does not say.
+
+    Where nothing else does, its start tells: sequences begin on a whole second of their own count.
+    """
     told = remembered(timeline, _TIME_CODE).get("drop")
     form = str(remembered(timeline, "fcp_xml").get("timecode", {}).get("displayformat", ""))
-    return bool(told) if told is not None else {"DF": True, "NDF": False}.get(form)
+    if told is not None or form in ("DF", "NDF"):
+        return bool(told) if told is not None else form == "DF"
+    start = timeline.global_start_time
+    if start is None or not start.value:
+        return None
+    codes = {
+        drop: time_code(ZERO, exact_rate(start.rate), seconds(start), drop)
+        for drop in (True, False)
+    }
+    whole = [drop for drop, code in codes.items() if code.endswith((":00", ";00"))]
+    return whole[0] if len(whole) == 1 else None
 
 
 def remembered(item: Any, key: str) -> Any:

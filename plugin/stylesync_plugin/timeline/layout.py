@@ -26,7 +26,7 @@ from stylesync_plugin.timeline.items import (
     speed_of,
     timeline_rate,
 )
-from stylesync_plugin.times import ZERO, Mapping, Span, seconds, time_code
+from stylesync_plugin.times import ZERO, Mapping, Span, parse_time, seconds, time_code
 
 Clip = otio.schema.Clip
 Stack = otio.schema.Stack
@@ -112,6 +112,10 @@ class Layout:
     def time_code(self, moment: Fraction) -> str:
         """A moment of the timeline (s) as its editor shows it."""
         return time_code(moment, self.rate, self.zero, self.drop)
+
+    def moment_of(self, text: str | int) -> Fraction:
+        """A time as its editor writes it -> seconds on the timeline; raises RequestError."""
+        return parse_time(text, self.rate, self.zero, self.drop)
 
     def where(self, placed: PlacedClip) -> str:
         """`clip 'x' (V1 at 01:00:03:00)`, as sentences name a place."""

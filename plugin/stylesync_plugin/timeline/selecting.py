@@ -152,7 +152,7 @@ def _range_of(layout: Layout, pick: Pick) -> Span | None:
     if pick.range is None:
         return None
     text = pick.range if isinstance(pick.range, str) else list(pick.range)
-    return parse_range(text, layout.rate, layout.zero)
+    return parse_range(text, layout.rate, layout.zero, layout.drop)
 
 
 def _pieces(layout: Layout, pick: Pick, wanted: Span | None, kind: str, what: str) -> list[Piece]:

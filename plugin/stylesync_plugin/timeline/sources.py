@@ -84,7 +84,7 @@ class EngineProbe:
 
     def sound(self, path: str) -> SoundFacts:
         if path not in self._sounds:
-            self._sounds[path] = _probe_sound(path)
+            self._sounds[path] = probe_sound(path)
         return self._sounds[path]
 
 
@@ -101,8 +101,9 @@ def _probe_picture(path: str) -> PictureFacts:
     )  # fmt: skip
 
 
-def _probe_sound(path: str) -> SoundFacts:
-    """Files that libsndfile knows say their length; others are decoded once to count samples."""
+def probe_sound(path: str, track: int | None = None) -> SoundFacts:
+    """Files that libsndfile knows say their length; others are decoded once to count samples, of
+    the sound stream `track`, from 0, or of the one that speaks."""
     import soundfile
 
     from stylesync_engine.media import read_audio
@@ -111,7 +112,7 @@ def _probe_sound(path: str) -> SoundFacts:
         facts = soundfile.info(path)
         if facts.frames:  # what is written while it is spoken leaves 0 in its header
             return SoundFacts(facts.samplerate, facts.frames)
-    samples, rate = read_audio(path)
+    samples, rate = read_audio(path, track=track)
     return SoundFacts(rate, samples.shape[1])
 
 
@@ -182,10 +183,14 @@ class Library:
         facts = self.probe.picture(path)
         return Source(path, facts, _zero(clip, facts, place, Path(path).name))
 
-    def sound_of(self, clip: Any, place: str) -> SoundSource:
-        """The sound behind an audio clip."""
+    def sound_facts(self, path: str, track: int | None = None) -> SoundFacts:
+        """What a file's sound is: of the stream `track`, from 0, or of the one that speaks."""
+        return self.probe.sound(path) if track is None else probe_sound(path, track)
+
+    def sound_of(self, clip: Any, place: str, track: int | None = None) -> SoundSource:
+        """The sound behind an audio clip, of its media's sound stream `track`."""
         path = self.find(clip, place)
-        facts = self.probe.sound(path)
+        facts = self.sound_facts(path, track)
         own = ZERO
         with contextlib.suppress(MediaError):
             own = self.probe.picture(path).start

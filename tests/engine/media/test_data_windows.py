@@ -18,10 +18,13 @@ oiio = pytest.importorskip("OpenImageIO")
 AT_25 = Reading(rate=Fraction(25))
 
 
-def write_image(path: Path, corner: tuple[int, int], size: tuple[int, int]) -> Array:
+def write_image(
+    path: Path, corner: tuple[int, int], size: tuple[int, int], display: tuple[int, int] = (0, 0)
+) -> Array:
     """Noise in a data window; 64x48 are shown."""
     spec = oiio.ImageSpec(*size, 3, oiio.HALF)
     spec.x, spec.y = corner
+    spec.full_x, spec.full_y = display
     spec.full_width, spec.full_height = 64, 48
     pixels = np.random.default_rng(1).uniform(0, 2, (size[1], size[0], 3)).astype(np.float16)
     file = oiio.ImageOutput.create(str(path))
@@ -35,10 +38,11 @@ def write_image(path: Path, corner: tuple[int, int], size: tuple[int, int]) -> A
     ("corner", "size"),
     [((-8, -6), (80, 60)), ((0, 0), (64, 48)), ((4, 2), (50, 40)), ((-5, 3), (80, 30))],
 )
-def test_the_data_window_comes_back(
-    tmp_path: Path, corner: tuple[int, int], size: tuple[int, int]
+@pytest.mark.parametrize("display", [(0, 0), (3, 2), (-10, 100)])
+def test_the_windows_come_back(
+    tmp_path: Path, corner: tuple[int, int], size: tuple[int, int], display: tuple[int, int]
 ) -> None:
-    pixels = [write_image(tmp_path / f"in.{n}.exr", corner, size) for n in (1001, 1002)]
+    pixels = [write_image(tmp_path / f"in.{n}.exr", corner, size, display) for n in (1001, 1002)]
     info = probe_video(Clip(str(tmp_path / "in.%04d.exr"), AT_25))
     assert (info.width, info.height) == (64, 48)
     with VideoWriter(tmp_path / "out.%04d.exr", info, "exr") as writer:
@@ -49,7 +53,7 @@ def test_the_data_window_comes_back(
         spec, made = file.spec(), file.read_image(oiio.FLOAT)
         file.close()
         assert (spec.x, spec.y, spec.width, spec.height) == (*corner, *size)
-        assert (spec.full_width, spec.full_height) == (64, 48)
+        assert (spec.full_x, spec.full_y, spec.full_width, spec.full_height) == (*display, 64, 48)
         assert np.array_equal(made, given)
 
 

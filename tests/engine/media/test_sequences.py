@@ -127,6 +127,39 @@ def test_dpx_comes_back(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
         assert np.array_equal(one.image.component(1), other.image.component(1))
 
 
+@pytest.mark.parametrize(
+    ("rate", "label", "bits"),
+    [
+        ("25", "10:00:03:24", 0x10000324),
+        ("50", "10:00:03:49", 0x10000324 | 1 << 15),
+        ("60", "23:59:59:58", 0x23595929),
+        ("60000/1001", "01:09:00;05", 0x01090002 | 1 << 15 | 1 << 6),
+    ],
+)
+def test_two_frames_share_a_label_above_thirty(
+    tmp_path: Path, rate: str, label: str, bits: int
+) -> None:
+    info, frames = clip_of("gbrpf32le")
+    info = replace(info, rate=Fraction(rate), timecode=label)
+    path = write(tmp_path / "a.%04d.exr", "exr", info, frames[:1])
+    assert probe_video(path).timecode == label
+    spec = oiio.ImageInput.open(str(tmp_path / "a.0000.exr")).spec()
+    assert spec.getattribute("smpte:TimeCode")[0] == bits
+
+
+def test_dpx_says_its_rate_and_time_code(tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(64, 48, 3, oiio.UINT16)
+    spec.attribute("dpx:FrameRate", 60.0)
+    spec.attribute("dpx:TemporalFrameRate", 60.0)
+    spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), (0x10000329 | 1 << 15, 0))
+    file = oiio.ImageOutput.create("a.dpx")
+    assert file.open(str(tmp_path / "a.0001.dpx"), spec)
+    assert file.write_image(np.zeros((48, 64, 3), np.float32))
+    file.close()
+    info = probe_video(tmp_path / "a.%04d.dpx")
+    assert (info.rate, info.timecode) == (60, "10:00:03:59")
+
+
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no image"):
         probe_video(tmp_path / "a.%04d.exr")

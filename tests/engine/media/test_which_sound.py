@@ -12,6 +12,7 @@ from places import DATA
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.media import note_on_track, probe_sound, read_audio, spoken_track
+from stylesync_engine.preparing.probing import probe
 from stylesync_engine.request import RequestError
 
 RATE = 48_000
@@ -75,3 +76,11 @@ def test_the_cases_of_the_field() -> None:
     assert spoken_track(split) == 1
     for path in (split, phase):
         assert np.sqrt(np.square(read_audio(path, mono=True)[0]).mean()) > 0.01
+
+
+def test_the_streams_of_a_file_of_sound_alone_are_told(tmp_path: Path) -> None:
+    path = write_streams(tmp_path / "a.mkv", [voice(1, 0.0), voice(2)])
+    streams = probe(str(path))["streams"]
+    assert [(s["kind"], s["stream"], s["speaks"]) for s in streams] == [
+        ("sound", 1, False), ("sound", 2, True),
+    ]  # fmt: skip
