@@ -210,10 +210,10 @@ def _without_holes(stamps: _Stamps, stream: Any) -> _Stamps:
         head = max((i for i in holes if numbers[i] <= _REORDERED), default=0)
         end = min((i for i in holes if i > head and numbers[-1] - numbers[i - 1] <= _REORDERED),
                   default=len(times))  # fmt: skip
-        if any(head < i < end for i in holes):
+        lost = (numbers[head], numbers[-1] - numbers[end - 1])
+        if any(head < i < end for i in holes) or 2 * sum(lost) > end - head:
             continue  # frames are missing everywhere
-        before, after = stamps.undecoded
-        lost = (before + numbers[head], after + numbers[-1] - numbers[end - 1])
+        lost = (stamps.undecoded[0] + lost[0], stamps.undecoded[1] + lost[1])
         keys = tuple(key for key in stamps.keys if times[head] <= key <= times[end - 1])
         return replace(stamps, count=end - head, times=times[head:end], keys=keys, undecoded=lost)
     return stamps
