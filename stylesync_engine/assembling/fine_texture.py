@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.texture import lay_texture, unpack
@@ -24,14 +25,17 @@ class FineTexture:
         self._triangles = triangulate(np.median(plan.after, axis=0))
         self._read = functools.lru_cache(_KEPT)(self._read_reference)
 
-    def __call__(self, rendered: Array, position: int, box: Box) -> Array:
-        """Colours `[h, w, 3]` 0..1 of a box of the picture, of the rendered lower half
-        `[128, 256, 3]` 0..1 of the frame at this position of the plan."""
+    def __call__(
+        self, rendered: Array, position: int, box: Box, shown: NDArray[np.bool_] | None = None
+    ) -> Array:
+        """Colours `[h, w, 3]` 0..1 of a box of the picture, where they are `shown` `[h, w]`, of the
+        rendered lower half `[128, 256, 3]` 0..1 of the frame at this position of the plan."""
         plan = self._plan
         main = plan.references[position][plan.shares[position].argmax()]
         crop, points, pixels, place = self._read(int(main))
         maps = warp_maps(points, plan.after[position], self._triangles)
-        return lay_texture(rendered, (crop, pixels, place), maps, plan.matrices[position], box)
+        reference, matrix = (crop, pixels, place), plan.matrices[position]
+        return lay_texture(rendered, reference, maps, matrix, box, shown)
 
     def _read_reference(self, number: int) -> tuple[Image, Array, Image, Array]:
         crop, points = read_references(self._work, [number])[number]

@@ -56,7 +56,12 @@ class CropPlacer:
             plan.after[position],
             plan.hidden[position],
         )
-        return compose(source, region, self._texture(rendered, position, region.box))
+        (rows, columns), (left, top, _, _) = region.inner, region.box
+        box = left + columns.start, top + rows.start, left + columns.stop, top + rows.stop
+        colours = np.zeros((*region.matte.shape, 3), np.float32)
+        shown = region.matte[rows, columns] > 0
+        colours[rows, columns] = self._texture(rendered, position, box, shown)
+        return compose(source, region, colours)
 
 
 def delivered_frames(

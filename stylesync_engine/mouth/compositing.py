@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.mouth.jaw import BELOW, contour_matte, jaw_move
+from stylesync_engine.mouth.warping import blur_wide, sample_where
 from stylesync_engine.pictures.image import Box, PixelImage
 
 PlacedCrop = tuple[Box, Array, Array]
@@ -26,6 +27,14 @@ class Region(NamedTuple):
     matte: Array
     cover: Array
     move: Array
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Rows and columns of the box that hold all of the rendering that shows."""
+        rows, columns = (np.flatnonzero(self.matte.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            return slice(0, 1), slice(0, 1)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 _SEAM_SIGMA = 14.0  # px in the crop over which the seam's colour difference is spread
@@ -44,16 +53,21 @@ def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> A
     matte = contour_matte(before, after)[LOWER:]
     difference = source.astype(np.float32) / 255.0 - rendered
     edge = 4.0 * matte * (1.0 - matte)  # 1 where source and rendering meet half and half
-    alike = np.exp(-np.square(np.abs(difference).max(axis=2) / _SEAM_ALIKE))
+    alike = np.exp(-np.square(largest(difference) / _SEAM_ALIKE))
     weight = (edge * alike + 1e-4).astype(np.float32)
-    total = _blur(weight)
-    spread = (
-        np.stack([_blur(difference[..., c] * weight) for c in range(3)], axis=-1) / total[..., None]
-    )
-    sure = np.clip(total / 0.02, 0, 1)[..., None]
+    weighed = cv2.merge([*cv2.split(difference * weight[..., None]), weight])
+    blurred = blur_wide(weighed, _SEAM_SIGMA, cv2.BORDER_REPLICATE)
+    total = np.maximum(blurred[..., 3:], 5e-5)
+    spread, sure = blurred[..., :3] / total, np.clip(total / 0.02, 0, 1)
     return np.asarray(
         np.clip(rendered + sure * np.clip(spread, -_SEAM_LIMIT, _SEAM_LIMIT), 0, 1), np.float32
     )
+
+
+def largest(values: Array) -> Array:
+    """The largest absolute value of three, `[H, W, 3]` -> `[H, W]`."""
+    red, green, blue = cv2.split(np.abs(values))
+    return np.asarray(np.maximum(np.maximum(red, green), blue), np.float32)
 
 
 def place_region(matrix: Array, before: Array, after: Array, hidden: Image | None = None) -> Region:
@@ -83,33 +97,27 @@ def compose(source: PixelImage, region: Region, colours: Array) -> PlacedCrop:
     """What to lay over the source: rendered `colours` `[h, w, 3]` of the region's box, 0..1 as
     a display shows them, within the new jaw, and around it the source, moved with the jaw."""
     rendered = source.from_view(colours)
-    if np.array_equal(region.cover, region.matte):
+    share = region.matte / np.maximum(region.cover, 1e-6)
+    beside = (region.cover > 0) & (share < 1)
+    if not beside.any():
         return region.box, rendered, region.matte
-    moved = _moved(source, region)
+    moved = _moved(source, region, beside)
     if moved is None:
         return region.box, rendered, region.cover
-    share = region.matte / np.maximum(region.cover, 1e-6)
     return region.box, moved + share[..., None] * (rendered - moved), region.cover
 
 
-def _moved(source: PixelImage, region: Region) -> Array | None:
-    """The source's own samples in the region, moved; None where all of it is beside the picture."""
+def _moved(source: PixelImage, region: Region, wanted: NDArray[np.bool_]) -> Array | None:
+    """The source's own samples in the region that are `wanted`, moved; None where all of it is
+    beside the picture."""
     box, reach = region.box, int(np.ceil(np.abs(region.move).max())) + _FILTER
     wide = source.clip((box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach))
     if wide[0] >= wide[2] or wide[1] >= wide[3]:
         return None
     y, x = np.mgrid[box[1] - wide[1] : box[3] - wide[1], box[0] - wide[0] : box[2] - wide[0]]
     at_x, at_y = region.move[..., 0] + x, region.move[..., 1] + y
-    return np.asarray(
-        cv2.remap(
-            source.region_to_rgb(wide),
-            at_x.astype(np.float32),
-            at_y.astype(np.float32),
-            cv2.INTER_LANCZOS4,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.float32,
-    )
+    at = at_x.astype(np.float32), at_y.astype(np.float32)
+    return sample_where(source.region_to_rgb(wide), at, wanted, cv2.INTER_LANCZOS4)
 
 
 def into_picture(
@@ -147,9 +155,3 @@ def _box_in_picture(matte: Array, matrix: Array) -> Box:
         np.ceil(points.max(axis=0)).astype(int) + 1,
     )
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def _blur(values: Array) -> Array:
-    return np.asarray(
-        cv2.GaussianBlur(values, (0, 0), _SEAM_SIGMA, borderType=cv2.BORDER_REPLICATE), np.float32
-    )

@@ -72,12 +72,14 @@ def jaw_move(before: Array, after: Array) -> Array:
 def _spread_moves(before: Array, after: Array, rows: int) -> Array:
     """The jaw's way back, evened out along it and carried on beside it, `[rows, 256, 2]`."""
     places, back = _between(after[list(JAW)]), _between((before - after)[list(JAW)])
-    y, x = np.mgrid[0 : rows + _CELL : _CELL, 0 : CROP + _CELL : _CELL].astype(np.float32)
-    grid = np.stack([x, y + LOWER], axis=2)
-    squares = np.square(grid[:, :, None] - places).sum(axis=3)
-    nearest = squares.min(axis=2, keepdims=True)
-    weights = np.exp((nearest - squares) / (2 * _SPREAD**2))
-    coarse = (weights @ back / weights.sum(axis=2, keepdims=True)).astype(np.float32)
+    # A bell of the distance is one of the columns' times one of the rows'.
+    across, down = (
+        np.exp(-np.square(np.arange(0, size + _CELL, _CELL)[:, None] - at) / (2 * _SPREAD**2))
+        for size, at in ((CROP, places[:, 0]), (rows, places[:, 1] - LOWER))
+    )
+    weights = down[:, None] * across[None]
+    total = np.maximum(weights.sum(axis=2, keepdims=True), np.finfo(np.float64).tiny)
+    coarse = (weights @ back / total).astype(np.float32)
     columns, lines = (np.arange(n, dtype=np.float32) / _CELL for n in (CROP, rows))
     return np.asarray(cv2.remap(coarse, *np.meshgrid(columns, lines), cv2.INTER_LINEAR), np.float32)
 

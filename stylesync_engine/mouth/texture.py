@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array, Image
-from stylesync_engine.mouth.compositing import into_picture
+from stylesync_engine.mouth.compositing import into_picture, largest
 from stylesync_engine.mouth.crop import CROP, LOWER, cut_from, magnify
-from stylesync_engine.mouth.warping import TOP
+from stylesync_engine.mouth.warping import TOP, blur_wide, sample_where
 from stylesync_engine.pictures.image import Box, PixelImage
 
 _FINEST = 4  # px of a patch in a px of the crop; of larger faces no more is kept
@@ -67,23 +67,29 @@ def lay_texture(
     maps: tuple[Array, Array],
     matrix: Array,
     box: Box,
+    shown: NDArray[np.bool_] | None = None,
 ) -> Array:
     """Colours `[h, w, 3]` 0..1 of a box of the picture: the reference, warped once from its own
     pixels, with what the rendered lower half `[128, 256, 3]` 0..1 changes about it in the crop.
 
     `reference` is its crop `[256, 256, 3]`, its pixels and their `place`; `maps` are those of
-    `warp_maps`, `matrix` is picture px -> crop px. Where the two show different things, the
+    `warp_maps`, `matrix` is picture px -> crop px; the colours matter where they are `shown`
+    `[h, w]`, or everywhere. Where the two show different things, the
     rendering is right and is left alone.
     """
     crop, pixels, place = reference
     x, y = (np.ascontiguousarray(m[LOWER - TOP :]) for m in maps)
-    coarse = _sample(crop, x, y, cv2.INTER_CUBIC)
+    whole = crop.astype(np.float32) / 255
+    coarse = np.asarray(
+        cv2.remap(whole, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
     contrast = _contrast(coarse, rendered)
     believed = _agreement(rendered, coarse * contrast)[..., None] * contrast
     # The way from a px of the picture to one of the patch, so that there is one interpolation.
     x, y = into_picture(x, matrix, box), into_picture(y, matrix, box)
     across, down = (row[0] * x + row[1] * y + row[2] for row in place)
-    own = _sample(pixels, across, down, cv2.INTER_LANCZOS4)
+    shown = np.ones(x.shape, bool) if shown is None else shown
+    own = sample_where(pixels.astype(np.float32) / 255, (across, down), shown, cv2.INTER_LANCZOS4)
     gained = own - into_picture(coarse, matrix, box, cv2.INTER_CUBIC)
     laid = into_picture(rendered, matrix, box, cv2.INTER_CUBIC)
     laid += into_picture(believed, matrix, box) * gained
@@ -118,21 +124,15 @@ def _cut_around(picture: PixelImage, place: NDArray[np.float64]) -> tuple[Image,
     return picture.region_to_rgb8((left, top, right, bottom)), (left, top)
 
 
-def _sample(picture: Image, x: Array, y: Array, how: int) -> Array:
-    """`picture` `[H, W, 3]` where `x` and `y` `[h, w]` say, `[h, w, 3]` 0..1."""
-    values = picture.astype(np.float32) / 255
-    return np.asarray(cv2.remap(values, x, y, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
 def _contrast(reference: Array, rendered: Array) -> Array:
     """How much more the rendering's colours vary than the reference's, a channel, `[3]`."""
-    have, want = (c - c.mean(axis=(0, 1)) for c in (reference, rendered))
-    slope = (have * want).sum(axis=(0, 1)) / ((have * have).sum(axis=(0, 1)) + 1e-3)
-    return np.asarray(np.clip(slope, *_CONTRAST), np.float32)
+    have, want = (c - np.array(cv2.mean(c)[:3], np.float32) for c in (reference, rendered))
+    both, own = (np.array(cv2.mean(have * other)[:3]) * have[..., 0].size for other in (want, have))
+    return np.asarray(np.clip(both / (own + 1e-3), *_CONTRAST), np.float32)
 
 
 def _agreement(rendered: Array, reference: Array) -> Array:
     """How sure it is that both show the same thing there, `[128, 256]` 0..1."""
     difference = rendered - reference
-    difference -= cv2.GaussianBlur(difference, (0, 0), _SLOW_SIGMA)
-    return np.asarray(np.exp(-np.square(np.abs(difference).max(axis=2) / _ALIKE)), np.float32)
+    difference -= blur_wide(difference, _SLOW_SIGMA)
+    return np.asarray(np.exp(-np.square(largest(difference) / _ALIKE)), np.float32)

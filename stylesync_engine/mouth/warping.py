@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,11 @@ _FOLD = 5  # px that folds of the mesh are not wider than
 
 
 _FADED_SIGMA = 3.0  # px: finer differences of two references do not fade
+_SAMPLED = 1024  # places in a row
+_WIDE = 8.0  # px of a blur that is computed on a quarter of the picture's sides
 _RING = 8  # fixed points a side on the crop's border
+_ROWS = np.arange(TOP, CROP, dtype=np.float32)[:, None]
+_COLUMNS = np.arange(CROP, dtype=np.float32)[None]
 
 
 def triangulate(points: Array) -> NDArray[np.int64]:
@@ -61,12 +66,42 @@ def warp_maps(points: Array, wanted: Array, triangles: NDArray[np.int64]) -> tup
     turn = np.stack([source[:, 1] - source[:, 0], source[:, 2] - source[:, 0]], axis=2) @ inverse
     shift = source[:, 0] - np.einsum("mij,mj->mi", turn, target[:, 0])
     owner = _paint_triangles(target)
-    y, x = np.mgrid[TOP:CROP, 0:CROP].astype(np.float32)
-    a, b = turn[owner], shift[owner]  # [H, W, 2, 2], [H, W, 2]
-    map_x = a[..., 0, 0] * x + a[..., 0, 1] * y + b[..., 0]
-    map_y = a[..., 1, 0] * x + a[..., 1, 1] * y + b[..., 1]
+    # Each number of the affine maps is gathered by itself: that is four times as fast.
+    maps = (
+        np.take(a, owner) * _COLUMNS + np.take(b, owner) * _ROWS + np.take(c, owner)
+        for a, b, c in zip(
+            turn[:, :, 0].T.copy(), turn[:, :, 1].T.copy(), shift.T.copy(), strict=True
+        )
+    )
     # Where a face turns away the mesh folds, and single px of slivers would come from anywhere.
-    return tuple(cv2.medianBlur(m.astype(np.float32), _FOLD) for m in (map_x, map_y))
+    return tuple(cv2.medianBlur(m.astype(np.float32), _FOLD) for m in maps)
+
+
+def sample_where(
+    picture: NDArray[Any], at: tuple[Array, Array], wanted: NDArray[np.bool_], how: int
+) -> Array:
+    """`picture` `[H, W, 3]` at those places x and y, `[h, w]` each, that are `wanted`; else 0."""
+    chosen = np.flatnonzero(wanted)
+    # OpenCV samples maps of any shape, but none of a single endless row.
+    rows = -(-len(chosen) // _SAMPLED)
+    shape = np.resize(chosen, rows * _SAMPLED).reshape(rows, _SAMPLED)
+    out = np.zeros((wanted.size, 3), np.float32)
+    if len(chosen):
+        x, y = (np.take(values, shape) for values in at)
+        found = cv2.remap(picture, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+        out[chosen] = found.reshape(-1, 3)[: len(chosen)]
+    return out.reshape(*wanted.shape, 3)
+
+
+def blur_wide(values: Array, sigma: float, border: int = cv2.BORDER_REFLECT_101) -> Array:
+    """A Gaussian blur of `[H, W, ...]` by many px, computed where it is as sharp as it has to be:
+    on a picture that is smaller by whole numbers, within a few ten thousandths."""
+    times = 2 if sigma < _WIDE else 4
+    height, width = values.shape[:2]
+    small = cv2.resize(values, (width // times, height // times), interpolation=cv2.INTER_AREA)
+    left = np.sqrt(sigma**2 - (times**2 - 1) / 12) / times  # beyond what the means have blurred
+    small = cv2.GaussianBlur(small, (0, 0), float(left), borderType=border)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def cross_fade(pictures: Sequence[Array], shares: Sequence[float]) -> Array:
@@ -91,12 +126,13 @@ def match_colour(reference: Image, target: Image, points: Array) -> Image:
     inside = skin[TOP + 4 : LOWER].astype(bool)
     if inside.sum() < 200:
         return reference
-    have = reference[TOP + 4 : LOWER][inside][::2].astype(np.float32)
-    want = target[TOP + 4 : LOWER][inside][::2].astype(np.float32)
-    change = _colour_change(have, want)
-    rows = reference[TOP:].reshape(-1, 3).astype(np.float32)
+    chosen = np.flatnonzero(inside)[::2]
+    have, want = (
+        crop[TOP + 4 : LOWER].reshape(-1, 3)[chosen].astype(np.float32)
+        for crop in (reference, target)
+    )
     out = reference.copy()
-    out[TOP:] = np.clip(rows @ change[:3] + change[3], 0, 255).round().reshape(-1, CROP, 3)
+    cv2.transform(reference[TOP:], _colour_change(have, want).T, out[TOP:])
     return out
 
 
@@ -141,6 +177,6 @@ def _paint_triangles(target: Array) -> NDArray[np.int32]:
     owner = np.zeros((CROP - TOP, CROP), np.int32)
     corners = target - np.array([0, TOP], np.float32)
     fixed = np.round(corners * 16).astype(np.int32)
-    for index in np.flatnonzero(corners[:, :, 1].max(axis=1) >= -1):
-        cv2.fillConvexPoly(owner, fixed[index], int(index), cv2.LINE_8, 4)
+    for index in np.flatnonzero(corners[:, :, 1].max(axis=1) >= -1).tolist():
+        cv2.fillConvexPoly(owner, fixed[index], index, cv2.LINE_8, 4)
     return owner
