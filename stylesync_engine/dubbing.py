@@ -4,8 +4,8 @@
 2. render: window by window, rendered crops that stay on disk
 3. assemble: composite into the source's frames, new sound, one file
 
-`dub` is the three in a row, so that a farm's chunks equal one run and a run that was cut off goes
-on where it stopped.
+`dub` does the second and third together, frame by frame, and keeps the same windows: a farm's
+chunks equal one run, and a run that was cut off goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from stylesync_engine.preparing.late_sound import measure_sync
 from stylesync_engine.preparing.lip_curve import OnGlance, predict_curve
 from stylesync_engine.preparing.preparing import prepare_plan
 from stylesync_engine.preparing.probing import probe as probe
-from stylesync_engine.rendering.windows import render_windows
+from stylesync_engine.rendering.windows import Rendering, render_windows
 from stylesync_engine.request import (
     DubRequest,
     DubResult,
@@ -76,8 +76,7 @@ def _dub(
     models = models or load_models(request.options.models, request.options.device)
     loaded = time.monotonic() - started
     plan = _plan(checked, work, models, on_progress)
-    _render(plan, work, models, None, on_progress)
-    result = _assemble(plan, work, checked, on_progress)
+    result = _assemble(plan, work, checked, on_progress, Rendering(plan, work, models))
     result = replace(result, seconds={"load": round(loaded, 3), **result.seconds})
     if request.work is None:
         remove_work(work)
@@ -206,8 +205,14 @@ def _render(
     clock.keep(work)
 
 
-def _assemble(plan: Plan, work: Path, checked: Checked, say: OnProgress | None) -> DubResult:
-    return deliver(plan, work, checked.info, checked.consent, checked.signer, say)
+def _assemble(
+    plan: Plan,
+    work: Path,
+    checked: Checked,
+    say: OnProgress | None,
+    rendering: Rendering | None = None,
+) -> DubResult:
+    return deliver(plan, work, checked.info, checked.consent, checked.signer, say, rendering)
 
 
 def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:

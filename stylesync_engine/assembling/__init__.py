@@ -2,5 +2,5 @@
 
     frames = delivered_frames(plan, work, like, layout)
 
-Knows neither preparing nor rendering, and runs no network.
+Knows neither preparing nor rendering: what is not rendered yet, it asks for.
 """

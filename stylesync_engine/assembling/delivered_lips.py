@@ -6,7 +6,9 @@ do not follow the speech. Of a long dub some stretches are looked at.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +16,9 @@ from numpy.typing import NDArray
 from stylesync_engine.arrays import Array
 from stylesync_engine.faces.landmarker import FaceMesh
 from stylesync_engine.faces.tracking import lip_gap, stretches
-from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.mouth.crop import cut_from
-from stylesync_engine.pictures.image import picture_of
+from stylesync_engine.pictures.image import PixelImage, picture_of
 from stylesync_engine.plan.plan import Plan
-from stylesync_engine.request import DubError, FrameRange
 from stylesync_engine.speech.sync import top_of_parabola
 
 _LEAST = 12  # frames in a row, below which nothing can be said
@@ -29,23 +29,45 @@ _STILL = 0.002  # spread of the wanted opening, face heights, of a mouth that ha
 Curves = Sequence[tuple[Array, Array]]
 
 
-def measure_lips(plan: Plan) -> dict[str, float] | None:
-    """`follows`: the correlation of the delivered opening with the wanted one; `width`: how far it
-    opens against that; `offset`: how late it is, s. None where the delivery shows no whole faces,
-    or the mouth hardly has to move."""
-    if plan.request.options.delivery != "composite":
-        return None
-    try:
-        curves = [_look(plan, block) for block in _blocks(plan)]
-        rate = float(probe_video(plan.request.output).rate)
-    except DubError:  # what was delivered is there; that it cannot be judged spoils nothing
-        return None
-    return compare_openings(curves, rate)
+class LipsWatch:
+    """Looks at the pictures of a delivery on their way to the file; for several threads."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._lock = plan, threading.Lock()
+        watched = plan.request.options.delivery == "composite"
+        self._blocks = _blocks(plan) if watched else []
+        self._seen = {i: np.float32(np.nan) for block in self._blocks for i in block}
+
+    def look(self, position: int, image: PixelImage) -> None:
+        """Note how far the mouth is open in the finished picture of a position of the plan."""
+        if position not in self._seen:
+            return
+        crop = cut_from(image, self._plan.matrices[position])
+        seed = np.pad(self._plan.after[position], ((0, 0), (0, 1)))
+        with self._lock:
+            points, score = self._mesh.landmarks(picture_of(crop), seed)
+        if score > 0.5:
+            self._seen[position] = np.float32(lip_gap(points))
+
+    @cached_property
+    def _mesh(self) -> FaceMesh:
+        return FaceMesh()
+
+    def measure(self, rate: float) -> dict[str, float] | None:
+        """`follows`: the correlation of the delivered opening with the wanted one; `width`: how far
+        it opens against that; `offset`: how late it is, s. None where the delivery shows no whole
+        faces, or the mouth hardly has to move."""
+        after, seen = self._plan.after, self._seen
+        curves = [
+            (lip_gap(after[b.start : b.stop]), np.array([seen[i] for i in b], np.float32))
+            for b in self._blocks
+        ]
+        return compare_openings(curves, rate)
 
 
 def compare_openings(curves: Curves, rate: float) -> dict[str, float] | None:
-    """`measure_lips` of stretches of wanted and delivered openings, `[T]` each, NaN where the face
-    was not found."""
+    """`LipsWatch.measure` of stretches of wanted and delivered openings, `[T]` each, NaN where the
+    face was not found."""
     wanted = np.concatenate([curve for curve, _ in curves]) if curves else np.zeros(0)
     if len(wanted) < _LEAST or float(wanted.std()) < _STILL:
         return None
@@ -73,21 +95,6 @@ def _blocks(plan: Plan) -> list[range]:
     chosen = np.unique(np.linspace(0, len(parts) - 1, _BLOCKS).round().astype(int))
     frames = [parts[i] for i in chosen] if parts else []
     return [range(int(position[f.start]), int(position[f.start]) + len(f)) for f in frames]
-
-
-def _look(plan: Plan, block: range) -> tuple[Array, Array]:
-    """Wanted and delivered openings `[T]` of the positions of one stretch."""
-    first = int(plan.shown[block.start])
-    mesh, seen = FaceMesh(), np.full(len(block), np.nan, np.float32)
-    delivered = read_frames(plan.request.output, FrameRange(first, first + len(block)))
-    for row, frame in enumerate(delivered):
-        position = block.start + row
-        crop = cut_from(frame.image, plan.matrices[position])
-        seed = np.pad(plan.after[position], ((0, 0), (0, 1)))
-        points, score = mesh.landmarks(picture_of(crop), seed)
-        if score > 0.5:
-            seen[row] = lip_gap(points)
-    return lip_gap(plan.after[block.start : block.stop]), seen
 
 
 def _pooled(curves: Curves, shift: int) -> tuple[float, float]:

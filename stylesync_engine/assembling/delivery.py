@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesync_engine.assembling.delivered_lips import measure_lips
-from stylesync_engine.assembling.frames import delivered_frames, excerpt_info
+from stylesync_engine.assembling.delivered_lips import LipsWatch
+from stylesync_engine.assembling.frames import Rendering, delivered_frames, excerpt_info
 from stylesync_engine.assembling.overlay import overlay_layout
 from stylesync_engine.assembling.proof import delivering
 from stylesync_engine.assembling.soundtrack import lay_sound
@@ -31,11 +31,15 @@ def deliver(
     consent: Consent | None,
     signer: Signer | None,
     on_progress: OnProgress | None,
+    rendering: Rendering | None = None,
 ) -> DubResult:
-    """Write the delivery; `info` is the shot's. Raises RequestError where windows are missing, or
-    where a source has changed since the plan was made."""
-    request, devices = plan.request, _devices(plan, work)
-    clock = Clock(on_progress)
+    """Write the delivery; `info` is the shot's. Raises RequestError where windows are missing and
+    there is no `rendering`, or where a source has changed since the plan was made."""
+    request, clock, lips = plan.request, Clock(on_progress), LipsWatch(plan)
+    if rendering is None:
+        _devices(plan, work)
+    else:
+        clock(Progress("render", *rendering.state))
     sound = lay_sound(request, info, plan.frames)
     like = excerpt_info(info, plan.frames)
     if request.options.delivery == "overlay":
@@ -45,12 +49,16 @@ def deliver(
         delivering(plan, consent, signer) as delivery,
         VideoWriter(delivery.place, like, codec, *tracks) as writer,
     ):
-        delivered = delivered_frames(plan, work, like, writer.layout)
+        known = rendering and rendering.state
+        delivered = delivered_frames(plan, work, like, writer.layout, rendering, lips.look)
         for done, parts in enumerate(delivered, start=1):
+            if rendering and rendering.state != known:
+                known = rendering.state
+                clock(Progress("render", *known))
             writer.write(*parts)
             clock(Progress("assemble", done, len(plan.frames)))
         check_inputs(plan.facts.inputs, work, describe_surroundings(request))
-    seconds = {**kept_seconds(work), **clock.seconds}
+    seconds, devices = {**kept_seconds(work), **clock.seconds}, _devices(plan, work)
     return DubResult(
         output=request.output,
         rate=info.rate,
@@ -65,7 +73,7 @@ def deliver(
         signed_by=delivery.signed_by,
         loudness=sound.loudness,
         sound_offsets=plan.facts.sound_offsets,
-        lips=measure_lips(plan),
+        lips=lips.measure(float(info.rate)),
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stylesync_engine.arrays import Image
 from stylesync_engine.assembling.burn_in import burn_in
 from stylesync_engine.assembling.fine_texture import FineTexture
 from stylesync_engine.assembling.layers import compositing_layers
@@ -24,26 +25,64 @@ from stylesync_engine.media import (
 )
 from stylesync_engine.media.timecode import advance_timecode
 from stylesync_engine.mouth.compositing import PlacedCrop, compose, place_region
-from stylesync_engine.pictures.converting import black_picture
+from stylesync_engine.mouth.crop import cut_from
+from stylesync_engine.pictures.converting import black_picture, convert
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.pictures.image import PixelImage
-from stylesync_engine.plan.pipeline import ahead, spread
+from stylesync_engine.plan.pipeline import ahead, spread, workers_for
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
+from stylesync_engine.plan.warps import Warps
 from stylesync_engine.plan.windows import load_window
 from stylesync_engine.request import FrameRange, RequestError
 
-Placed = tuple[Frame, PlacedCrop | None, NDArray[np.float32] | None]
-"""A source frame and, where the speaker is seen, the crop in the picture and the matrix picture
-px -> crop px."""
 T = TypeVar("T")
+Look = Callable[[int, PixelImage], None]
+_PICTURES = 6  # that there are of a frame at a time
+
+
+class Placed(NamedTuple):
+    """A source frame and, where the speaker is seen, its position in the plan, the crop in the
+    picture and the matrix picture px -> crop px."""
+
+    frame: Frame
+    position: int = -1
+    crop: PlacedCrop | None = None
+    matrix: NDArray[np.float32] | None = None
+
+
+class _Part(NamedTuple):
+    """Frames that one worker puts together: of these positions, with their rendered lower halves
+    where there are some, perhaps just `made`; or one that stays as it is."""
+
+    frames: list[Frame]
+    positions: range = range(0)
+    rendered: NDArray[np.float16] | None = None
+    made: bool = False
+
+
+class Rendering(Protocol):
+    """Renders what is missing, and keeps it: see `rendering.windows`."""
+
+    warps: Warps
+    missing: list[range]
+
+    @property
+    def together(self) -> int: ...
+
+    @property
+    def state(self) -> tuple[int, int]: ...
+
+    def __call__(self, part: range, crops: Image) -> NDArray[np.float16]: ...
+
+    def keep(self, part: range, rendered: NDArray[np.float16]) -> bool: ...
 
 
 class CropPlacer:
     """Puts a plan's rendered lower halves where they belong in the picture."""
 
-    def __init__(self, plan: Plan, work: Path) -> None:
-        self._plan, self._texture = plan, FineTexture(plan, work)
+    def __init__(self, plan: Plan, warps: Warps) -> None:
+        self._plan, self._texture = plan, FineTexture(plan, warps)
 
     def __call__(
         self, source: PixelImage, rendered: NDArray[np.float32], position: int
@@ -65,87 +104,141 @@ class CropPlacer:
 
 
 def delivered_frames(
-    plan: Plan, work: Path, like: VideoInfo, layout: PixelLayout
+    plan: Plan,
+    work: Path,
+    like: VideoInfo,
+    layout: PixelLayout,
+    rendering: Rendering | None = None,
+    look: Look | None = None,
 ) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
-    """What the delivery writes of each frame, in the writer's layout; `like` is the range."""
-    delivery = plan.request.options.delivery
-    if delivery != "vfx":
-        overlay = layout if delivery == "overlay" else None
-        frames = _composited_frames(plan, work, overlay)
-        if plan.request.options.burn_in:
-            frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
-        yield from ((frame,) for frame in frames)
+    """What the delivery writes of each frame, in the writer's layout; `like` is the range.
+
+    What is missing of the windows comes from the `rendering`; `look` is given the position and
+    picture of each frame of a composite, before anything is written into it.
+    """
+    options = plan.request.options
+    if options.delivery == "vfx":
+        yield from _each_frame(plan, work, like, _layered(layout), rendering)
         return
-
-    def layered(placed: Placed) -> tuple[Frame, list[ExrPart]]:
-        frame, crop, matrix = placed
-        part = compositing_layers(frame.image, layout, crop, matrix)
-        image = frame.image if crop is None else frame.image.lay_over(*crop)
-        return frame.with_image(image), [part]
-
-    yield from _with_crops(plan, work, layered)
+    overlay = layout if options.delivery == "overlay" else None
+    put_in = _composited(overlay, None if options.burn_in else layout, look)
+    frames = _each_frame(plan, work, like, put_in, rendering)
+    if options.burn_in:
+        frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
+    yield from ((frame,) for frame in frames)
 
 
-def _composited_frames(
-    plan: Plan, work: Path, overlay: PixelLayout | None = None
-) -> Iterator[Frame]:
-    """The range's frames with the rendered mouths put in; others pass through untouched.
+def _layered(layout: PixelLayout) -> Callable[[Placed], tuple[Frame, list[ExrPart]]]:
+    def put_in(placed: Placed) -> tuple[Frame, list[ExrPart]]:
+        part = compositing_layers(placed.frame.image, layout, placed.crop, placed.matrix)
+        image = placed.frame.image
+        image = image if placed.crop is None else image.lay_over(*placed.crop)
+        return placed.frame.with_image(convert(image, layout)), [part]
+
+    return put_in
+
+
+def _composited(
+    overlay: PixelLayout | None, layout: PixelLayout | None, look: Look | None
+) -> Callable[[Placed], Frame]:
+    """The frames with the rendered mouths put in; others pass through untouched.
 
     With a layout for an overlay, the changes alone; what is untouched is transparent.
     """
 
-    def composited(placed: Placed) -> Frame:
-        frame, crop, _ = placed
-        image = frame.image if overlay is None else black_picture(overlay, *frame.image.size)
+    def put_in(placed: Placed) -> Frame:
+        source, crop = placed.frame.image, placed.crop
+        image = source if overlay is None else black_picture(overlay, *source.size)
         if crop is not None:
-            image = frame.image.lay_over(*crop)
+            image = source.lay_over(*crop)
             if overlay is not None:
-                image = lift_changes(frame.image, image, crop[0], crop[2], overlay)
-        return frame.with_image(image)
+                image = lift_changes(source, image, crop[0], crop[2], overlay)
+            elif look is not None:
+                look(placed.position, image)
+        return placed.frame.with_image(image if layout is None else convert(image, layout))
 
-    return _with_crops(plan, work, composited)
+    return put_in
 
 
-def _with_crops(plan: Plan, work: Path, put_in: Callable[[Placed], T]) -> Iterator[T]:
+def _each_frame(
+    plan: Plan,
+    work: Path,
+    like: VideoInfo,
+    put_in: Callable[[Placed], T],
+    rendering: Rendering | None,
+) -> Iterator[T]:
     """What `put_in` makes of each of the range's frames, in their order, on several cores."""
-    place = CropPlacer(plan, work)
+    place = CropPlacer(plan, rendering.warps if rendering else Warps(plan, work))
 
-    def placed(found: tuple[Frame, NDArray[np.float32] | None, int]) -> T:
-        frame, rendered, i = found
-        if rendered is None:
-            return put_in((frame, None, None))
-        return put_in((frame, place(frame.image, rendered, i), plan.matrices[i]))
+    def make(part: _Part) -> tuple[_Part, list[T]]:
+        if part.rendered is None and len(part.positions) and rendering:
+            crops = [
+                cut_from(frame.image, plan.matrices[i])
+                for frame, i in zip(part.frames, part.positions, strict=True)
+            ]
+            part = part._replace(rendered=rendering(part.positions, np.stack(crops)), made=True)
+        return part, [put_in(placed) for placed in _placed(plan, place, part)]
 
-    return spread(placed, ahead(_frames_and_crops(plan, work)))
+    together = rendering.together if rendering and rendering.missing else 1
+    # A picture is there as it was read, with the mouth in it, and as it is written, twice as deep.
+    workers = workers_for(_PICTURES * _size_of(like) * together)
+    for part, made in spread(make, ahead(_parts(plan, work, rendering)), workers):
+        if part.made and rendering and part.rendered is not None:
+            rendering.keep(part.positions, part.rendered)
+        yield from made
 
 
-def _frames_and_crops(
-    plan: Plan, work: Path
-) -> Iterator[tuple[Frame, NDArray[np.float32] | None, int]]:
-    """The range's source frames, times and numbers from its start, and the rendered crop and its
-    position in the plan where the speaker is seen."""
-    rendered = _rendered_frames(plan, work)
-    position = {int(frame): i for i, frame in enumerate(plan.shown)}
+def _placed(plan: Plan, place: CropPlacer, part: _Part) -> Iterator[Placed]:
+    if part.rendered is None:
+        yield from (Placed(frame) for frame in part.frames)
+        return
+    for frame, lower, i in zip(part.frames, part.rendered, part.positions, strict=True):
+        crop = place(frame.image, lower.astype(np.float32), i)
+        yield Placed(frame, i, crop, plan.matrices[i])
+
+
+def _parts(plan: Plan, work: Path, rendering: Rendering | None) -> Iterator[_Part]:
+    """The range's source frames, times and numbers from its start: those of successive positions
+    of a window, or one where the speaker is not seen."""
+    waiting = _windows(plan, work, rendering)
     first: Fraction | None = None
+    frames: list[Frame] = []
+    positions, rendered = next(waiting, (range(0), None))
     for frame in read_frames(shot_of(plan.request), plan.frames):
         first = frame.time if first is None else first
         index = frame.index - plan.frames.start
         moved = Frame(index, frame.time - first, frame.duration, frame.image)
-        if index not in position:
-            yield moved, None, -1
+        if not positions or index != plan.shown[positions.start + len(frames)]:
+            yield _Part([moved])
             continue
-        yield moved, next(rendered), position[index]
+        frames.append(moved)
+        if len(frames) == len(positions):
+            yield _Part(frames, positions, rendered)
+            frames, (positions, rendered) = [], next(waiting, (range(0), None))
 
 
-def _rendered_frames(plan: Plan, work: Path) -> Iterator[NDArray[np.float32]]:
+def _windows(
+    plan: Plan, work: Path, rendering: Rendering | None
+) -> Iterator[tuple[range, NDArray[np.float16] | None]]:
+    """The positions of each part, with their lower halves where these were rendered before."""
     for window in plan.windows:
         rendered = load_window(work, window, plan.identity)
-        if rendered is None:
+        if rendered is None and rendering is None:
             raise RequestError(
                 f"Rendered frames in '{work}' were damaged and are taken away;"
                 " run the same command, or stylesync-engine render, again."
             )
-        yield from rendered.astype(np.float32)
+        together = rendering.together if rendering and rendered is None else 1
+        for part in plan.parts(window, together):
+            inside = slice(part.start - window.start, part.stop - window.start)
+            yield part, None if rendered is None else rendered[inside]
+
+
+def _size_of(info: VideoInfo) -> int:
+    """Bytes of a picture as it is read."""
+    layout = info.layout
+    samples = 1 + 2 / (1 << layout.chroma_x + layout.chroma_y) + layout.has_alpha
+    return int(info.width * info.height * samples) * np.dtype(layout.dtype).itemsize
 
 
 def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:

@@ -37,19 +37,11 @@ def triangulate(points: Array) -> NDArray[np.int64]:
     return np.asarray(Delaunay(_with_ring(points)).simplices, np.int64)
 
 
-def warp_reference(
-    crop: Image, points: Array, wanted: Array, triangles: NDArray[np.int64]
-) -> Image:
-    """The reference crop `[256, 256, 3]` with its landmarks `points` moved to `wanted`, both
-    `[468, 2]`: affine over each triangle. Rows above the middle of the face are left empty."""
+def warp_reference(crop: Image, maps: tuple[Array, Array]) -> Image:
+    """The reference crop `[256, 256, 3]` where its `warp_maps` say. Rows above the middle of the
+    face are left empty."""
     out = np.zeros_like(crop)
-    cv2.remap(
-        crop,
-        *warp_maps(points, wanted, triangles),
-        cv2.INTER_CUBIC,
-        out[TOP:],
-        cv2.BORDER_REPLICATE,
-    )
+    cv2.remap(crop, *maps, cv2.INTER_CUBIC, out[TOP:], cv2.BORDER_REPLICATE)
     return out
 
 

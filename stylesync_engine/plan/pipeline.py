@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_limits
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_WORKERS: Final = 4
-"""Beyond, a dub waits for its encoder, and pictures that wait would fill the memory."""
+MOST_WORKERS: Final = 16
+_UNDER_WAY: Final = 384 * 2**20  # bytes of pictures that workers may have at a time
 _LOOK: Final = 0.05  # s between two looks whether somebody still waits for what is made
 
 
@@ -34,6 +34,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def workers_for(size: int) -> int:
+    """How many workers there are for items of so many bytes: a core each, as far as what they have
+    under way stays within some hundred MiB, whatever the number of cores."""
+    return max(1, min(cores(), MOST_WORKERS, _UNDER_WAY // max(size, 1) - 1))
 
 
 class _Alone:
@@ -125,7 +131,7 @@ def _put(waiting: Queue[R], item: R, stopped: threading.Event) -> bool:
 
 def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """`map`, by some threads at once; no more than one item a worker and one more are under way."""
-    workers = workers or min(cores(), MOST_WORKERS)
+    workers = workers or workers_for(0)
     under_way: deque[Future[R]] = deque()
     with ThreadPoolExecutor(workers, initializer=torch.get_num_threads) as pool:
         try:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,16 @@ class Plan:
         """Positions in `shown` of the frames that are rendered together."""
         return [
             range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
+        ]
+
+    def parts(self, window: range, together: int) -> list[range]:
+        """A window cut into at most `together` positions of successive frames."""
+        gaps = np.flatnonzero(np.diff(self.shown[window.start : window.stop]) > 1) + 1
+        edges = [window.start, *(window.start + gaps).tolist(), window.stop]
+        return [
+            range(i, min(i + together, end))
+            for first, end in pairwise(edges)
+            for i in range(first, end, together)
         ]
 
     def save(self, work: Path, bank: ReferenceBank) -> Plan:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +10,9 @@ import numpy as np
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER
-from stylesync_engine.mouth.warping import cross_fade, match_colour, triangulate, warp_reference
-from stylesync_engine.plan.plan import Plan, read_references
+from stylesync_engine.mouth.warping import cross_fade, match_colour, warp_reference
+from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.warps import Warps
 
 TOGETHER = 4
 """Frames that a core renders together: the same for any number of cores, since another batch may
@@ -34,9 +34,8 @@ class AlignedReference:
 
     together = TOGETHER
 
-    def __init__(self, plan: Plan, work: Path) -> None:
-        self._work = work
-        self._triangles = triangulate(np.median(plan.after, axis=0))
+    def __init__(self, warps: Warps) -> None:
+        self._warps = warps
 
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
         return np.stack(
@@ -50,23 +49,18 @@ class AlignedReference:
 
     def lower_halves(self, plan: Plan, window: range, crops: Image) -> Iterator[Array]:
         """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""
-        inside = slice(window.start, window.stop)
-        used = plan.references[inside][plan.shares[inside] > 0]
-        bank = read_references(self._work, used.tolist())
         for position, crop in zip(window, crops, strict=True):
-            yield self._mix(plan, position, crop, bank)
+            yield self._mix(plan, position, crop)
 
     def face(self, index: int) -> Image:
         """The reference crop `[256, 256, 3]` of this number."""
-        return read_references(self._work, [index])[index][0]
+        return self._warps.face(index)[0]
 
-    def _mix(
-        self, plan: Plan, position: int, crop: Image, bank: Mapping[int, tuple[Image, Array]]
-    ) -> Array:
+    def _mix(self, plan: Plan, position: int, crop: Image) -> Array:
         used = plan.shares[position] > 0
         warped = [
-            warp_reference(*bank[int(index)], plan.after[position], self._triangles)
-            for index in plan.references[position][used]
+            warp_reference(self.face(index), self._warps.maps(index, position))
+            for index in plan.references[position][used].tolist()
         ]
         lower = [match_colour(w, crop, plan.before[position])[LOWER:] / 255 for w in warped]
         mixed = cross_fade([part.astype(np.float32) for part in lower], plan.shares[position][used])

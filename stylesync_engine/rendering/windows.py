@@ -3,23 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Image
 from stylesync_engine.media import read_frames
 from stylesync_engine.mouth.crop import cut_from
 from stylesync_engine.plan.pipeline import ahead, spread
-from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.plan import WINDOW, Plan
 from stylesync_engine.plan.sources import shot_of
+from stylesync_engine.plan.warps import Warps
 from stylesync_engine.plan.windows import has_window, save_window
 from stylesync_engine.rendering.aligned_reference import AlignedReference, WindowRenderer
 from stylesync_engine.rendering.diffusion_renderer import Diffusion
 from stylesync_engine.request import FrameRange
 from stylesync_engine.weights.loading import Models
+
+
+class Rendering:
+    """What is missing of a plan's windows, rendered part by part and kept window by window."""
+
+    def __init__(
+        self, plan: Plan, work: Path, models: Models, wanted: FrameRange | None = None
+    ) -> None:
+        """Windows that touch `wanted` (frames of the range, from 0) count, or all of them."""
+        self._plan, self._work, self._models = plan, work, models
+        windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
+        self.missing = [w for w in windows if not has_window(work, w, plan.identity)]
+        self.warps = Warps(plan, work)
+        self._total = sum(len(w) for w in windows)
+        self._done = self._total - sum(len(w) for w in self.missing)
+        self._kept: dict[int, NDArray[np.float16]] = {}
+
+    @cached_property
+    def _renderer(self) -> WindowRenderer:
+        return choose_renderer(self._plan, self._models, self.warps)
+
+    @property
+    def together(self) -> int:
+        """Positions of the plan that are rendered at a time."""
+        return self._renderer.together
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """How many frames of the windows are done, those found included, and how many there are."""
+        return self._done, self._total
+
+    def __call__(self, part: range, crops: Image) -> NDArray[np.float16]:
+        """Lower halves `[n, 128, 256, 3]` of some positions, of their crops `[n, 256, 256, 3]`; by
+        several threads at once."""
+        return self._renderer(self._plan, part, crops).astype(np.float16)
+
+    def keep(self, part: range, rendered: NDArray[np.float16]) -> bool:
+        """Keep a part, in their order; whether a window is whole and on disk with it."""
+        window = self._plan.windows[part.start // WINDOW]
+        self._kept[part.start] = rendered
+        if part.stop < window.stop:
+            return False
+        whole = np.concatenate([self._kept.pop(p.start) for p in self.parts(window)])
+        device = name_device(self._models.device)
+        save_window(self._work, window, self._plan.identity, whole, device)
+        self._done = min(self._done + len(window), self._total)
+        return True
+
+    def parts(self, window: range) -> list[range]:
+        return self._plan.parts(window, self.together)
 
 
 def render_windows(
@@ -28,19 +81,16 @@ def render_windows(
     """Render and keep every missing window that touches `wanted` (frames of the range, from 0);
     yields how many of these windows' frames are done, those found included, and how many there
     are."""
-    renderer, device = choose_renderer(plan, work, models), name_device(models.device)
-    windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
-    missing = [w for w in windows if not has_window(work, w, plan.identity)]
-    total = sum(len(w) for w in windows)
-    done = total - sum(len(w) for w in missing)
-    yield done, total
-    parts = ahead(_crops_of(plan, missing, renderer.together))
-    rendered = spread(lambda part: renderer(plan, *part).astype(np.float16), parts)
-    for window in missing:
-        whole = np.concatenate([next(rendered) for _ in _cuts(window, renderer.together)])
-        save_window(work, window, plan.identity, whole, device)
-        done += len(window)
-        yield done, total
+    rendering = Rendering(plan, work, models, wanted)
+    yield rendering.state
+
+    def render(part: tuple[range, Image]) -> tuple[range, NDArray[np.float16]]:
+        return part[0], rendering(*part)
+
+    if rendering.missing:
+        for part, rendered in spread(render, ahead(_crops_of(plan, rendering))):
+            if rendering.keep(part, rendered):
+                yield rendering.state
 
 
 def name_device(device: torch.device) -> str:
@@ -48,9 +98,9 @@ def name_device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def choose_renderer(plan: Plan, work: Path, models: Models) -> WindowRenderer:
+def choose_renderer(plan: Plan, models: Models, warps: Warps) -> WindowRenderer:
     """`draft` pastes the aligned reference; the others run the diffusion model."""
-    draft = AlignedReference(plan, work)
+    draft = AlignedReference(warps)
     if plan.request.options.quality == "draft":
         return draft
     return Diffusion(plan, models, draft)
@@ -61,11 +111,11 @@ def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:
     return bool(((shown >= wanted.start) & (shown < wanted.end)).any())
 
 
-def _crops_of(plan: Plan, windows: Sequence[range], together: int) -> Iterator[tuple[range, Image]]:
-    """Source crops of each window, `together` at a time; frames stream."""
-    for run in _runs(windows):
+def _crops_of(plan: Plan, rendering: Rendering) -> Iterator[tuple[range, Image]]:
+    """Source crops of each part of the missing windows; frames stream."""
+    for run in _runs(rendering.missing):
         crops: list[Image] = []
-        waiting = chain.from_iterable(_cuts(window, together) for window in run)
+        waiting = chain.from_iterable(rendering.parts(window) for window in run)
         part = next(waiting)
         for frame in read_frames(shot_of(plan.request), _source_range(plan, run)):
             position = part.start + len(crops)
@@ -75,11 +125,6 @@ def _crops_of(plan: Plan, windows: Sequence[range], together: int) -> Iterator[t
             if len(crops) == len(part):
                 yield part, np.stack(crops)
                 crops, part = [], next(waiting, part)
-
-
-def _cuts(window: range, together: int) -> list[range]:
-    """A window in parts of so many positions, the last one perhaps of fewer."""
-    return [window[i : i + together] for i in range(0, len(window), together)]
 
 
 def _runs(windows: Sequence[range]) -> list[list[range]]:

@@ -128,12 +128,13 @@ def rendered(
     from stylesync_engine.assembling.frames import CropPlacer
     from stylesync_engine.plan.plan import WINDOW, Plan
     from stylesync_engine.plan.sources import shot_of
+    from stylesync_engine.plan.warps import Warps
     from stylesync_engine.plan.windows import load_window
 
     plan = Plan.load(work)
     check_consent(plan.request)
     refuse_overwriting({"clip": files_of(plan.request.video)}, [_thumbnails_in(folder)])
-    place = CropPlacer(plan, work)
+    place = CropPlacer(plan, Warps(plan, work))
     positions = {int(frame): position for position, frame in enumerate(plan.shown)}
     start, shot = plan.frames.start, shot_of(plan.request)
     for stretch in _stretches(sorted({f for f in frames if 0 <= f < len(plan.frames)})):

@@ -18,6 +18,7 @@ from stylesync_engine.mouth.texture import Patch, cut_patch, keep_sharp, unpack
 from stylesync_engine.mouth.warping import TOP
 from stylesync_engine.pictures.image import Box, picture_of
 from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.warps import Warps
 from stylesync_engine.request import RequestError
 
 Array = NDArray[np.float32]
@@ -76,7 +77,7 @@ def test_a_reference_comes_back_as_its_picture_shows_it(
     truth = part(picture, box)
     rendered = cut_crop(picture, scaled(size))[LOWER:].astype(np.float32) / 255
     there_and_back = into_picture(rendered, scaled(size), box, cv2.INTER_CUBIC)
-    fine = FineTexture(plan, tmp_path)(rendered, 0, box)
+    fine = FineTexture(plan, Warps(plan, tmp_path))(rendered, 0, box)
     assert fine.shape == truth.shape
     assert error(fine, truth) < max(0.35 * error(there_and_back, truth), 0.012)
     assert laplacian(fine) > 0.93 * laplacian(truth)
@@ -116,7 +117,7 @@ def test_texture_stays_away_from_what_it_does_not_belong_to(
     stripes = (np.arange(CROP) // 4 % 2 * 0.6 - 0.3).astype(np.float32)
     other = np.clip(rendered + stripes[:, None], 0, 1)
     soft = into_picture(other, scaled(2), box, cv2.INTER_CUBIC)
-    fine = FineTexture(plan, tmp_path)(other, 0, box)
+    fine = FineTexture(plan, Warps(plan, tmp_path))(other, 0, box)
     assert error(fine, np.clip(soft, 0, 1)) < 0.003
 
 
@@ -125,7 +126,8 @@ def test_light_that_differs_keeps_the_texture(tmp_path: Path, face: Array, pictu
     truth = part(picture, box) * 0.8
     rendered = cut_crop(picture, scaled(2))[LOWER:].astype(np.float32) / 255 * 0.8
     soft = into_picture(rendered, scaled(2), box, cv2.INTER_CUBIC)
-    assert error(FineTexture(plan, tmp_path)(rendered, 0, box), truth) < 0.4 * error(soft, truth)
+    fine = FineTexture(plan, Warps(plan, tmp_path))(rendered, 0, box)
+    assert error(fine, truth) < 0.4 * error(soft, truth)
 
 
 def test_damaged_texture_is_named(tmp_path: Path, face: Array) -> None:
@@ -135,7 +137,9 @@ def test_damaged_texture_is_named(tmp_path: Path, face: Array) -> None:
     angles, frames = np.zeros((1, 3), np.float32), np.zeros(1, np.int64)
     plan.save(tmp_path, ReferenceBank(crops, face[None], angles, frames, (patch,)))
     with pytest.raises(RequestError, match="damaged"):
-        FineTexture(plan, tmp_path)(np.zeros((LOWER, CROP, 3), np.float32), 0, whole(2))
+        FineTexture(plan, Warps(plan, tmp_path))(
+            np.zeros((LOWER, CROP, 3), np.float32), 0, whole(2)
+        )
 
 
 @pytest.mark.parametrize("times", [2, 3])

@@ -19,7 +19,13 @@ from stylesync_engine.mouth.references import (
     mixing_weights,
     reference_cost,
 )
-from stylesync_engine.mouth.warping import cross_fade, match_colour, triangulate, warp_reference
+from stylesync_engine.mouth.warping import (
+    cross_fade,
+    match_colour,
+    triangulate,
+    warp_maps,
+    warp_reference,
+)
 
 Array = NDArray[np.float32]
 TOP = LOWER - 32
@@ -56,7 +62,7 @@ def make_bank(opening: Array, frames: NDArray[np.int64] | None = None) -> Refere
 
 def test_the_warp_onto_itself_changes_nothing() -> None:
     crop, points = textured(), face_points(np.zeros(1, np.float32))[0]
-    warped = warp_reference(crop, points, points, triangulate(points))
+    warped = warp_reference(crop, warp_maps(points, points, triangulate(points)))
     assert np.abs(warped[TOP:].astype(int) - crop[TOP:]).max() <= 1
     assert not warped[:TOP].any()
 
@@ -64,7 +70,7 @@ def test_the_warp_onto_itself_changes_nothing() -> None:
 def test_a_moved_face_is_the_moved_picture() -> None:
     crop, points = textured(), face_points(np.zeros(1, np.float32))[0]
     wanted = points + np.array([3, -2], np.float32)
-    warped = warp_reference(crop, points, wanted, triangulate(points))
+    warped = warp_reference(crop, warp_maps(points, wanted, triangulate(points)))
     inside = np.zeros((CROP, CROP), bool)
     inside[TOP + 8 : 220, 60:196] = True  # well within the face, where all corners move alike
     moved = np.roll(crop, (-2, 3), axis=(0, 1))
@@ -75,7 +81,7 @@ def test_landmarks_carry_their_colours_along() -> None:
     points = face_points(np.array([0, 2], np.float32))
     y, x = np.mgrid[0:CROP, 0:CROP]
     crop = np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)  # a px's colour is where it was
-    warped = warp_reference(crop, points[0], points[1], triangulate(points[0]))
+    warped = warp_reference(crop, warp_maps(points[0], points[1], triangulate(points[0])))
     for index in (17, 14, 13, 405, 181, 61, 291, 2):
         u, v = points[1][index]
         found = warped[round(float(v)), round(float(u)), :2].astype(float)

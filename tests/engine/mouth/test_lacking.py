@@ -14,6 +14,7 @@ from test_appearance import face_points, make_bank
 from stylesync_engine.models.diffusion import Sampling
 from stylesync_engine.mouth.crop import CROP, EYE_DISTANCE, EYES_ROW, LOWER, lip_matte
 from stylesync_engine.mouth.references import ReferenceBank, lacking_mouths, lip_openings
+from stylesync_engine.plan.warps import Warps
 from stylesync_engine.rendering.windows import choose_renderer
 from stylesync_engine.weights.loading import load_models
 
@@ -78,8 +79,8 @@ def test_only_lacking_lips_are_the_models_alone(tmp_path: Path, tiny_models: Pat
     repaired, plain = (
         choose_renderer(
             plan,
-            tmp_path,
             dataclasses.replace(models, samplings={**once, "best": once["good"], **more}),
+            Warps(plan, tmp_path),
         )(plan, range(2), crops)
         for more in ({"repair": Sampling("dpmpp", 2)}, {})
     )

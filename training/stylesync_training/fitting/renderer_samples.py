@@ -21,7 +21,7 @@ from stylesync_engine.models.diffusion import Prediction
 from stylesync_engine.models.renderer import RendererSizes, motion_rows
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, mask_lower, place_in_crop
 from stylesync_engine.mouth.references import ReferenceBank, lip_openings, reference_cost
-from stylesync_engine.mouth.warping import match_colour, triangulate, warp_reference
+from stylesync_engine.mouth.warping import match_colour, triangulate, warp_maps, warp_reference
 from stylesync_engine.request import ModelError
 from stylesync_training.data.dataset import TrainingClip
 from stylesync_training.fitting.loop import Schedule
@@ -182,7 +182,9 @@ class SampleCache:
         best = np.where(is_near(frames, numbers), 1e6, cost).argmin(axis=1)
         aligned = []
         for frame, k in zip(frames, best, strict=True):
-            warped = warp_reference(sources.crops[k], sources.points[k], wanted[frame], triangles)
+            warped = warp_reference(
+                sources.crops[k], warp_maps(sources.points[k], wanted[frame], triangles)
+            )
             warped = match_colour(warped, clip.crops[frame], clip.points[frame])
             warped[:LOWER] = clip.crops[frame][:LOWER]
             aligned.append(warped)
