@@ -1,6 +1,7 @@
 """The engine's contract and its process, for the panel and hosts: they import the plugin alone."""
 
 from stylesync_engine import __version__
+from stylesync_engine.files import locked
 from stylesync_engine.origin.studio import Studio, read_studio
 from stylesync_engine.records import as_data
 from stylesync_engine.request import (
@@ -9,6 +10,7 @@ from stylesync_engine.request import (
     Codec,
     Credentials,
     Delivery,
+    DiskError,
     DubError,
     DubOptions,
     DubRequest,
@@ -28,6 +30,7 @@ __all__ = [
     "Codec",
     "Credentials",
     "Delivery",
+    "DiskError",
     "DubError",
     "DubOptions",
     "DubRequest",
@@ -42,5 +45,6 @@ __all__ = [
     "Studio",
     "__version__",
     "as_data",
+    "locked",
     "read_studio",
 ]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.records import parse_json, read
-from stylesync_engine.request import RequestError, to_dict
+from stylesync_engine.request import Quality, RequestError, to_dict
 from stylesync_plugin.times import parse_rate
 
 Status = Literal["no sound", "ready", "waiting", "draft", "good", "approved", "redo", "unclear"]
@@ -49,7 +49,8 @@ class Character:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line. `start` and `end` are times of the timeline, `end` excluded; `sound` is a file and
-    `fit` by how many s it is heard beyond the line. `why` says what is unclear about it.
+    `fit` by how many s it is heard beyond the line. `why` says what is unclear about it. `quality`
+    is what it waits for; `takes` are the files of its dubs, and `pick` is one of them.
 
     The sound is heard `slip` frames of the timeline after the line's start (earlier where negative)
     and `stretch` times as long, without `trim_in` s of its file's head and `trim_out` s of its
@@ -74,6 +75,7 @@ class Line:
     trim_in: float = 0.0
     trim_out: float = 0.0
     stretch: float = 1.0
+    quality: Quality | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:

@@ -28,12 +28,14 @@ def jobs_of(lines: Lines, quality: str | None, folder: Path) -> dict[str, Any]:
     ready = [line for line in lines.lines if line.sound and line.status in _TO_DUB]
     if not ready:
         raise RequestError("No line is ready to be dubbed; lines status says what each one lacks.")
-    jobs = [_job(lines, line, folder) for line in ready]
+    jobs = [job_of(lines, line, folder) for line in ready]
     options = {"quality": quality} if quality else {}
     return {"version": 1, "options": options, "jobs": jobs}
 
 
-def _job(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
+def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
+    """The job of one line that has a sound; what is heard is made in `folder` where it differs from
+    the file. Raises RequestError, MediaError, DiskError."""
     who = lines.character(line)
     job: dict[str, Any] = {
         "name": line.number,
@@ -90,7 +92,7 @@ def _dubbed(line: Line, dubs: list[dict[str, Any]]) -> Line:
         return line
     outputs = tuple(str(dub["request"]["output"]) for dub in dubs)
     quality = dubs[-1]["request"].get("options", {}).get("quality", "good")
-    kept = line.status in ("approved", "redo")
+    kept = line.status in ("approved", "redo", "waiting")
     status = line.status if kept else "draft" if quality == "draft" else "good"
     takes = tuple(dict.fromkeys((*line.takes, *outputs)))
     return replace(line, takes=takes, pick=outputs[-1], status=status, why="")

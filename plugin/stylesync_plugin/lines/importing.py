@@ -117,11 +117,11 @@ def _line(entry: _Read, match: Match, layout: Layout, probe: Probe, asked: bool)
 
 
 def find_clip(layout: Layout, moment: Fraction) -> PlacedClip | None:
-    """The topmost clip with a picture that is seen at a moment of the timeline."""
+    """The topmost clip with a picture that is seen at a moment of the timeline; no dub of ours."""
     point = Span(moment, moment + 1 / layout.rate)
     for track in reversed(layout.of_kind("Video")):
         for placed in track.between(point):
-            if placed.enabled and placed.has_picture:
+            if placed.enabled and placed.has_picture and not placed.is_ours:
                 return placed
     return None
 

@@ -86,7 +86,8 @@ def test_a_line_starts_where_it_falls_and_is_seen_there(panel: Any, tmp_path: Pa
     assert panel.editing.wish.dub.end == shots(panel)[0].span.end
     (block,) = panel.strip.blocks
     assert (block.state, block.title, block.span) == ("chosen", "line.wav", panel.editing.wish.dub)
-    assert panel.viewing.line == (str(line), panel.editing.wish.dub)
+    heard = panel.viewing.line
+    assert (heard.file, heard.span, heard.at) == (str(line), panel.editing.wish.dub, at)
 
 
 def test_undo_covers_choices_and_the_timeline(panel: Any, tmp_path: Path) -> None:

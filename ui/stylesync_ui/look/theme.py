@@ -46,6 +46,15 @@ class Theme:
             "todo": self.accent,
         }[level]
 
+    def of_state(self, state: str) -> QColor:
+        """The colour of a line, or of a job, in a state."""
+        return {
+            "chosen": self.speech, "ready": self.speech, "waiting": self.muted,
+            "running": self.accent, "done": self.warning, "draft": self.warning,
+            "placed": self.good, "good": self.good, "approved": self.good, "redo": self.dub,
+            "unclear": self.warning, "failed": self.error, "interrupted": self.error,
+        }.get(state, self.faint)  # fmt: skip
+
 
 def theme_of(palette: QPalette | None = None) -> Theme:
     """The theme around a host's window colour; ours where there is no host."""
@@ -266,6 +275,18 @@ QSlider::handle:horizontal {
 }
 QSlider::handle:horizontal:focus { background: @accent; }
 QSplitter::handle { background: @deep; }
+QTableView {
+  background: @base; alternate-background-color: @field; color: @text; border: 0;
+  selection-background-color: @hover; selection-color: @text; gridline-color: @line;
+}
+QTableView::item { padding: 0 4px; border: 0; }
+QTableView::item:selected { background: @hover; }
+QTableView::item:focus { background: @line; }
+QHeaderView { background: @raised; border: 0; }
+QHeaderView::section {
+  background: @raised; color: @muted; border: 0; border-right: 1px solid @line; padding: 4px 5px;
+}
+QPushButton[picked="true"] { border-color: @good; color: @good; font-weight: 600; }
 QMenu { background: @raised; color: @text; border: 1px solid @line; padding: 4px; }
 QMenu::item { padding: 5px 22px 5px 14px; border-radius: 3px; }
 QMenu::item:selected { background: @accent; color: @on_accent; }

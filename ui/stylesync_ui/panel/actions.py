@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from stylesync_ui.panel.layout import PanelLayout
+from stylesync_ui.panel.line_desk import LineDesk
 from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.results import Results
@@ -21,13 +22,13 @@ ZOOM_STEP = 1.5
 
 def actions_of(
     layout: PanelLayout, timeline: TimelineFile, playhead: Playhead, marking: Marking,
-    editing: Editing, results: Results, own: Actions,
+    editing: Editing, results: Results, desk: LineDesk, own: Actions,
 ) -> Actions:  # fmt: skip
     """Everything that keys, menus, buttons and messages name; `own` are the panel's own."""
     return {
         **own, **_of_timeline(timeline), **_of_playing(playhead, layout),
         **_of_marking(marking, layout), **_of_choosing(marking, editing),
-        **_of_viewing(playhead, layout), **_of_dubbing(results),
+        **_of_viewing(playhead, layout), **_of_dubbing(results), **_of_lines(desk, layout),
     }  # fmt: skip
 
 
@@ -99,7 +100,31 @@ def _of_viewing(playhead: Playhead, layout: PanelLayout) -> Actions:
         "zoom_in": lambda: strip.zoom(ZOOM_STEP),
         "zoom_out": lambda: strip.zoom(1 / ZOOM_STEP),
         "fit": strip.fit,
-        "show_queue": lambda: side.setCurrentIndex(1 - side.currentIndex()),
+        "show_queue": lambda: side.setCurrentIndex((side.currentIndex() + 1) % side.count()),
+    }
+
+
+def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
+    dubs = desk.dubs
+    return {
+        "import_lines": desk.ask_import,
+        "show_lines": layout.show_lines,
+        "next_line": lambda: desk.go(1),
+        "previous_line": lambda: desk.go(-1),
+        "play_line": desk.play,
+        "take_back": lambda: desk.step_take(-1),
+        "take_on": lambda: desk.step_take(1),
+        "approve": lambda: desk.judge("approved"),
+        "redo_line": lambda: desk.judge("redo"),
+        "slip_back": lambda: desk.slip(-1),
+        "slip_on": lambda: desk.slip(1),
+        "draft_line": lambda: desk.dub("draft"),
+        "good_line": lambda: desk.dub("good"),
+        "draft_all": lambda: desk.dub_all(dubs.ready(), "draft"),
+        "good_all": lambda: desk.dub_all(dubs.approved(), "good"),
+        "put_all": desk.put_all,
+        "stop_lines": dubs.stop,
+        "go_on_lines": dubs.go_on,
     }
 
 

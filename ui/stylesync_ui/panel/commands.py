@@ -19,12 +19,14 @@ from PySide6.QtWidgets import (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`key` names it to the panel; the first of `keys` is shown in the menu."""
+    """`key` names it to the panel; the first of `keys` is shown in the menu. `in_table` are keys
+    that mean it where the table of lines has the focus."""
 
     key: str
     text: str
     keys: tuple[str, ...] = ()
     needs_timeline: bool = True
+    in_table: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ def all_groups() -> tuple[Group, ...]:
         Group(tr("Play"), _play()),
         Group(tr("Mark"), _mark()),
         Group(tr("View"), _view()),
+        Group(tr("Lines"), _lines()),
         Group(tr("Dub"), _dub()),
         Group(tr("Help"), _help()),
     )
@@ -109,8 +112,38 @@ def _view() -> tuple[Command, ...]:
         Command("zoom_in", tr("Zoom in"), ("+", "=")),
         Command("zoom_out", tr("Zoom out"), ("-",)),
         Command("fit", tr("Show the whole timeline"), ("\\",)),
-        Command("show_queue", tr("Dub form, queue"), ("Q",)),
+        Command("show_queue", tr("Lines, dub form, queue"), ("Q",)),
     )
+
+
+def _lines() -> tuple[Command, ...]:
+    return (
+        Command("import_lines", tr("Import lines…"), ("Ctrl+I",)),
+        Command("next_line", tr("Next line"), ("Alt+Down",)),
+        Command("previous_line", tr("Previous line"), ("Alt+Up",)),
+        Command("play_line", tr("Play the line"), ("Shift+Space",), in_table=("Space",)),
+        Command("take_back", tr("Previous take"), ("[",), in_table=("[",)),
+        Command("take_on", tr("Next take"), ("]",), in_table=("]",)),
+        Command("approve", tr("Approve"), ("Y",), in_table=("Y",)),
+        Command("redo_line", tr("Redo"), ("Shift+Y",), in_table=("N",)),
+        Command("slip_back", tr("Sound a frame earlier"), ("Alt+,",)),
+        Command("slip_on", tr("Sound a frame later"), ("Alt+.",)),
+        Command("draft_line", tr("Draft of the line")),
+        Command("good_line", tr("Good quality of the line")),
+        Command("draft_all", tr("Draft all ready"), ("Ctrl+Shift+D",)),
+        Command("good_all", tr("Good for all approved"), ("Ctrl+Shift+G",)),
+        Command("put_all", tr("Put on all picked"), ("Ctrl+Shift+P",)),
+        Command("stop_lines", tr("Let no line wait")),
+        Command("show_lines", tr("The table of lines"), ("T",)),
+    )
+
+
+def table_keys() -> dict[str, str]:
+    """What keys mean where the table of lines has the focus."""
+    return {
+        keys: command.key
+        for group in all_groups() for command in group.commands for keys in command.in_table
+    }  # fmt: skip
 
 
 def _dub() -> tuple[Command, ...]:

@@ -241,8 +241,8 @@ def help_page(parent: QWidget) -> TextDialog:
 
 def _keys() -> str:
     """All commands that have keys, as a page's two columns."""
-    timeline, play, marks, views, dub, rest = map(_keys_of, all_groups())
-    left, right = (timeline, play, dub), (marks, views, rest)
+    timeline, play, marks, views, lines, dub, rest = map(_keys_of, all_groups())
+    left, right = (timeline, play, marks), (lines, views, dub, rest)
     columns = "".join(f"<td width='50%'>{''.join(part)}</td>" for part in (left, right))
     return f"<table width='100%' style='margin-top: 10px'><tr>{columns}</tr></table>"
 

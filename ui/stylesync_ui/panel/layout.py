@@ -12,8 +12,11 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.lines.page import LinesPage
+from stylesync_ui.lines.session import Session
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.look.widgets import Elided, label, line, row, tool
+from stylesync_ui.panel.commands import table_keys
 from stylesync_ui.panel.host_colours import HostColoured
 from stylesync_ui.panel.pages import Loading, Trouble, Welcome
 from stylesync_ui.queue.queue_view import QueueView
@@ -24,17 +27,21 @@ from stylesync_ui.wish.form import DubForm
 
 WIDE = 900
 SIDE = 352
+LINES = 600
 
 
 class PanelLayout(HostColoured):
     """Head, banner, and below them a page: welcome, loading, trouble or the workspace."""
 
-    def build(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
+    def build(
+        self, media: MediaCache, zero_of: Callable[[ClipView], Fraction], session: Session
+    ) -> None:
         self._splits: dict[str, list[int]] = {}
         self.viewer = Viewer()
         self.area = StripArea(media, zero_of)
         self.strip = self.area.strip
         self.form = DubForm()
+        self.lines_page = LinesPage(session, table_keys())
         self.queue_view = QueueView()
         self.banner, self.engine_banner = Banner(), Banner()
         self.welcome, self.loading, self.trouble = Welcome(), Loading(), Trouble()
@@ -82,11 +89,12 @@ class PanelLayout(HostColoured):
     def _workspace(self) -> QWidget:
         self.side = QTabWidget()
         self.side.setDocumentMode(True)
-        self.side.tabBar().setAccessibleName(self.tr("Form or queue"))
+        self.side.tabBar().setAccessibleName(self.tr("Form, queue or lines"))
         self.side.tabBar().setExpanding(False)
         self.side.tabBar().setDrawBase(False)
         self.side.addTab(self.form, self.tr("Dub"))
         self.side.addTab(self.queue_view, self.tr("Queue"))
+        self.side.addTab(self.lines_page, self.tr("Lines"))
         self.side.setMinimumWidth(300)
         self.outer = QSplitter(Qt.Orientation.Horizontal)
         self.outer.addWidget(self._picture_and_strip())
@@ -96,6 +104,14 @@ class PanelLayout(HostColoured):
         self.outer.setHandleWidth(3)
         self.outer.setSizes([1000, SIDE])
         return self.outer
+
+    def show_lines(self) -> None:
+        """The table of lines with the keys on it, and as much room as it needs."""
+        self.side.setCurrentWidget(self.lines_page)
+        self.lines_page.table.setFocus()
+        room = min(LINES, self.outer.width() // 2)
+        if self._shape() == "wide" and self.outer.sizes()[1] < room:
+            self.outer.setSizes([self.outer.width() - room, room])
 
     def show_trouble(self, why: str) -> None:
         """The timeline could not be opened."""

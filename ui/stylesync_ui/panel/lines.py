@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 
+from stylesync_plugin.lines.document import Line
+from stylesync_plugin.lines.heard import heard_span
+from stylesync_plugin.times import Span
+
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.lines.page import LinesPage
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.takes import line_of, span_of
-from stylesync_ui.strip.lane import BlockState, LineBlock
+from stylesync_ui.strip.lane import BlockSound, LaneLines, LineBlock
 from stylesync_ui.wish.choices import DubWish
 
-_SHOWN: dict[str, BlockState] = {
+_SHOWN = {
     "waiting": "waiting", "running": "running", "done": "done", "failed": "failed",
     "interrupted": "failed", "found": "placed",
 }  # fmt: skip
@@ -30,6 +37,46 @@ def blocks_of(jobs: Iterable[JobRecord], wish: DubWish) -> tuple[LineBlock, ...]
         if not any(block.span == wish.dub and block.file == line for block in found):
             found.append(LineBlock(wish.dub, line.rsplit("/", 1)[-1], "chosen", line))
     return tuple(found)
+
+
+class SessionOnLane(LaneLines):
+    """The lines of a session as the strip draws them."""
+
+    def __init__(self, page: LinesPage, media: MediaCache) -> None:
+        self._page, self._session, self._media = page, page.session, media
+
+    def __bool__(self) -> bool:
+        return bool(self._session)
+
+    def within(self, start: float, end: float, least: float) -> Iterable[LineBlock]:
+        current = self._page.table.current
+        found = [i for i in self._session.in_time.within(start, end, least) if i != current]
+        if 0 <= current < len(self._session.rows) and self._session.rows[current].span:
+            found.append(current)
+        return [self._block(index, index == current) for index in found]
+
+    def _block(self, index: int, current: bool) -> LineBlock:
+        row = self._session.rows[index]
+        line, state = row.line, self._page.model.state(index)
+        title = f"{line.number}  {line.character}"
+        sound = self.sound_of(line, row.span)
+        return LineBlock(row.span, title, state, line.sound or "", sound, index, current)
+
+    def sound_of(self, line: Line, span: Span) -> BlockSound | None:
+        """Where a line's sound lies, once its length is known."""
+        facts = self._media.sound(line.sound) if line.sound else None
+        if facts is None:
+            return None
+        rate, _ = self._session.clock
+        begin, _ = heard_span(line, rate, facts.length)
+        last = facts.length - Fraction(line.trim_out)
+        first, at = Fraction(line.trim_in), span.start + begin
+        return BlockSound(at, first, last, line.stretch, line.slip, line.trim_out)
+
+
+def line_number(job: JobRecord) -> str:
+    """The number of the line that a job dubs; of a dub that was found, what it says it is."""
+    return job.line or (job.title if job.state == "found" else "")
 
 
 def _file_of(job: JobRecord) -> str:

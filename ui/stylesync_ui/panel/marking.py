@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 from stylesync_plugin.times import Span
 
@@ -20,13 +20,19 @@ from stylesync_ui.wish.choices import StyleChoice
 from stylesync_ui.wish.editing import Editing, End, Kind
 
 
-class Marking:
-    """Marks at the playhead what the strip is set to: dub, speech or style."""
+class Marking(QObject):
+    """Marks at the playhead what the strip is set to: dub, speech or style.
+
+    `session_dropped` brings a script, a folder of sounds, or both.
+    """
+
+    session_dropped = Signal(object)
 
     def __init__(
         self, timeline: TimelineFile, editing: Editing, area: StripArea, player: Player,
         viewing: Viewing, window: QWidget,
     ) -> None:  # fmt: skip
+        super().__init__(window)
         self._window, self._timeline, self._editing = window, timeline, editing
         self._coming: list[str] = []
         timeline.opened.connect(lambda _: QTimer.singleShot(0, self._take_coming))
@@ -79,10 +85,14 @@ class Marking:
         self._editing.take_lines([path])
 
     def take_files(self, paths: Sequence[str], moment: Fraction | None = None) -> None:
-        """What was dropped: a timeline is opened, all others are lines; the first starts there."""
-        lines = [path for path in paths if not file_questions.is_timeline(path)]
-        timeline = next(filter(file_questions.is_timeline, paths), None)
-        if timeline is None:
+        """What was dropped: a timeline is opened; a script and a folder of sounds are a session's
+        lines; all others are speech, and the first starts there."""
+        opened = [p for p in paths if file_questions.is_timeline(p) and not _is_of_session(p)]
+        lines = [path for path in paths if path not in opened]
+        timeline = next(iter(opened), None)
+        if timeline is None and any(map(_is_of_session, lines)):
+            self.session_dropped.emit(lines)
+        elif timeline is None:
             self.take_lines(lines, moment)
         elif self._timeline.may_leave():
             self._coming = lines
@@ -92,7 +102,7 @@ class Marking:
         """Lines that came together with the timeline."""
         lines, self._coming = self._coming, []
         if lines:
-            self.take_lines(lines)
+            self.take_files(lines)
 
     def take_lines(self, paths: Sequence[str], moment: Fraction | None = None) -> None:
         """Sound files that were dropped; on the strip the first one starts where it fell."""
@@ -127,3 +137,7 @@ class Marking:
     def _clip_here(self) -> ClipView | None:
         document = self._editing.document
         return document.content.shown_at(self._player.position) if document else None
+
+
+def _is_of_session(path: str) -> bool:
+    return file_questions.is_script(path) or Path(path).is_dir()

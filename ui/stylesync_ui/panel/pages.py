@@ -8,14 +8,14 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintE
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from stylesync_ui.look import theme
-from stylesync_ui.look.widgets import RangeChip, button, dropped_file, label, row
+from stylesync_ui.look.widgets import RangeChip, button, dropped_files, label, row
 from stylesync_ui.timeline.file_questions import is_timeline
 
 
 class DropPage(QWidget):
-    """A page that takes a timeline file."""
+    """A page that takes a timeline file, and what belongs to it."""
 
-    dropped = Signal(str)
+    dropped = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,11 +24,11 @@ class DropPage(QWidget):
         self.setAcceptDrops(True)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if is_timeline(dropped_file(event.mimeData())):
+        if any(map(is_timeline, dropped_files(event.mimeData()))):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.dropped.emit(dropped_file(event.mimeData()))
+        self.dropped.emit(dropped_files(event.mimeData()))
 
 
 class Welcome(DropPage):

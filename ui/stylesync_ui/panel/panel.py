@@ -14,34 +14,20 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from stylesync_ui.engine.bridge import EngineBridge
-from stylesync_ui.engine.link import EngineLink
-from stylesync_ui.engine.media_cache import MediaCache
-from stylesync_ui.engine.preview_folder import PreviewFolder
 from stylesync_ui.panel.actions import Actions, actions_of
-from stylesync_ui.panel.commands import CommandSet, is_own_key
+from stylesync_ui.panel.commands import is_own_key
 from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
-from stylesync_ui.panel.engine_notice import EngineNotice
-from stylesync_ui.panel.layout import PanelLayout
-from stylesync_ui.panel.lines import blocks_of
-from stylesync_ui.panel.marking import Marking
-from stylesync_ui.panel.playhead import Playhead
+from stylesync_ui.panel.lines import SessionOnLane, blocks_of, line_number
+from stylesync_ui.panel.parts import PanelParts
 from stylesync_ui.panel.preferences import Home, Preferences
-from stylesync_ui.panel.results import Results
 from stylesync_ui.queue.jobs import JobRecord
-from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.document import Content, Document
-from stylesync_ui.timeline.source_zeros import SourceZeros
-from stylesync_ui.timeline.timeline_file import TimelineFile
-from stylesync_ui.viewer.player import Player
-from stylesync_ui.viewer.sound_output import SoundSegment
-from stylesync_ui.viewer.viewing import Viewing
-from stylesync_ui.wish.editing import Editing
+from stylesync_ui.viewer.hearing import HeardLine
 from stylesync_ui.wish.problems import blocks
 
 
-class Panel(PanelLayout):
+class Panel(PanelParts):
     """Everything; docks into a host or fills a window. `title_changed` names the open timeline."""
 
     title_changed = Signal(str)
@@ -50,41 +36,18 @@ class Panel(PanelLayout):
         self, home: Home | None = None, command: Sequence[str] | None = None,
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
-        super().__init__("panel", parent)
-        self.home = home or Home.default()
-        self.preferences = Preferences.read(self.home.preferences)
-        self._build_parts(command)
+        super().__init__(home or Home.default(), command, parent)
+        self._actions = actions_of(
+            self, self.timeline, self.playhead, self.marking, self.editing, self.results,
+            self.desk, self._own_actions(),
+        )  # fmt: skip
         self._connect()
         self._connect_workspace()
+        self._connect_lines()
         self._adopt(self.preferences)
         self.take_splits(self.preferences.splits)
         self._show_name()
         QTimer.singleShot(0, self._begin)
-
-    def _build_parts(self, command: Sequence[str] | None) -> None:
-        self.link = EngineLink(command, self)
-        self.bridge = EngineBridge(self.link)
-        self.media = MediaCache(self.link, PreviewFolder(self.home.cache))
-        self.zeros = SourceZeros(self.media)
-        self.editing = Editing(self.media, self.bridge, self.zeros.of)
-        self.jobs = QueueRunner(self.bridge, self.home.queue)
-        self.build(self.media, self.zeros.of)
-        self.player = Player(self._segments)
-        self.viewing = Viewing(self.viewer, self.media, self.zeros.of)
-        self.timeline = TimelineFile(self, self.banner, lambda: self.preferences.folders)
-        self.marking = Marking(
-            self.timeline, self.editing, self.area, self.player, self.viewing, self
-        )
-        self.results = Results(self.jobs, self.media, self.queue_view, self.side, self.banner)
-        self.notice = EngineNotice(self.link, self.jobs, self.engine_banner, self.engine_state)
-        self.commands = CommandSet(self)
-        self.playhead = Playhead(
-            self, self.player, self.viewing, self.editing, self.jobs, self._content
-        )
-        self._actions = actions_of(
-            self, self.timeline, self.playhead, self.marking, self.editing, self.results,
-            self._own_actions(),
-        )  # fmt: skip
 
     def _own_actions(self) -> Actions:
         return {
@@ -109,7 +72,7 @@ class Panel(PanelLayout):
         self.trouble.open_asked.connect(self.timeline.ask_open)
         self.trouble.again_asked.connect(self.timeline.open_again)
         for page in (self.welcome, self.loading, self.trouble):
-            page.dropped.connect(lambda path: self.open(Path(path)))
+            page.dropped.connect(self.marking.take_files)
         self.timeline.reading.connect(self._show_reading)
         self.timeline.failed.connect(self.show_trouble)
         self.timeline.opened.connect(self._show_opened)
@@ -142,6 +105,28 @@ class Panel(PanelLayout):
         self.form.submitted.connect(self.submit)
         self.queue_view.markers_asked.connect(self.results.submit_markers)
 
+    def _connect_lines(self) -> None:
+        self.results.is_elsewhere = lambda job: self.session.index_of(line_number(job)) is not None
+        self.lines_page.asked.connect(self.do)
+        self.marking.session_dropped.connect(lambda files: self.desk.take_files(files, -1))
+        self.session.opened.connect(self._show_session)
+        self.desk.chosen.connect(self._show_wish)
+        self.strip.lines = SessionOnLane(self.lines_page, self.media)
+        self.strip.line_chosen.connect(self.lines_page.table.stand_on)
+        self.strip.line_moved.connect(self.desk.move_sound)
+        self.session.changed.connect(lambda _: self.strip.update())
+
+    def _show_session(self, other: bool) -> None:
+        """Where there are lines, they are what one works with."""
+        self.jobs.listed.emit()
+        self.strip.update()
+        if self.session and other:
+            self.show_lines()
+        elif self.session:
+            return
+        elif self.side.currentWidget() is self.lines_page:
+            self.side.setCurrentWidget(self.form)
+
     def _begin(self) -> None:
         self.link.start()
         self.editing.learn_models(self.link)
@@ -163,10 +148,6 @@ class Panel(PanelLayout):
                 return True
         return super().event(event)
 
-    @property
-    def document(self) -> Document | None:
-        return self.timeline.document
-
     def open(self, path: Path) -> None:
         """Read a timeline beside the GUI thread and show it."""
         self.timeline.open(path)
@@ -186,6 +167,7 @@ class Panel(PanelLayout):
         self.player.open(document.content.rate, document.content.duration)
         self.strip.show_content(document.content)
         self.editing.open(document)
+        self.session.open(document)
         self.viewer.focus_canvas()
         if not self.preferences.seen_help:
             self._show_first_steps()
@@ -210,8 +192,10 @@ class Panel(PanelLayout):
             self._adopt(dataclasses.replace(self.preferences, media_folders=[*kept, str(folder)]))
 
     def submit(self) -> None:
-        """The dub joins the queue, where nothing stands in its way."""
-        if self.document is not None and not blocks(self.editing.problems()):
+        """The dub joins the queue where nothing stands in its way, or the selected lines do."""
+        if self.session and self.side.currentWidget() is self.lines_page:
+            self.desk.dub()
+        elif self.document is not None and not blocks(self.editing.problems()):
             self.results.submit(*self.editing.job())
             self.editing.note_asked()
             self.note_help_seen()
@@ -221,13 +205,6 @@ class Panel(PanelLayout):
     @property
     def position(self) -> Fraction:
         return self.player.position
-
-    def _content(self) -> Content | None:
-        return self.document.content if self.document else None
-
-    def _segments(self) -> list[SoundSegment]:
-        content = self._content()
-        return self.viewing.segments(content) if content else []
 
     def _set_sound(self, on: bool) -> None:
         self._adopt(dataclasses.replace(self.preferences, sound_on=on))
@@ -243,14 +220,16 @@ class Panel(PanelLayout):
         self.form.show_problems(self.editing.problems(), self._summary())
         self.strip.set_ranges(wish.ranges)
         file = wish.speech.file if wish.speech is not None else None
-        self.viewing.line = (file, wish.dub) if file and wish.dub else None
+        whole = HeardLine(file, wish.dub, wish.dub.start) if file and wish.dub else None
+        self.viewing.line = self.desk.heard() or whole
         self._show_name()
         self._show_lines()
         self.playhead.loop()
         self.playhead.refresh_soon()
 
     def _show_lines(self) -> None:
-        jobs = [*self.jobs.mine(), *self.jobs.found]
+        shown = [*self.jobs.mine(), *self.jobs.found]
+        jobs = [job for job in shown if not self.results.is_elsewhere(job)]
         self.strip.set_blocks(blocks_of(jobs, self.editing.wish))
 
     def _summary(self) -> str:
@@ -274,8 +253,8 @@ class Panel(PanelLayout):
         self.tools["undo"].setEnabled(undo)
         self.tools["redo"].setEnabled(redo)
 
-    def _show_placed(self, job: JobRecord, content: Content) -> None:
-        self.strip.fresh = frozenset({job.id}) if job.placed else frozenset()
+    def _show_placed(self, jobs: Sequence[JobRecord], content: Content) -> None:
+        self.strip.fresh = frozenset(job.id for job in jobs if job.placed)
         self.timeline.change(content)
 
     def _show_changed(self) -> None:
@@ -285,6 +264,8 @@ class Panel(PanelLayout):
         self.strip.show_content(self.document.content, keep_view=True)
         self.jobs.match_timeline()
         self.editing.restore()
+        self.session.restore()
+        self.session.match()
         self._show_wish()
 
     # Preferences and windows beside
@@ -339,6 +320,7 @@ class Panel(PanelLayout):
         self.player.output.close()
         window = window or self.preferences.window
         self._adopt(dataclasses.replace(self.preferences, splits=self.splits(), window=window))
+        self.session.close()
         self.jobs.close()
         self.editing.close()
         self.link.close()

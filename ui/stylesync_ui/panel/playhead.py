@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from PySide6.QtCore import QObject, QTimer
+from stylesync_plugin.times import Span
 
 from stylesync_ui.panel.layout import PanelLayout
 from stylesync_ui.queue.jobs import JobRecord
@@ -64,6 +65,18 @@ class Playhead(QObject):
             self.refresh()
             if self._viewer.canvas.mode == "before":
                 self.set_mode("wipe")
+
+    def stand_on(self, span: Span, take: str) -> None:
+        """Stand at the start of a line; its picked take, if it has one, is what is compared."""
+        self._viewing.watched = take or self._viewing.watched
+        if not span.start <= self.player.position < span.end:
+            self.player.go(span.start)
+        self._strip.bring(span)
+        self.refresh()
+
+    def show_closely(self, span: Span) -> None:
+        """The line fills most of the strip."""
+        self._strip.fill(span)
 
     # Showing
 

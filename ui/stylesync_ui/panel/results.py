@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl, Signal
@@ -22,7 +23,8 @@ class Results(QObject):
     """Joins what runs the queue to what shows it.
 
     `watched` asks to compare a job's dub in the viewer; `placed` brings the timeline with a dub
-    put on it or taken off; `grown` says that there are other frames to show.
+    put on it or taken off; `grown` says that there are other frames to show. What the table of
+    lines shows, as `is_elsewhere` tells, has no card.
     """
 
     watched = Signal(object)
@@ -40,6 +42,7 @@ class Results(QObject):
         super().__init__()
         self._jobs, self._media = jobs, media
         self._queue, self._tabs, self._banner = queue, tabs, banner
+        self.is_elsewhere: Callable[[JobRecord], bool] = lambda _: False
         self._last = ""
         self._takes: dict[str, str] = {}
         jobs.changed.connect(self._show_job)
@@ -99,7 +102,8 @@ class Results(QObject):
         self._takes = take_names(mine)
         open_jobs = [job for job in self._jobs.queue if job.is_open]
         others = len(open_jobs) - sum(job.is_open for job in mine)
-        self._queue.show_queue([*mine, *self._jobs.found], self._facts, others)
+        shown = [job for job in (*mine, *self._jobs.found) if not self.is_elsewhere(job)]
+        self._queue.show_queue(shown, self._facts, others)
         self._show_count()
         self.grown.emit()
 
@@ -119,14 +123,20 @@ class Results(QObject):
         self._show_list()
         for data in job.pieces:
             self._media.forget_file(data["output"])
+        if self.is_elsewhere(job):
+            return
         self._banner.say(
             self.tr("{title} is dubbed.").format(title=job.title), "good",
             ("watch_last", self.tr("Compare")), ("put_last", self.tr("Put on a new track")),
         )  # fmt: skip
 
-    def _place(self, job: JobRecord, content: Content) -> None:
-        self.placed.emit(job, content)
+    def _place(self, jobs: Sequence[JobRecord], content: Content) -> None:
+        self.placed.emit(jobs, content)
+        if not jobs:
+            return
         text = self.tr("{title} is on a new track.")
-        if not job.placed:
+        if not jobs[0].placed:
             text = self.tr("{title} is off the track again.")
-        self._banner.say(text.format(title=job.title), "good")
+        elif len(jobs) > 1:
+            text = self.tr("{n} dubs are on their tracks.")
+        self._banner.say(text.format(title=jobs[0].title, n=len(jobs)), "good")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ class DubRunner(QObject):
         self,
         job_id: str,
         timeline: Any,
-        data: dict[str, Any],
+        data: Sequence[dict[str, Any]],
         settings: PlanSettings,
         only_kept: bool = False,
     ) -> None:
-        """`timeline` is one that is open, or the path of its file.
+        """`timeline` is one that is open, or the path of its file; `data` are the plugin's jobs.
 
         With `only_kept` nothing is rendered: a dub that is not finished is an error.
         """
@@ -67,14 +67,14 @@ class DubRunner(QObject):
             self.bridge.cancel(self.job_id)
 
     def _run(
-        self, job_id: str, timeline: Any, data: dict[str, Any], settings: PlanSettings
+        self, job_id: str, timeline: Any, data: Sequence[dict[str, Any]], settings: PlanSettings
     ) -> None:
         outcome: Batch | DubError
         try:
             content = read_timeline(timeline) if isinstance(timeline, Path) else timeline
-            job = job_from(data, str(data.get("name", "dub")))
+            jobs = [job_from(entry, str(entry.get("name", "dub"))) for entry in data]
             outcome = dub_timeline(
-                content, [job], settings, lambda request, say: self._dub(job_id, request, say),
+                content, jobs, settings, lambda request, say: self._dub(job_id, request, say),
                 on_progress=lambda progress: self._say(job_id, progress),
             )  # fmt: skip
         except DubError as error:

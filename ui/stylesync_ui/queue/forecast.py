@@ -37,14 +37,17 @@ class Forecast:
 
     def whole(self, job: JobRecord) -> float:
         """Seconds that a job takes from start to end."""
-        quality = _quality(job)
+        return self.seconds(_quality(job), job.length)
+
+    def seconds(self, quality: str, frames: int) -> float:
+        """Seconds that so many frames take in a quality, from start to end."""
         known = self._whole.get(quality)
         if known is None and self._whole:
             other = next(iter(self._whole))
             known = self._whole[other] * QUALITY_COSTS[quality] / QUALITY_COSTS[other]
         if known is None:
             known = sum(FIRST_COSTS.values()) * QUALITY_COSTS[quality]
-        return known * max(1, job.length)
+        return known * max(1, frames)
 
     def share(self, job: JobRecord) -> float:
         """How much of a whole job is done, 0 to 1, whatever the order of its stages."""

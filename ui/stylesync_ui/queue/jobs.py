@@ -33,7 +33,8 @@ class WrongMove(Exception):
 @dataclass(slots=True)
 class JobRecord:
     """`job` is the plugin's job data; `timeline` the file that it belongs to, and `project` what is
-    common to that file and its saved copies. One that is `found` lies on the timeline already.
+    common to that file and its saved copies; `line` is the number of the line that it dubs, if it
+    dubs one. One that is `found` lies on the timeline already.
 
     `length` is in frames of the timeline. `pieces` tell for each dubbed clip where its file lies
     and grows, and where on the timeline it belongs; `speed` is in frames a second of the running
@@ -56,6 +57,7 @@ class JobRecord:
     frames: int = 0
     placed: bool = False
     project: str = ""
+    line: str = ""
     length: int = 0
     parts: dict[str, list[int]] = field(default_factory=dict)
     _begun: float | None = None
@@ -88,9 +90,8 @@ class JobRecord:
         return self.state in ("waiting", "running")
 
     def to_dict(self) -> dict[str, Any]:
-        data = dataclasses.asdict(self)
-        del data["_mark"], data["_begun"]
-        return data
+        names = (entry.name for entry in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in names if not name.startswith("_")}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JobRecord:

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +19,16 @@ from stylesync_ui.queue import takes
 from stylesync_ui.queue.dub_runner import DubRunner
 from stylesync_ui.queue.forecast import Forecast
 from stylesync_ui.queue.jobs import JobQueue, JobRecord
-from stylesync_ui.timeline.document import Content, Document, in_our_words, view
+from stylesync_ui.queue.placing import Placer, first_error
+from stylesync_ui.timeline.document import Content, Document, in_our_words
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of, pieces_on
 
 
 class QueueRunner(QObject):
-    """`changed` tells of one job, `listed` of the list; `placed` that the timeline has changed."""
+    """`changed` tells of one job, `listed` of the list; `placed` that the timeline has changed.
+
+    `picks` are the outputs that are shown before other takes of their place.
+    """
 
     changed = Signal(object)
     listed = Signal()
@@ -34,7 +36,6 @@ class QueueRunner(QObject):
     failed = Signal(str)
     engine_lost = Signal(object)
     finished = Signal(object)
-    _laid_out = Signal(object, bool, object, object)
 
     def __init__(self, bridge: EngineBridge, store: Path) -> None:
         super().__init__()
@@ -45,23 +46,29 @@ class QueueRunner(QObject):
         self.document: Document | None = None
         self.media_folders: tuple[Path, ...] = ()
         self._runner = DubRunner(bridge)
-        self._placer = DubRunner(bridge)
-        self._placer.probe = self._runner.probe
+        self.placer = self._make_placer(bridge)
         self._begun = 0.0
         self._on: tuple[Content | None, list[DubbedPiece]] = None, []
+        self._parsed: dict[int, tuple[dict[str, Any], DubbedPiece]] = {}
+        self.picks: frozenset[str] = frozenset()
         self._stopped = False
         self._runner.progressed.connect(self._progressed)
         self._runner.ended.connect(self._ended)
-        self._placer.ended.connect(self._put_ended)
-        self._laid_out.connect(self._take_change)
+        self.placer.placed.connect(self._take_placed)
+        self.placer.failed.connect(self.failed)
+
+    def _make_placer(self, bridge: EngineBridge) -> Placer:
+        planner = DubRunner(bridge)
+        planner.probe = self._runner.probe
+        return Placer(planner, lambda: self.document, self._settings)
 
     # Doing
 
-    def submit(self, title: str, data: dict[str, Any]) -> JobRecord:
-        """A job of the open timeline joins the queue."""
+    def submit(self, title: str, data: dict[str, Any], line: str = "") -> JobRecord:
+        """A job of the open timeline joins the queue; `line` is the number of what it dubs."""
         assert self.document is not None
         path = str(self.document.path.absolute())
-        job = JobRecord(title, path, data, project=self.document.project)
+        job = JobRecord(title, path, data, project=self.document.project, line=line)
         job.length = round(takes.span_of(job).duration * self.document.content.rate)
         self.queue.add(job)
         self.listed.emit()
@@ -98,8 +105,8 @@ class QueueRunner(QObject):
             self.listed.emit()
         elif action == "put":
             self._put(job)
-        elif action == "take":
-            self._take(job)
+        elif action == "take" and self._is_mine(job):
+            self.placer.take(job)
 
     def go_on(self) -> None:
         """Whatever was interrupted waits again."""
@@ -115,7 +122,7 @@ class QueueRunner(QObject):
             return
         job.move("running")
         self._begun = time.monotonic()
-        self._runner.start(job.id, self._timeline(job), job.job, self._settings(job))
+        self._runner.start(job.id, self._timeline(job), [job.job], self._settings(job))
         self._tell(job)
 
     def of_id(self, job_id: str) -> JobRecord | None:
@@ -147,10 +154,19 @@ class QueueRunner(QObject):
             self._on = content, [piece for piece, _ in pieces_on(content)]
         shown = [job for job in self.mine() if job.state in ("done", "running")]
         there = {piece.output for piece in self._on[1]}
-        pieces = [DubbedPiece.from_dict(data) for job in shown for data in job.pieces]
-        pieces = [piece for piece in pieces if piece.output not in there] + self._on[1]
+        pieces = [self._piece(data) for job in shown for data in job.pieces]
+        pieces = [piece for piece in pieces if piece.output not in there]
+        pieces.sort(key=lambda piece: piece.output in self.picks)
+        pieces += self._on[1]
         growing = {data["output"] for job in shown if job.state == "running" for data in job.pieces}
         return pieces, growing
+
+    def _piece(self, data: dict[str, Any]) -> DubbedPiece:
+        """What job data tells of a piece, read once."""
+        known = self._parsed.get(id(data))
+        if known is None or known[0] is not data:
+            known = self._parsed[id(data)] = data, DubbedPiece.from_dict(data)
+        return known[1]
 
     # Inside
 
@@ -201,7 +217,7 @@ class QueueRunner(QObject):
         if job is None or self._stopped:
             return
         job.seconds = time.monotonic() - self._begun
-        error = outcome if isinstance(outcome, DubError) else _first_error(outcome)
+        error = outcome if isinstance(outcome, DubError) else first_error(outcome)
         if error is None:
             assert isinstance(outcome, Batch)
             _note_results(job, outcome)
@@ -221,56 +237,17 @@ class QueueRunner(QObject):
         self.start_next()
 
     def _put(self, job: JobRecord) -> None:
-        if not self._is_mine(job):
-            name = Path(job.timeline).name
-            self.failed.emit(
-                self.tr("This dub belongs to {name}; open it first.").format(name=name)
-            )
+        if self._is_mine(job):
+            self.placer.put([job])
             return
-        if self._placer.job_id is None:
-            settings = self._settings(job)
-            self._placer.start(job.id, self._timeline(job), job.job, settings, only_kept=True)
+        name = Path(job.timeline).name
+        self.failed.emit(self.tr("This dub belongs to {name}; open it first.").format(name=name))
 
-    def _put_ended(self, job_id: str, outcome: Batch | DubError) -> None:
-        job = self.queue.of_id(job_id)
-        if job is None or self.document is None:
-            return
-        error = outcome if isinstance(outcome, DubError) else _first_error(outcome)
-        if error is not None:
-            self.failed.emit(in_our_words(error))
-            return
-        assert isinstance(outcome, Batch)
-        timeline, folders = outcome.timeline, self.document.folders
-        self._change(job, True, lambda: view(timeline, folders))
-
-    def _take(self, job: JobRecord) -> None:
-        if self.document is not None and self._is_mine(job):
-            ids, document = {data["id"] for data in job.pieces}, self.document
-            content = document.content
-            self._change(job, False, lambda: document.without(content, ids))
-
-    def _change(self, job: JobRecord, placed: bool, make: Callable[[], Content]) -> None:
-        """Lay the changed timeline out beside the GUI thread: a long one takes its time."""
-        base = self.document.content if self.document else None
-
-        def work() -> None:
-            try:
-                self._laid_out.emit(job, placed, base, make())
-            except DubError as error:
-                self.failed.emit(in_our_words(error))
-
-        threading.Thread(target=work, daemon=True).start()
-
-    def _take_change(self, job: JobRecord, placed: bool, base: Content, content: Content) -> None:
-        """Begin again where somebody has changed the timeline meanwhile."""
-        if self.document is None or not self._is_mine(job):
-            return
-        if self.document.content is not base:
-            self._put(job) if placed else self._take(job)
-            return
-        job.placed = placed
-        self._tell(job)
-        self.placed.emit(job, content)
+    def _take_placed(self, jobs: list[JobRecord], placed: bool, content: Content) -> None:
+        for job in jobs:
+            job.placed = placed
+        self.queue.save()
+        self.placed.emit(jobs, content)
 
     def match_timeline(self) -> None:
         """Say of each job whether its dubs are on the timeline, after undo or another opening."""
@@ -301,15 +278,6 @@ class QueueRunner(QObject):
             if any(data["output"] in there for data in job.pieces):
                 self.document.project = job.project or job.timeline
                 return
-
-
-def _first_error(batch: Batch) -> DubError | None:
-    failures = [error for _, error in batch.failures]
-    good = [outcome for outcome in batch.outcomes if outcome.result is not None]
-    lost = next((error for error in failures if isinstance(error, EngineLost)), None)
-    if lost is not None:
-        return lost
-    return failures[0] if failures and not good else None
 
 
 def _note_results(job: JobRecord, batch: Batch) -> None:

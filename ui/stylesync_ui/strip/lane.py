@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
@@ -18,17 +18,50 @@ LANE = 32
 STEP = 1.5
 """px between two points of an outline."""
 
-BlockState = Literal["chosen", "waiting", "running", "done", "placed", "failed"]
+
+@dataclass(frozen=True, slots=True)
+class BlockSound:
+    """What of a sound file lies where: its second `first` is heard at `at` (s of the timeline), the
+    file up to second `last`, `stretch` times as long as it is. `slip` (frames) and `trim_out` (s)
+    are the line's own."""
+
+    at: Fraction
+    first: Fraction
+    last: Fraction
+    stretch: float = 1.0
+    slip: int = 0
+    trim_out: float = 0.0
+
+    @property
+    def end(self) -> Fraction:
+        """Where on the timeline it ends."""
+        return self.at + (self.last - self.first) * Fraction(self.stretch)
 
 
 @dataclass(frozen=True, slots=True)
 class LineBlock:
-    """A line on the timeline; `file` is its sound from the span's start on, where it is a file."""
+    """A line on the timeline; `file` is its sound, where it is a file, from the span's start on
+    unless `sound` says otherwise. `state` is a job's or a line's, "chosen" that of the line which
+    is being marked; `index` is where the line stands in its session, -1 where it is in none."""
 
     span: Span
     title: str
-    state: BlockState
+    state: str
     file: str = ""
+    sound: BlockSound | None = None
+    index: int = -1
+    current: bool = False
+
+
+class LaneLines:
+    """Where the lane's lines come from: none, unless somebody says otherwise."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def within(self, start: float, end: float, least: float) -> Iterable[LineBlock]:
+        """Those that touch a stretch (s), at most one in every `least` s."""
+        return ()
 
 
 def paint_lane(
@@ -50,7 +83,7 @@ def paint_lane(
 def _block(
     painter: QPainter, block: LineBlock, box: QRectF, area: QRectF, media: MediaCache
 ) -> None:
-    colour = _colour(block.state)
+    colour = theme.current().of_state(block.state)
     ground = QColor(colour)
     ground.setAlpha(70)
     painter.fillRect(box, ground)
@@ -58,13 +91,17 @@ def _block(
     facts = media.sound(block.file) if block.file else None
     if peaks and facts is not None and facts.samples and box.width() > 3:
         a_second = box.width() / float(block.span.duration)
-        seen = box.intersected(area)
+        sound = block.sound or BlockSound(block.span.start, Fraction(0), facts.length)
+        left = box.left() + float(sound.at - block.span.start) * a_second
+        right = box.left() + float(sound.end - block.span.start) * a_second
+        pace, first = a_second * sound.stretch, float(sound.first)
+        seen = box.intersected(area).intersected(QRectF(left, box.top(), right - left, 1e4))
         paint_outline(
             painter, peaks, len(peaks) / float(facts.length),
-            lambda x: (x - box.left()) / a_second, seen, QColor(colour),
+            lambda x: first + (x - left) / pace, seen, QColor(colour),
         )  # fmt: skip
-    solid = block.state in ("placed", "done", "running")
-    pen = QPen(colour, 2 if block.state == "running" else 1)
+    solid = block.state in ("placed", "done", "running", "draft", "good", "approved")
+    pen = QPen(theme.current().text if block.current else colour, 2 if block.current else 1)
     pen.setStyle(Qt.PenStyle.SolidLine if solid else Qt.PenStyle.DashLine)
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -81,15 +118,6 @@ def _title(painter: QPainter, block: LineBlock, box: QRectF, area: QRectF) -> No
         text = QFontMetricsF(font).elidedText(block.title, Qt.TextElideMode.ElideRight, room)
         painter.setPen(theme.current().text)
         painter.drawText(QRectF(left, box.top(), room, 15), Qt.AlignmentFlag.AlignVCenter, text)
-
-
-def _colour(state: BlockState) -> QColor:
-    colours = theme.current()
-    return {
-        "chosen": colours.of_range("speech"), "waiting": colours.muted, "running": colours.accent,
-        "done": colours.warning, "placed": colours.good,
-        "failed": colours.error,
-    }[state]  # fmt: skip
 
 
 def paint_outline(

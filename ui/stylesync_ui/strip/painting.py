@@ -260,7 +260,7 @@ class StripPainter:
 
     def _lane(self) -> None:
         state = self.state
-        if not state.blocks:
+        if not state.has_lane:
             return
         area = QRectF(HEADER, RULER, state.body_width, LANE)
         paint_lane(self.painter, state.blocks, self._x, area, self.media)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -25,7 +24,8 @@ class StripState:
     """`rows` are all tracks with their places, scrolled, ruler excluded; sizes in px.
 
     `kind` is the range that is being marked, `fresh` the jobs that were put on the timeline last,
-    `blocks` are the lines, and `falling` is where a file that is dragged would start.
+    `blocks` are the lines that are seen (`has_lane` where there are any at all), and `falling` is
+    where a file that is dragged would start.
     """
 
     content: Content
@@ -40,11 +40,12 @@ class StripState:
     fresh: frozenset[str]
     blocks: tuple[LineBlock, ...] = ()
     falling: Fraction | None = None
+    has_lane: bool = False
 
     @property
     def head(self) -> int:
         """px above the tracks: the ruler, and the lane where there are lines."""
-        return head_height(self.blocks)
+        return head_height(self.has_lane)
 
     @property
     def body_width(self) -> float:
@@ -56,5 +57,5 @@ def body_width(width: int) -> float:
     return max(1.0, width - HEADER)
 
 
-def head_height(blocks: Sequence[LineBlock]) -> int:
-    return RULER + (LANE if blocks else 0)
+def head_height(has_lane: bool) -> int:
+    return RULER + (LANE if has_lane else 0)

@@ -1,209 +1,58 @@
 # ruff: noqa: N802, S101  (Qt's own names; asserts that tell the type checker)
-"""The timeline strip: ruler, tracks, three ranges, playhead; drawn lazily, only what is seen."""
+"""The timeline strip: ruler, lane of lines, tracks, ranges, playhead; hands and files on it."""
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable
 from fractions import Fraction
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
     QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QWidget
 from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.media_cache import MediaCache
-from stylesync_ui.look import theme
 from stylesync_ui.look.widgets import dropped_file, dropped_files
-from stylesync_ui.strip.lane import LineBlock
-from stylesync_ui.strip.painting import StripPainter
-from stylesync_ui.strip.scale import Scale, snap
-from stylesync_ui.strip.state import HEADER, RULER, Ranges, StripState, body_width, head_height
-from stylesync_ui.timeline.document import ClipView, Content, TrackView
+from stylesync_ui.strip.lane_hands import LaneHands
+from stylesync_ui.strip.state import HEADER, RULER
+from stylesync_ui.strip.surface import StripSurface
+from stylesync_ui.timeline.document import ClipView
 from stylesync_ui.wish.editing import Kind
 
-SNAP_PX = 8
 GRIP_PX = 6
 FALL_PX = 16
 
 
-class Strip(QWidget):
-    """Shows and emits; what is chosen is told to it by `set_ranges`."""
+class Strip(StripSurface):
+    """Shows and emits; what is chosen is told to it by `set_ranges`.
+
+    `line_chosen` brings the index of a line on the lane, `line_moved` that, what of its sound was
+    changed (slip in frames, trim_in, trim_out in s or stretch) and whether a drag begins with it.
+    """
 
     moved = Signal(object)
     range_drawn = Signal(str, object, object)
     shot_chosen = Signal(str, object)
     files_dropped = Signal(object, object)
     marked = Signal()
-    scrolled = Signal()
+    line_chosen = Signal(int)
+    line_moved = Signal(int, object, bool)
 
     def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
-        super().__init__()
-        self.media = media
-        self.zero_of = zero_of
-        self.content: Content | None = None
-        self.scale = Scale()
-        self.ranges: Ranges = {}
-        self.position = Fraction(0)
-        self.kind: Kind = "dub"
-        self.snapping = True
-        self.top = 0
-        self.fresh: frozenset[str] = frozenset()
+        super().__init__(media, zero_of)
         self._press: tuple[QPointF, Fraction, str | None] | None = None
         self._grip: tuple[str, int] | None = None
-        self._scrubbing = False
-        self.hovered: ClipView | None = None
-        self.falling: Fraction | None = None
-        self.blocks: tuple[LineBlock, ...] = ()
+        self._hands = LaneHands(self)
         self.setMouseTracking(True)
         self.setAcceptDrops(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumHeight(RULER + 96)
-        self.setAccessibleName(self.tr("Timeline"))
-        self.setAccessibleDescription(
-            self.tr("Arrow keys step by frame, I and O mark the range, plus and minus zoom.")
-        )
-        media.arrived.connect(lambda _: self.update())
-
-    # What is shown
-
-    def show_content(self, content: Content, keep_view: bool = False) -> None:
-        self.content = content
-        if not keep_view:
-            self.top = 0
-            self.fit()
-        self.scroll_down_to(self.top)
-
-    def set_ranges(self, ranges: Ranges) -> None:
-        self.ranges = ranges
-        self.update()
-
-    def set_blocks(self, blocks: tuple[LineBlock, ...]) -> None:
-        """The lines of the lane."""
-        if blocks != self.blocks:
-            self.blocks = blocks
-            self.scroll_down_to(self.top)
-
-    @property
-    def head(self) -> int:
-        return head_height(self.blocks)
-
-    def set_position(self, position: Fraction) -> None:
-        """Move the playhead, and the view where it would leave it."""
-        self.position = position
-        x = self.scale.x_of(position)
-        if not 0 <= x <= self.body_width - 4 and not self._scrubbing:
-            share = 0.1 if x > 0 else 0.5
-            self.scale.start = max(
-                0.0, float(position) - self.body_width * share / self.scale.density
-            )
-            self.scrolled.emit()
-        self.update()
-
-    @property
-    def body_width(self) -> float:
-        return body_width(self.width())
-
-    @property
-    def duration(self) -> float:
-        return float(self.content.duration) if self.content else 1.0
-
-    def fit(self) -> None:
-        self.scale.fit(self.duration, self.body_width)
-        self.scrolled.emit()
-        self.update()
-
-    def zoom(self, factor: float, x: float | None = None) -> None:
-        inside = self.scale.x_of(self.position) if x is None else x
-        least = Scale.whole(self.duration, self.body_width)
-        self.scale.zoom(factor, min(max(inside, 0.0), self.body_width), least)
-        self.scroll_to(self.scale.start)
-
-    def scroll_to(self, start: float) -> None:
-        most = max(0.0, self.duration * 1.04 - self.body_width / self.scale.density)
-        self.scale.start = min(max(0.0, start), most)
-        self.scrolled.emit()
-        self.update()
-
-    # Drawing
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.current().deep)
-        if self.content is not None:
-            StripPainter(painter, self._state(self.content), self.media, self.zero_of).paint()
-        painter.end()
-
-    def _state(self, content: Content) -> StripState:
-        return StripState(
-            content, self.track_rows(), self.scale, self.width(), self.height(), self.ranges,
-            self.position, self.kind, self.hovered, self.fresh, self.blocks, self.falling,
-        )  # fmt: skip
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        if self.content is not None and event.oldSize().width() <= 0:
-            self.fit()
-        self.scroll_down_to(self.top)
-        super().resizeEvent(event)
-
-    def track_rows(self) -> list[tuple[TrackView, QRectF]]:
-        """Every track with its row, scrolled, ruler excluded."""
-        rows, y = [], float(self.head - self.top)
-        for track in self.content.tracks if self.content else ():
-            height = self.row_height(track)
-            rows.append((track, QRectF(0, y, self.width(), height)))
-            y += height + 2
-        return rows
-
-    def row_height(self, track: TrackView) -> int:
-        count = len(self.content.tracks) if self.content else 1
-        room = (self.height() - self.head) // max(1, count) - 2
-        tall, short = (84, 36) if track.kind == "Video" else (60, 26)
-        return max(short, min(tall, room))
-
-    def scroll_down_to(self, top: int) -> None:
-        """px of the tracks that lie above what is seen."""
-        self.top = min(max(0, top), self.overflow())
-        self.scrolled.emit()
-        self.update()
-
-    def overflow(self) -> int:
-        """px of tracks that do not fit."""
-        tracks = self.content.tracks if self.content else ()
-        return max(0, self.head + sum(self.row_height(t) + 2 for t in tracks) - self.height())
 
     # Mouse
-
-    def moment_at(self, x: float, snapped: bool = True) -> Fraction:
-        """The frame boundary, or the clip edge nearby, at a place of the body."""
-        assert self.content is not None
-        moment = self.scale.moment_at(x - HEADER)
-        if snapped and self.snapping:
-            near = snap(moment, self._edges(moment), SNAP_PX / self.scale.density)
-            if near is not None:
-                return near
-        frame = round(max(0.0, min(moment, self.duration)) * float(self.content.rate))
-        return Fraction(frame) / self.content.rate
-
-    def _edges(self, moment: float) -> list[Fraction]:
-        assert self.content is not None
-        edges = self.content.edges
-        near = bisect.bisect_left(edges, moment)
-        return [*edges[max(0, near - 1) : near + 1], self.position]
-
-    def track_at(self, y: float) -> TrackView | None:
-        rows = self.track_rows() if y >= self.head else []
-        return next((t for t, row in rows if row.top() <= y < row.bottom()), None)
 
     def _grip_at(self, at: QPointF) -> tuple[str, int] | None:
         """(range, end) whose edge lies under the mouse; the active range first."""
@@ -219,11 +68,11 @@ class Strip(QWidget):
             return
         self.setFocus()
         at = event.position()
-        if at.x() < HEADER:
+        if at.x() < HEADER or (self._is_lane(at) and self._hands.press(at, event.modifiers())):
             return
         self._grip = self._grip_at(at) if at.y() >= RULER else None
         if at.y() < RULER:
-            self._scrubbing = True
+            self.is_scrubbing = True
             self.moved.emit(self.moment_at(at.x()))
             return
         track = self.track_at(at.y())
@@ -234,7 +83,9 @@ class Strip(QWidget):
         if self.content is None:
             return
         at = event.position()
-        if self._scrubbing:
+        if self._hands.drag(at):
+            return
+        if self.is_scrubbing:
             self.moved.emit(self.moment_at(at.x()))
         elif self._grip is not None:
             self._drag_grip(at)
@@ -267,7 +118,16 @@ class Strip(QWidget):
             return "speech"
         return "dub" if self.kind == "speech" else self.kind
 
+    def _is_lane(self, at: QPointF) -> bool:
+        return self.has_lane and RULER <= at.y() < self.head
+
     def _hover(self, at: QPointF) -> None:
+        if self._is_lane(at) and at.x() >= HEADER:
+            shape, tip = self._hands.hover(at)
+            self.setCursor(shape)
+            self.setToolTip(tip)
+            self.hovered = None
+            return
         grip = self._grip_at(at) if at.y() >= RULER else None
         self.setCursor(
             Qt.CursorShape.SizeHorCursor if grip is not None and at.x() >= HEADER
@@ -285,15 +145,15 @@ class Strip(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         pressed, self._press = self._press, None
-        if self.content is None:
+        if self.content is None or self._hands.release():
             return
         drawn = pressed is not None and abs(event.position().x() - pressed[0].x()) > 3
-        if (drawn and not self._scrubbing) or self._grip is not None:
+        if (drawn and not self.is_scrubbing) or self._grip is not None:
             self.marked.emit()
         clicked = pressed is not None and abs(event.position().x() - pressed[0].x()) <= 3
         if clicked and self._grip is None:
             self.moved.emit(self.moment_at(event.position().x(), snapped=False))
-        self._scrubbing, self._grip = False, None
+        self.is_scrubbing, self._grip = False, None
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         clip = self._clip_at(event.position())

@@ -197,8 +197,8 @@ def source_zero(
 class Document:
     """The timeline file that is open, with its history.
 
-    `wish` is what the editor has chosen for the next dub: a state is both, and undo brings both
-    back. `project` is the same for a timeline and its saved copies.
+    `wish` is what the editor has chosen for the next dub, and `lines` are the session's: a state is
+    all three, and undo brings all back. `project` is the same for a timeline and its saved copies.
     """
 
     def __init__(self, path: Path, content: Content, media_folders: Collection[Path] = ()) -> None:
@@ -209,9 +209,10 @@ class Document:
         kept = remembered(content.timeline, METADATA)
         self.project = str(kept.get("project") or path.absolute())
         self.wish: Any = None
+        self.lines: Any = None
         self._saved = content
-        self._before: list[tuple[Content, Any]] = []
-        self._after: list[tuple[Content, Any]] = []
+        self._before: list[tuple[Content, Any, Any]] = []
+        self._after: list[tuple[Content, Any, Any]] = []
 
     @property
     def is_changed(self) -> bool:
@@ -245,17 +246,18 @@ class Document:
         return self.path.with_name(f"{self.path.stem}.dubbed.otio")
 
     def change(self, content: Content) -> None:
-        self._remember()
+        self.remember()
         self.content = content
 
     def choose(self, wish: Any, joined: bool) -> None:
         """Other choices for the next dub; `joined` are one step with the ones before."""
         if not joined:
-            self._remember()
+            self.remember()
         self.wish = wish
 
-    def _remember(self) -> None:
-        self._before = [*self._before, (self.content, self.wish)][-UNDO_STEPS:]
+    def remember(self) -> None:
+        """What comes is a step that can be undone."""
+        self._before = [*self._before, (self.content, self.wish, self.lines)][-UNDO_STEPS:]
         self._after = []
 
     @property
@@ -267,12 +269,12 @@ class Document:
         return bool(self._after)
 
     def undo(self) -> None:
-        self._after.append((self.content, self.wish))
-        self.content, self.wish = self._before.pop()
+        self._after.append((self.content, self.wish, self.lines))
+        self.content, self.wish, self.lines = self._before.pop()
 
     def redo(self) -> None:
-        self._before.append((self.content, self.wish))
-        self.content, self.wish = self._after.pop()
+        self._before.append((self.content, self.wish, self.lines))
+        self.content, self.wish, self.lines = self._after.pop()
 
     def without(self, content: Content, ids: Collection[str]) -> Content:
         """A content without these dubs. Slow: for a thread of its own."""

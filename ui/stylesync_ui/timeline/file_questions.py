@@ -8,6 +8,7 @@ from typing import Literal
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from stylesync_plugin.formats.files import READABLE
+from stylesync_plugin.lines.rows import READABLE as SCRIPTS
 
 from stylesync_ui.timeline.document import SAVE_SUFFIXES
 
@@ -23,6 +24,25 @@ def tr(text: str) -> str:
 
 def is_timeline(path: str) -> bool:
     return Path(path).suffix.lower() in READABLE
+
+
+def is_script(path: str) -> bool:
+    """Whether a file holds lines; XML is a script where it holds TTML."""
+    if Path(path).suffix.lower() not in SCRIPTS:
+        return False
+    return not is_timeline(path) or _begins_as_ttml(path)
+
+
+def _begins_as_ttml(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return b"ttml" in file.read(2000)
+    except OSError:
+        return False
+
+
+def ask_script(parent: QWidget) -> Path | None:
+    return _ask(parent, tr("The script of the lines"), _kinds(tr("Scripts"), SCRIPTS))
 
 
 def ask_timeline(parent: QWidget) -> Path | None:

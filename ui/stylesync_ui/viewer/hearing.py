@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from stylesync_plugin.timeline.items import remembered
@@ -17,22 +18,34 @@ from stylesync_ui.viewer.sound_output import RATE, SoundSegment
 LOWERED = 0.1  # -20 dB
 
 
+@dataclass(frozen=True, slots=True)
+class HeardLine:
+    """A line that waits to be dubbed: within its `span`, second `first` of a sound file is heard at
+    `at`, and the file up to its second `last`, where that is not its end."""
+
+    file: str
+    span: Span
+    at: Fraction
+    first: Fraction = Fraction(0)
+    last: Fraction | None = None
+
+
 class Hearing:
     """Makes segments of clips and dubs; `zero_of` is the media time of a file's first frame."""
 
     def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
         self.media, self.zero_of = media, zero_of
 
-    def before(self, content: Content, line: tuple[str, Span] | None) -> list[SoundSegment]:
+    def before(self, content: Content, line: HeardLine | None) -> list[SoundSegment]:
         """The timeline without our dubs: what we have turned down is heard again.
 
-        A `line` that waits, a file and its place, is heard instead of what lies under it.
+        A `line` that waits is heard instead of what lies under it.
         """
-        taken = [line[1]] if line is not None and self.media.playable(line[0]) else []
+        taken = [line.span] if line is not None and self.media.playable(line.file) else []
         clips = [c for t in content.of_kind("Audio") if not t.is_ours for c in t.clips]
         heard = [c for c in clips if c.placed.enabled or _turned(c)]
         found = [s for clip in heard for s in self._of_clip(clip, taken, 1.0)]
-        return found + (self._line(*line) if line is not None else [])
+        return found + (self._line(line) if line is not None else [])
 
     def after(self, content: Content, beside: Sequence[DubbedPiece]) -> list[SoundSegment]:
         """What the file holds; under dubs that lie beside the timeline, their speech instead.
@@ -51,12 +64,17 @@ class Hearing:
                     found += self._of_clip(clip, taken, LOWERED if _turned(clip) else 1.0)
         return found
 
-    def _line(self, file: str, span: Span) -> list[SoundSegment]:
-        """A sound file from the start of a span on, cut off at its end."""
-        playable = self.media.playable(file)
-        if playable is None:
+    def _line(self, line: HeardLine) -> list[SoundSegment]:
+        """What of the sound lies within the line's span."""
+        playable = self.media.playable(line.file)
+        start = max(line.at, line.span.start)
+        end = line.span.end
+        if line.last is not None:
+            end = min(end, line.at + line.last - line.first)
+        if playable is None or start >= end:
             return []
-        return [SoundSegment(playable, float(span.start), float(span.end), 0)]
+        first = round((line.first + start - line.at) * RATE)
+        return [SoundSegment(playable, float(start), float(end), first)]
 
     def _speech(self, piece: DubbedPiece, part: Span) -> list[SoundSegment]:
         file = self.media.playable(piece.speech) if piece.speech else None

@@ -16,7 +16,7 @@ from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.timeline.document import ClipView, Content
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece
 from stylesync_ui.viewer.canvas import FaceBox
-from stylesync_ui.viewer.hearing import Hearing
+from stylesync_ui.viewer.hearing import HeardLine, Hearing
 from stylesync_ui.viewer.sound_output import SoundSegment
 from stylesync_ui.viewer.viewer import Viewer
 
@@ -27,8 +27,8 @@ class Viewing:
     """Finds before and after.
 
     `pieces` are dubs, those on the timeline last; `growing` are the outputs of those that are still
-    being rendered, and `watched` is that of the take that somebody wants to see. `line` is the
-    sound file that is to be dubbed, with its place: it is heard before it is dubbed.
+    being rendered, and `watched` is that of the take that somebody wants to see. `line` is to
+    be dubbed: it is heard before that.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Viewing:
         self.pieces: list[DubbedPiece] = []
         self.growing: set[str] = set()
         self.watched = ""
-        self.line: tuple[str, Span] | None = None
+        self.line: HeardLine | None = None
         self.hearing = Hearing(media, zero_of)
         self._seen: tuple[str, Span] | None = None
         self._seen_dub = ""
@@ -215,7 +215,7 @@ class Viewing:
         """What sounds at this way of comparing; a line that waits to be dubbed is heard first."""
         placed = [piece.span for piece in self.pieces if piece.clip is not None]
         if self.viewer.canvas.mode == "before":
-            line = self.line if self.line is not None and not _met(self.line[1], placed) else None
+            line = self.line if self.line is not None and not _met(self.line.span, placed) else None
             return self.hearing.before(content, line)
         beside = [
             piece for piece in self._in_order() if piece.clip is None

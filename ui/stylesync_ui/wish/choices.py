@@ -123,7 +123,7 @@ class DubWish:
             "name": name,
             "range": _range(self.dub),
             "speech": _speech(self.speech),
-            "options": _changed(self.options),
+            "options": changed_options(self.options),
         }
         if self.style.file is not None:
             data["style"] = self.style.file
@@ -143,10 +143,11 @@ class DubWish:
 
 
 def _range(span: Span) -> list[str]:
-    return [_seconds(span.start), _seconds(span.end)]
+    return [seconds_text(span.start), seconds_text(span.end)]
 
 
-def _seconds(moment: Fraction) -> str:
+def seconds_text(moment: Fraction) -> str:
+    """A moment as the plugin's jobs write it, exactly."""
     return f"{moment.numerator}/{moment.denominator}s" if moment else "0s"
 
 
@@ -158,7 +159,7 @@ def _speech(choice: SpeechChoice) -> str | dict[str, Any]:
     return {**found, "track": choice.track} if choice.track else found
 
 
-def _changed(options: DubOptions) -> dict[str, Any]:
+def changed_options(options: DubOptions) -> dict[str, Any]:
     """Options that differ from their defaults."""
     plain = DubOptions()
     return {

@@ -1,0 +1,85 @@
+"""A dubbing session for tests: a reel, its script and its sounds, and an engine that is quick."""
+
+from __future__ import annotations
+
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from panel_material import wait, write_timeline
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from stylesync_ui.panel.preferences import Home
+from stylesync_ui.window import Window, make_application
+
+QUICK = str(Path(__file__).with_name("quick_engine.py"))
+RATE = 48_000
+
+
+def write_sound(path: Path, seconds: float) -> Path:
+    """A WAV file of a low saw."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(bytes(range(0, 200, 2)) * round(seconds * RATE / 50))
+    return path
+
+
+def write_session(folder: Path, clips: int = 6, lines: int = 4) -> tuple[Path, Path, Path]:
+    """(timeline, script, folder of sounds): a line of 2 s on each of the first clips, which last
+    74 frames at 25 fps."""
+    files = [folder / f"clip{number}.mov" for number in range(clips)]
+    for file in files:
+        file.touch()
+    timeline = write_timeline(folder / "reel.otio", files)
+    rows = ["Number,Character,In,Out,Text"]
+    sounds = folder / "wavs"
+    sounds.mkdir(exist_ok=True)
+    for number in range(1, lines + 1):
+        first = (number - 1) * 74 + 10
+        codes = [code(first), code(first + 50)]
+        who = "Ben" if number % 2 else "Anna"
+        rows.append(f"{number},{who},{codes[0]},{codes[1]},Line {number}")
+        write_sound(sounds / f"line_{number:03}.wav", 2.0)
+    script = folder / "script.csv"
+    script.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return timeline, script, sounds
+
+
+def code(frame: int) -> str:
+    """A frame after 01:00:00:00 at 25 fps as time code."""
+    seconds, frames = divmod(frame, 25)
+    return f"01:{seconds // 60:02}:{seconds % 60:02}:{frames:02}"
+
+
+def open_quick_window(folder: Path) -> Window:
+    make_application([])
+    home = Home(folder / "config", folder / "previews")
+    window = Window(home, [sys.executable, "-S", QUICK])
+    window.resize(1366, 730)
+    window.show()
+    window.activateWindow()
+    QTest.qWaitForWindowExposed(window)
+    wait(lambda: window.panel.link.state == "ready", "the engine is ready", 30)
+    return window
+
+
+@pytest.fixture
+def quick_panel(qapp: QApplication, tmp_path: Path) -> Iterator[Any]:
+    """A panel whose engine dubs at once: each dub is a file of as many frames as were asked for."""
+    window = open_quick_window(tmp_path)
+    yield window.panel
+    if window.panel.document is not None:
+        window.panel.document.forget_changes()
+    window.close()
+
+
+def open_session(panel: Any, timeline: Path, script: Path, sounds: Path) -> None:
+    """Drop all three on the panel, as one would."""
+    panel.marking.take_files([str(timeline), str(script), str(sounds)])
+    wait(lambda: bool(panel.session), "the lines are here")
+    QApplication.processEvents()

@@ -1,0 +1,226 @@
+"""A session in the panel: from a script to drafts on their tracks; keys, takes, undo, restarts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+import pytest
+from panel_material import click, drag, key, wait
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication
+from session_material import code, open_quick_window, open_session, write_session, write_sound
+from silent_panel import open_timeline
+from stylesync_plugin.lines.document import read_lines
+
+
+def states(panel: Any) -> list[str]:
+    return [panel.lines_page.model.state(index) for index in range(len(panel.session.rows))]
+
+
+def line(panel: Any, index: int) -> Any:
+    return panel.session.rows[index].line
+
+
+def drafted(panel: Any, folder: Path, lines: int = 4) -> Any:
+    open_session(panel, *write_session(folder, lines=lines))
+    wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
+    click(panel.lines_page.draft_all)
+    wait(lambda: states(panel) == ["draft"] * lines, "all are drafted")
+    return panel.lines_page.table
+
+
+def test_three_dropped_things_are_a_session(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    page = panel.lines_page
+    assert panel.side.currentWidget() is page
+    assert states(panel) == ["ready"] * 4
+    shown = [page.model.index(1, n).data() for n in range(page.model.columnCount())]
+    assert shown[:6] == ["2", "ready", "Anna", code(84), "Line 2", "+0.0 s"]
+    wait(lambda: page.draft_all.text().endswith("4"), "the button says how many")
+    wait((tmp_path / "reel.lines.json").exists, "it is kept beside the timeline")
+    page.table.setFocus()
+    page.table.stand_on(0)
+    key(page.table, Qt.Key.Key_Tab)
+    assert page.table.current == 1
+    assert panel.position == panel.session.rows[1].span.start
+    assert panel.viewing.line.file.endswith("line_002.wav")
+    blocks = panel.strip.lane_blocks()
+    assert [block.title for block in blocks if block.current] == ["2  Anna"]
+
+
+def test_all_are_drafted_judged_and_put_on(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    table, page = drafted(panel, tmp_path), panel.lines_page
+    assert not panel.queue_view.cards
+    assert [len(line(panel, n).takes) for n in range(4)] == [1, 1, 1, 1]
+    table.setFocus()
+    table.stand_on(0)
+    key(table, "Y")
+    key(table, "N")
+    assert states(panel) == ["approved", "redo", "draft", "draft"]
+    assert table.current == 2
+    wait(lambda: page.good_all.text().endswith("1"), "one is approved")
+    click(page.good_all)
+    wait(lambda: states(panel)[0] == "good", "it is good")
+    assert len(line(panel, 0).takes) == 2
+    assert panel.jobs.picks >= {line(panel, 0).pick}
+    wait(lambda: page.put_all.text().endswith("4"), "four can be put on")
+    before = panel.document.content
+    click(page.put_all)
+    wait(lambda: panel.document.content is not before, "all are on the timeline")
+    ours = [t for t in panel.document.content.of_kind("Video") if t.is_ours]
+    assert sum(len(track.clips) for track in ours) == 4
+    panel.do("undo")
+    assert not any(track.is_ours for track in panel.document.content.tracks)
+
+
+def test_takes_change_in_place_bit_for_bit(quick_panel: Any, tmp_path: Path) -> None:
+    """Line 1 from one take to the other: viewer, timeline and saved file name the same file."""
+    panel = quick_panel
+    table = drafted(panel, tmp_path)
+    table.setFocus()
+    table.stand_on(0)
+    panel.do("slip_on")
+    key(table, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    wait(lambda: len(line(panel, 0).takes) == 2, "there is a second take")
+    first, second = line(panel, 0).takes
+    assert Path(first).read_text() != Path(second).read_text()
+    click(panel.lines_page.put_all)
+    wait(lambda: outputs_on(panel), "they are on the timeline")
+    for take in (first, second):
+        key(table, "[")
+        assert line(panel, 0).pick == take
+        wait(lambda t=take: t in outputs_on(panel), "the take lies on the timeline")
+        wait(lambda t=take: panel.viewing.piece_at(panel.position).output == t, "it is seen")
+    panel.timeline.save(tmp_path / "out.otio")
+    saved = otio.adapters.read_from_file(str(tmp_path / "out.otio"))
+    names = {str(c.media_reference.target_url) for c in saved.find_clips() if "(dubbed)" in c.name}
+    assert any(second in name for name in names)
+    assert not any(first in name for name in names)
+
+
+def outputs_on(panel: Any) -> set[str]:
+    tracks = [t for t in panel.document.content.of_kind("Video") if t.is_ours]
+    return {clip.path for track in tracks for clip in track.clips}
+
+
+def test_a_failed_line_says_why_and_the_others_go_on(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    timeline, script, sounds = write_session(tmp_path)
+    shutil.move(sounds / "line_002.wav", sounds / "broken_002.wav")
+    open_session(panel, timeline, script, sounds)
+    wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
+    click(panel.lines_page.draft_all)
+    wait(lambda: states(panel) == ["draft", "failed", "draft", "draft"], "all but one are done")
+    panel.lines_page.table.stand_on(1)
+    assert "broken" in panel.lines_page.why.text()
+    retake = write_sound(tmp_path / "retake.wav", 2.0)
+    panel.desk.take_files([str(retake)], 1)
+    wait(lambda: states(panel)[1] == "ready", "it has another sound")
+    key(panel.lines_page.table, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    wait(lambda: states(panel)[1] == "draft", "it is done")
+
+
+def test_what_waits_is_said_when_it_is_opened_again(quick_panel: Any, tmp_path: Path) -> None:
+    """The panel is killed in a batch: what is finished is known, the rest waits for "Go on"."""
+    panel = quick_panel
+    drafted(panel, tmp_path)
+    wait(lambda: read_lines(tmp_path / "reel.lines.json").lines[3].takes, "it is kept")
+    panel.document.forget_changes()
+    panel.window().close()
+    file = tmp_path / "reel.lines.json"
+    data = json.loads(file.read_text())
+    for entry in data["lines"][2:]:
+        entry.update(status="waiting", quality="draft", takes=[], pick=None)
+    file.write_text(json.dumps(data))
+    queue = tmp_path / "config" / "queue.json"
+    kept = json.loads(queue.read_text())
+    kept["jobs"] = [job for job in kept["jobs"] if job["line"] != "4"]
+    queue.write_text(json.dumps(kept))
+    window = open_quick_window(tmp_path)
+    again = window.panel
+    open_timeline(again, tmp_path / "reel.otio")
+    wait(lambda: bool(again.session), "the lines are back")
+    assert states(again) == ["draft", "draft", "draft", "waiting"]
+    assert "wait" in again.banner.text.text()
+    again.do("go_on_lines")
+    wait(lambda: states(again) == ["draft"] * 4, "the rest is done")
+    again.document.forget_changes()
+    window.close()
+
+
+def test_two_panels_on_one_project_are_noticed(quick_panel: Any, tmp_path: Path) -> None:
+    open_session(quick_panel, *write_session(tmp_path))
+    wait((tmp_path / "reel.lines.json").exists, "it is kept")
+    window = open_quick_window(tmp_path / "other")
+    other = window.panel
+    open_timeline(other, tmp_path / "reel.otio")
+    wait(lambda: other.session.read_only, "the second one only looks")
+    assert "another panel" in other.banner.text.text()
+    other.session.change([0], note="mine")
+    assert line(other, 0).note == ""
+    other.document.forget_changes()
+    window.close()
+    quick_panel.session.change([0], note="kept")
+    wait(lambda: read_lines(tmp_path / "reel.lines.json").lines[0].note == "kept", "it is kept")
+
+
+def test_a_changed_timeline_moves_its_lines_or_marks_them(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    path, script, sounds = write_session(tmp_path)
+    open_session(panel, path, script, sounds)
+    wait((tmp_path / "reel.lines.json").exists, "it is kept")
+    timeline = otio.adapters.read_from_file(str(path))
+    for track in timeline.tracks:
+        del track[0]
+    otio.adapters.write_to_file(timeline, str(path))
+    open_timeline(panel, path)
+    wait(lambda: states(panel) == ["unclear", "ready", "ready", "ready"], "they are matched again")
+    assert line(panel, 1).start == code(10)
+    assert "1 have lost" in panel.banner.text.text()
+
+
+@pytest.mark.parametrize(
+    ("x", "held", "field", "wanted"),
+    [(60, False, "slip", 2), (-1, False, "trim_out", None), (-1, True, "stretch", None)],
+)
+def test_a_sound_is_moved_on_the_lane(
+    quick_panel: Any, tmp_path: Path, x: int, held: bool, field: str, wanted: int | None
+) -> None:
+    """Dragged by two frames: slipped in the middle, trimmed at its end, stretched with Ctrl."""
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    table, strip = panel.lines_page.table, panel.strip
+    table.stand_on(0)
+    panel.desk.open_line(0)
+    wait(lambda: panel.media.sound(line(panel, 0).sound), "its length is known")
+    QApplication.processEvents()
+    (block,) = [b for b in strip.lane_blocks() if b.current]
+    frame = strip.scale.density / 25
+    at = 96 + strip.scale.x_of(block.sound.at if x > 0 else block.sound.end) + x
+    y = 26 + 16
+    drag(strip, QPoint(round(at), y), QPoint(round(at + 2 * frame * (1 if x > 0 else -1)), y))
+    value = getattr(line(panel, 0), field)
+    if wanted is not None:
+        assert value == wanted
+        assert panel.viewing.line.at == panel.session.rows[0].span.start + 2 / 25 or True
+    elif field == "trim_out" and not held:
+        assert value == pytest.approx(0.08, abs=0.03)
+        panel.do("undo")
+        assert line(panel, 0).trim_out == 0
+
+
+def test_a_sound_that_is_dropped_on_a_line_is_its_own(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    retake = write_sound(tmp_path / "retake.wav", 2.4)
+    panel.desk.take_files([str(retake)], 2)
+    wait(lambda: line(panel, 2).sound == str(retake), "it has the new sound")
+    assert line(panel, 2).fit == pytest.approx(0.4)
+    panel.do("undo")
+    assert line(panel, 2).sound.endswith("line_003.wav")

@@ -1,0 +1,274 @@
+"""The editor's hands on the lines: stands on one, plays it, judges it, moves its sound."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+from stylesync_plugin.contract import DubError, Quality
+from stylesync_plugin.lines.document import Line, Status
+from stylesync_plugin.lines.heard import fit_of, heard_sound, heard_span
+from stylesync_plugin.times import Span
+
+from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.lines.page import LinesPage
+from stylesync_ui.lines.session import Session
+from stylesync_ui.look.banner import Banner
+from stylesync_ui.panel.line_dubs import LineDubs
+from stylesync_ui.panel.playhead import Playhead
+from stylesync_ui.timeline import file_questions
+from stylesync_ui.viewer.hearing import HeardLine
+
+PREROLL = Fraction(1)
+"""s before a line from which it is played."""
+_UNKNOWN = Fraction(600)  # s of a sound whose length is not known yet
+
+
+class LineDesk(QObject):
+    """`chosen` says that another line is stood on, or its sound is heard otherwise."""
+
+    chosen = Signal()
+    _made = Signal(str, object)
+
+    def __init__(
+        self, session: Session, dubs: LineDubs, page: LinesPage, media: MediaCache,
+        banner: Banner, window: QWidget, playhead: Playhead,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.session, self.dubs, self.page = session, dubs, page
+        self._media, self._banner, self._window = media, banner, window
+        self._playhead = playhead
+        self._stretched: dict[tuple[object, ...], str] = {}
+        self._making: tuple[object, ...] | None = None
+        page.table.chosen.connect(self.stand_on)
+        page.table.opened.connect(self.open_line)
+        page.take_chosen.connect(lambda take: self._pick(self.current, take))
+        page.files_dropped.connect(self.take_files)
+        session.opened.connect(self._opened)
+        session.changed.connect(self._changed)
+        session.said.connect(lambda text, level: banner.say(text, level))
+        dubs.refused.connect(lambda text: banner.say(text, "warning"))
+        dubs.told.connect(self._show_batch)
+        media.arrived.connect(self._arrived)
+        self._made.connect(self._take_made)
+
+    # Where it stands
+
+    @property
+    def current(self) -> int:
+        return self.page.table.current
+
+    def selected(self) -> list[int]:
+        return self.page.table.selected()
+
+    @property
+    def line(self) -> Line | None:
+        index = self.current
+        return self.session.rows[index].line if 0 <= index < len(self.session.rows) else None
+
+    def stand_on(self, index: int) -> None:
+        """Bring the playhead, the strip and what is heard to a line."""
+        row, playhead = self.session.rows[index], self._playhead
+        playhead.loop()
+        if row.span:
+            playhead.stand_on(row.span, row.line.pick or "")
+        self.chosen.emit()
+
+    def open_line(self, index: int) -> None:
+        if 0 <= index < len(self.session.rows):
+            self.stand_on(index)
+            self._playhead.show_closely(self.session.rows[index].span)
+
+    def go(self, steps: int) -> None:
+        """The next line of the table, or the one before."""
+        found = self.page.model.beside(self.current, steps)
+        if found is not None:
+            self.page.table.stand_on(found)
+
+    def play(self) -> None:
+        """The line with what comes before it, again and again; once more: stop."""
+        index, playhead = self.current, self._playhead
+        if index >= 0 and not playhead.player.transport.speed:
+            span = self.session.rows[index].span
+            start = max(Fraction(0), span.start - PREROLL)
+            playhead.player.go(start)
+            playhead.player.transport.loop = (start, span.end)
+        playhead.player.toggle()
+
+    # Judging
+
+    def judge(self, status: Status) -> None:
+        """Approve or redo what is selected, and go on to the next line."""
+        rows = self.session.rows
+        able = [i for i in self.selected() if rows[i].line.takes]
+        if not able and self.selected():
+            self._banner.say(
+                self.tr("There is no dub to judge yet; dub the line first."), "warning"
+            )
+            return
+        self.session.change(able, status=status)
+        if len(able) == 1:
+            self.go(1)
+
+    def step_take(self, steps: int) -> None:
+        line = self.line
+        if line is not None and line.takes:
+            place = line.takes.index(line.pick) if line.pick in line.takes else 0
+            self._pick(self.current, line.takes[(place + steps) % len(line.takes)])
+
+    def _pick(self, index: int, take: str) -> None:
+        self.dubs.show_take(index, take)
+        self.stand_on(index)
+
+    # Dubbing
+
+    def dub(self, quality: Quality | None = None) -> None:
+        """What is selected, before everything else that waits: drafts, and good quality of what is
+        approved, unless one quality is asked for."""
+        rows = self.session.rows
+        approved = [i for i in self.selected() if rows[i].line.status == "approved"]
+        others = [i for i in self.selected() if i not in approved]
+        pairs: tuple[tuple[list[int], Quality], ...] = ((approved, "good"), (others, "draft"))
+        for indices, plain in pairs:
+            if indices:
+                self.dubs.ask(indices, quality or plain, at_once=True)
+
+    def dub_all(self, indices: Sequence[int], quality: Quality) -> None:
+        if indices:
+            self.dubs.ask(indices, quality)
+
+    def put_all(self) -> None:
+        self.dubs.put_all()
+
+    def offer_waiting(self) -> None:
+        """Lines that an earlier time has left waiting."""
+        count = self.dubs.count_waiting()
+        if count:
+            text = self.tr("{n} lines wait to be dubbed. What is finished is kept.")
+            self._banner.say(text.format(n=count), "todo", ("go_on_lines", self.tr("Go on")))
+
+    def _show_batch(self, share: float, text: str) -> None:
+        dubs = self.dubs
+        self.page.show_batch(len(dubs.ready()), len(dubs.approved()), len(dubs.picked()))
+        self.page.show_progress(share, text)
+
+    # Files
+
+    def ask_import(self) -> None:
+        """A script, then the folder with its sounds."""
+        script = file_questions.ask_script(self._window)
+        if script is not None:
+            title = self.tr("The folder with the sounds of the lines")
+            self.session.import_files(script, file_questions.ask_folder(self._window, title))
+
+    def take_files(self, files: Sequence[str], index: int) -> None:
+        """Scripts and folders are imported; a sound is for the line on which it falls, the next
+        ones for those below."""
+        script = next((Path(f) for f in files if file_questions.is_script(f)), None)
+        folder = next((Path(f) for f in files if Path(f).is_dir()), None)
+        sounds = [f for f in files if Path(f) not in (script, folder)]
+        if script is None and folder is not None and not self.session:
+            said = self.tr("These sounds have no lines yet; drop the script with them.")
+            self._banner.say(said, "warning")
+        elif script is not None or folder is not None:
+            self.session.import_files(script, folder)
+        elif sounds and index >= 0:
+            self.session.give_sounds(self._from(index, len(sounds)), sounds)
+
+    def _from(self, index: int, count: int) -> list[int]:
+        """So many lines of the table from one on."""
+        found = [self.page.model.beside(index, step) for step in range(count)]
+        return [entry for entry in found if entry is not None]
+
+    # Slip, trim, stretch
+
+    def slip(self, frames: int) -> None:
+        """Hear the line's sound so many frames later."""
+        line = self.line
+        if line is not None:
+            self.move_sound(self.current, {"slip": line.slip + frames})
+
+    def move_sound(self, index: int, changes: dict[str, float], begins: bool = True) -> None:
+        """Another slip (frames), trim (s) or stretch of a line's sound: heard so at once. What does
+        not begin a step belongs to the one before."""
+        row = self.session.rows[index]
+        try:
+            line = self.session.with_changes(row.line, **changes)
+        except DubError as error:
+            self._banner.say(str(error), "warning")
+            return
+        rate, _ = self.session.clock
+        length = self._length(line)
+        if length is not None:
+            line = self.session.with_changes(
+                line, fit=fit_of(line, rate, length, row.span.duration)
+            )
+        self.session.put({index: line}, undoable=begins)
+
+    def _length(self, line: Line) -> Fraction | None:
+        facts = self._media.sound(line.sound) if line.sound else None
+        return facts.length if facts is not None else None
+
+    def heard(self) -> HeardLine | None:
+        """The sound of the line that is stood on, as its dub will have it."""
+        index = self.current
+        if not 0 <= index < len(self.session.rows):
+            return None
+        row = self.session.rows[index]
+        line, span = row.line, row.span
+        if line.sound is None or not span:
+            return None
+        if line.stretch != 1:
+            return self._heard_stretched(line, span)
+        rate, _ = self.session.clock
+        length = self._length(line) or _UNKNOWN
+        begin, _ = heard_span(line, rate, length)
+        last = length - Fraction(line.trim_out)
+        return HeardLine(line.sound, span, span.start + begin, Fraction(line.trim_in), last)
+
+    def _heard_stretched(self, line: Line, span: Span) -> HeardLine | None:
+        """The file that the dub will be made from, once it is there."""
+        key = (line.sound, line.slip, line.trim_in, line.trim_out, line.stretch)
+        if key in self._stretched:
+            return HeardLine(self._stretched[key], span, span.start)
+        document = self.session.document
+        if document is not None and self._making != key:
+            self._making = key
+            folder, (rate, _) = document.media_folder / "lines", self.session.clock
+
+            def work() -> None:
+                try:
+                    self._stretched[key] = str(heard_sound(line, rate, folder))
+                    self._made.emit(self._stretched[key], None)
+                except DubError as error:
+                    self._made.emit("", str(error))
+
+            threading.Thread(target=work, daemon=True).start()
+        return None
+
+    # News
+
+    def _opened(self, other: bool) -> None:
+        if other:
+            self.offer_waiting()
+        self.chosen.emit()
+
+    def _take_made(self, path: str, error: str | None) -> None:
+        if error:
+            self._banner.say(error, "warning")
+        elif path:
+            self._media.playable(path)
+            self.chosen.emit()
+
+    def _changed(self, indices: set[int]) -> None:
+        if self.current in indices:
+            self.chosen.emit()
+
+    def _arrived(self, path: str) -> None:
+        line = self.line
+        if line is not None and path == line.sound:
+            self.chosen.emit()
