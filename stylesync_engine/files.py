@@ -32,6 +32,7 @@ from stylesync_engine.request import (
 )
 
 _LONGEST_STEM = 80
+_NUMBER = re.compile(r"%(0?\d|01\d|)d")
 _GRACE = 1.0  # s in which a crashed holder's lock is told from a living one's
 
 
@@ -128,6 +129,58 @@ def read_bounded(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EINVAL, f"it has more than {limit} bytes", str(path))
     return data
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedName:
+    """The name of numbered images, such as `shot.%04d.exr`: what stands around the number."""
+
+    head: str
+    digits: int
+    tail: str
+
+    @classmethod
+    def of(cls, name: str) -> NumberedName | None:
+        """None for any other name; the last place of a number counts."""
+        for place in reversed(list(_NUMBER.finditer(name))):
+            return cls(name[: place.start()], int(place[1] or 1), name[place.end() :])
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.head}%0{self.digits}d{self.tail}"
+
+    def image(self, number: int) -> str:
+        return f"{self.head}{number:0{self.digits}d}{self.tail}"
+
+    def images(self) -> re.Pattern[str]:
+        """What the images are called; the group is the number."""
+        return re.compile(rf"{re.escape(self.head)}(\d{{{self.digits},}}){re.escape(self.tail)}")
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of a file by its mark, as UTF-8, or as what it looks like; raises RequestError where
+    it looks like no text."""
+    from charset_normalizer import from_bytes
+
+    marked = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for encoding in ("utf-16" if marked else _utf_16_by_zeros(data), "utf-8-sig"):
+        with suppress(UnicodeDecodeError):
+            if encoding:
+                return data.decode(encoding)
+    # Letters beyond ASCII that never follow one another are the accents of Western languages.
+    western = not re.search(rb"[\x80-\xff]{2}", data)
+    best = None if western else from_bytes(data[: 2**20]).best()
+    if best is None and not western:
+        raise RequestError(f"'{name}' is no text; export it in UTF-8.")
+    return data.decode(best.encoding if best else "cp1252", errors="replace")
+
+
+def _utf_16_by_zeros(data: bytes) -> str | None:
+    """UTF-16 without its mark, which shows in the zeros of its Latin letters."""
+    even, odd = data[:1024:2].count(0), data[1:1024:2].count(0)
+    if max(even, odd) * 4 <= len(data[:1024]):
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 def name_file(path: str | Path) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from stylesync_engine.failures import error_from
 from stylesync_engine.farm.path_mapping import PathMapping
 from stylesync_engine.farm.template import PART, FarmOptions, job_template
-from stylesync_engine.files import file_hash, read_bounded, write_text
+from stylesync_engine.files import NumberedName, file_hash, read_bounded, write_text
 from stylesync_engine.records import strict_json
 from stylesync_engine.request import (
     SOURCES,
@@ -171,10 +170,10 @@ def read_outcome(folder: Path, entry: Entry) -> DubResult:
 def hash_files(output: str) -> dict[str, str]:
     """sha256 by name of a file, or of the numbered images that a pattern names."""
     path = Path(output)
-    if "%" not in path.name:
+    named = NumberedName.of(path.name)
+    if named is None:
         return {path.name: file_hash(path)} if path.is_file() else {}
-    pieces = re.split(r"%0?\d*d", path.name)
-    pattern = re.compile(r"\d+".join(re.escape(piece) for piece in pieces))
+    pattern = named.images()
     found = path.parent.iterdir() if path.parent.is_dir() else ()
     return {file.name: file_hash(file) for file in sorted(found) if pattern.fullmatch(file.name)}
 

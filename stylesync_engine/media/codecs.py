@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from stylesync_engine.files import NumberedName
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.request import (
     WITHOUT_ALPHA,
@@ -29,9 +29,6 @@ CONTAINERS: Final[dict[Codec, dict[str, str]]] = {
 
 IMAGES: Final[dict[Codec, str]] = {"png": ".png", "exr": ".exr"}
 """The codecs that are written as numbered images, and the suffix of each."""
-
-NUMBERED: Final = re.compile(r"%0?(\d{0,2})d")
-"""The frame number in the name of an image sequence."""
 
 _FFV1_REORDERED: Final[dict[str, str]] = {
     **dict.fromkeys(("rgb24", "bgr24", "rgb0", "0rgb", "0bgr", "gbrp"), "bgr0"),
@@ -56,7 +53,7 @@ def check_output(path: str | Path, codec: Codec) -> None:
         )
     if codec in IMAGES:
         suffix = IMAGES[codec]
-        if path.suffix and not (path.suffix.lower() == suffix and NUMBERED.search(path.name)):
+        if path.suffix and not (path.suffix.lower() == suffix and NumberedName.of(path.name)):
             raise RequestError(
                 f"'{path.name}' is no image sequence; give a folder or a name like"
                 f" shot.%06d{suffix}."

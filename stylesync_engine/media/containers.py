@@ -100,7 +100,9 @@ def picture_stream(container: InputContainer, path: str) -> Any:
     if picture.codec_context is None:
         raise MediaError(f"The picture of '{path}' is in no known codec; export it in another.")
     if kinds.endswith("_pipe") or kinds.startswith("image2"):
-        raise MediaError(f"'{path}' is a still image; give a clip.")
+        raise MediaError(
+            f"'{path}' is a still image; give a clip, or numbered images as shot.%04d.exr."
+        )
     return picture
 
 

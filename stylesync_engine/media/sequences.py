@@ -6,15 +6,22 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from stylesync_engine.files import _remove, disk_errors, draft_of, plain_name, sweep_drafts
+from stylesync_engine.files import (
+    NumberedName,
+    _remove,
+    disk_errors,
+    draft_of,
+    plain_name,
+    sweep_drafts,
+)
 from stylesync_engine.media import exr
 from stylesync_engine.media.clips import UNTAGGED, ColourTags
-from stylesync_engine.media.codecs import IMAGES, NUMBERED
+from stylesync_engine.media.codecs import IMAGES
 from stylesync_engine.media.containers import decode, find_picture, open_file
 from stylesync_engine.media.frames import image_of
 from stylesync_engine.pictures.image import PixelImage
@@ -29,7 +36,7 @@ _NOT_READ: Final = frozenset(
      ".avif", ".cin", ".sgi", ".rgb", ".iff", ".psd", ".hdr", ".pic", ".ppm", ".pgm", ".dng")
 )  # fmt: skip
 _PLACE: Final = re.compile(
-    r"(?:\d{1,9}-\d{1,9})?(?:%0?(?P<printf>\d{0,2})d|(?P<run>\[#{1,99}\]|#{1,99}|@{1,99})"
+    r"(?:\d{1,9}-\d{1,9})?(?:%(?P<printf>0?\d|01\d|)d|(?P<run>\[#{1,99}\]|#{1,99}|@{1,99})"
     r"|\$\{?F(?P<houdini>\d{0,2})\}?|<(?:[fF]|frame)0?(?P<maya>\d{0,2})>)"
     r"(?:\[\d{1,9}-\d{1,9}\])?|\[(?P<first>\d{1,9})-\d{1,9}\]"
 )
@@ -41,16 +48,16 @@ _RANGE: Final = re.compile(r"(\.\w{2,5})\s*\[?\d{1,9}-\d{1,9}\]?$")
 
 def numbered_name(name: str) -> str | None:
     """The name of numbered images in whichever program's spelling, as `shot.%04d.exr`; None for
-    any other name."""
+    any other name. The last place of a number counts."""
     name = _RANGE.sub(r"\1", name)
-    place = _PLACE.search(name)
-    suffix = Path(name).suffix.lower()
-    if place is None or suffix not in _SUFFIXES | _NOT_READ:
+    places = list(_PLACE.finditer(name))
+    if not places or Path(name).suffix.lower() not in _SUFFIXES | _NOT_READ:
         return None
+    place = places[-1]
     width = place["printf"] or place["houdini"] or place["maya"] or "1"
     if place["run"] or place["first"]:
         width = str(len((place["run"] or place["first"]).strip("[]")))
-    return f"{name[: place.start()]}%0{int(width) or 1}d{name[place.end() :]}"
+    return str(NumberedName(name[: place.start()], int(width) or 1, name[place.end() :]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,7 @@ class ImageSequence:
 
     def file(self, index: int) -> Path:
         """The file of one frame."""
-        head, _, rest = self.path.name.partition("%0")
-        digits, _, tail = rest.partition("d")
-        return self.path.with_name(f"{head}{self.first + index:0{digits}d}{tail}")
+        return self.path.with_name(_named(self.path.name).image(self.first + index))
 
     def read(self, index: int, rate: Fraction | None = None) -> StillImage:
         """One image; its time code counts at `rate`, or at its own. Raises MediaError for one that
@@ -128,9 +133,8 @@ def find_sequence(path: Path) -> ImageSequence | None:
             f"'{path.name}' names images that are not read as a sequence;"
             " export them as EXR, DPX, TIFF or PNG, or as a clip."
         )
-    head, _, rest = pattern.partition("%0")
-    digits, _, tail = rest.partition("d")
-    name = re.compile(rf"{re.escape(head)}(\d{{{digits},}}){re.escape(tail)}")
+    named = _named(pattern)
+    name = named.images()
     folder = os.scandir(path.parent) if path.parent.is_dir() else ()
     found = {match[1] for file in folder if (match := name.fullmatch(file.name)) and file.is_file()}
     if not found:
@@ -140,7 +144,15 @@ def find_sequence(path: Path) -> ImageSequence | None:
     for expected, number in enumerate(numbers, start=numbers[0]):
         if number != expected:
             raise MediaError(f"Image {expected} of '{path}' is missing; export it again.")
-    return ImageSequence(path.with_name(f"{head}%0{width}d{tail}"), numbers[0], len(numbers))
+    spelt = str(replace(named, digits=width))
+    return ImageSequence(path.with_name(spelt), numbers[0], len(numbers))
+
+
+def _named(pattern: str) -> NumberedName:
+    found = NumberedName.of(pattern)
+    if found is None:
+        raise ValueError(f"'{pattern}' has no place for a number")
+    return found
 
 
 @contextmanager
@@ -177,15 +189,14 @@ def image_name(path: Path, number: int, codec: Codec) -> str:
     """The file name of one image of a sequence: the pattern filled in, or `000123.png`."""
     if not is_pattern(path):
         return f"{number:06d}{IMAGES[codec]}"
-    return NUMBERED.sub(lambda match: f"{number:0{int(match[1] or 1)}d}", path.name, count=1)
+    return _named(path.name).image(number)
 
 
 def delivered_names(path: Path) -> re.Pattern[str]:
     """What the images of a sequence and the sounds beside them may be called, as plain names."""
     stem = re.escape(plain_name(Path(sound_name(path)).stem))
     if is_pattern(path):
-        head, tail = NUMBERED.split(plain_name(path.name), maxsplit=1)[::2]
-        images = rf"{re.escape(head)}\d+{re.escape(tail)}"
+        images = replace(_named(plain_name(path.name)), digits=1).images().pattern
     else:
         images = r"\d{6,}\.(png|exr)"
     return re.compile(rf"{images}|{stem}(\.\d+)?\.wav")
@@ -195,4 +206,4 @@ def sound_name(path: Path) -> str:
     """The file name of the sound beside an image sequence."""
     if not is_pattern(path):
         return "sound.wav"
-    return (NUMBERED.split(path.name, maxsplit=1)[0].rstrip("._- ") or "sound") + ".wav"
+    return (_named(path.name).head.rstrip("._- ") or "sound") + ".wav"

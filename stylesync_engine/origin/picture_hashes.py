@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylesync_engine.files import file_hash, plain_name
+from stylesync_engine.files import NumberedName, file_hash, plain_name
 from stylesync_engine.media import Frame, read_frames
-from stylesync_engine.media.codecs import NUMBERED
 from stylesync_engine.media.sequences import delivered_names, sequence_folder
 from stylesync_engine.request import MediaError
 
@@ -44,7 +43,7 @@ def sidecar_of(output: str | Path) -> Path:
 def is_sequence(output: str | Path) -> bool:
     """Whether a delivery is a folder of images rather than one file."""
     path = Path(output)
-    return bool(NUMBERED.search(path.name)) or path.is_dir() or not path.suffix
+    return NumberedName.of(path.name) is not None or path.is_dir() or not path.suffix
 
 
 def describe_changes(signed: Sequence[str], found: Sequence[str]) -> str:
@@ -90,7 +89,7 @@ def _hash_picture(frame: Frame) -> str:
 
 def _belongs(name: str, output: Path) -> bool:
     """Of a named pattern its images and sounds; of a folder all but what the system leaves."""
-    if NUMBERED.search(output.name):
+    if NumberedName.of(output.name):
         return bool(delivered_names(output).fullmatch(plain_name(name)))
     return name not in (".DS_Store", "Thumbs.db", "desktop.ini") and not name.startswith("._")
 

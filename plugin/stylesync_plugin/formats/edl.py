@@ -16,7 +16,9 @@ from typing import Any
 
 import opentimelineio as otio
 
+from stylesync_engine.files import decoded, read_bounded
 from stylesync_engine.request import RequestError
+from stylesync_plugin.formats.otio_files import MOST_BYTES
 from stylesync_plugin.timeline.items import count_as, remembered
 from stylesync_plugin.times import RationalTime, TimeRange, frames_of_time_code, seconds
 
@@ -70,7 +72,7 @@ def _says_drop(text: str) -> bool:
 
 
 def _text(source: Path) -> str:
-    return source.read_text(encoding="utf-8-sig", errors="replace")
+    return "\n".join(decoded(read_bounded(source, MOST_BYTES), source.name).splitlines())
 
 
 @dataclass(frozen=True, slots=True)

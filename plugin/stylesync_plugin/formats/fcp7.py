@@ -22,7 +22,7 @@ _FCP = "fcp_xml"
 Warp = otio.schema.LinearTimeWarp
 
 
-def read(text: str) -> Any:
+def read(text: bytes) -> Any:
     """What the adapter reads of a document; placeholders, whose rate is 0, count as what holds
     them does."""
     root = safe_xml.parse(text)

@@ -29,7 +29,7 @@ from stylesync_plugin.timeline.items import count_as
 from stylesync_plugin.times import ZERO, Span, rational_time
 
 
-def read_from_string(input_str: str) -> Any:
+def read_from_string(input_str: str | bytes) -> Any:
     """The timeline of the file's project, or a collection where there are several.
 
     Raises RequestError where there is no project.

@@ -114,9 +114,9 @@ def _check_file(source: Path) -> None:
 
 def _read(source: Path, suffix: str, rate: Fraction | None, extract_to: Path | None) -> Any:
     if suffix in (".fcpxml", ".fcpxmld"):
-        return _guarded(source, lambda: fcpxml.read_from_string(_text(_document(source))))
+        return _guarded(source, lambda: fcpxml.read_from_string(_bytes(_document(source))))
     if suffix == ".xml":
-        return _guarded(source, lambda: fcp7.read(_text(source)))
+        return _guarded(source, lambda: fcp7.read(_bytes(source)))
     if suffix in PROJECTS:
         return _guarded(source, lambda: mlt_project.read_project(source))
     if suffix == ".edl":
@@ -181,8 +181,9 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _text(source: Path) -> str:
-    return read_bounded(source, MOST_BYTES).decode("utf-8-sig")
+def _bytes(source: Path) -> bytes:
+    """An XML document, whose parser reads the encoding that it tells."""
+    return read_bounded(source, MOST_BYTES)
 
 
 def _chosen(content: Any, name: str | None, source: Path) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from stylesync_engine.files import disk_errors, draft_folder_of, read_bounded
+from stylesync_engine.files import decoded, disk_errors, draft_folder_of, read_bounded
 from stylesync_engine.request import RequestError
 
 MOST_BYTES = 2**26
@@ -77,7 +77,7 @@ def read_text(text: bytes, source: Path) -> Any:
     except ValueError:
         data = json.loads(re.sub(rb"\bInf\b", b"Infinity", text))
     if not _stand_in(data, source):
-        return otio.adapters.read_from_string(text.decode("utf-8-sig"), "otio_json")
+        return otio.adapters.read_from_string(decoded(text, source.name), "otio_json")
     return otio.adapters.read_from_string(json.dumps(data), "otio_json")
 
 

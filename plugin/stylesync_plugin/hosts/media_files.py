@@ -8,20 +8,20 @@ from typing import Any
 
 import opentimelineio as otio
 
+from stylesync_engine.files import NumberedName
 from stylesync_plugin.timeline.paths import path_of, url_of
 from stylesync_plugin.times import TimeRange
 
 
 def reference_to(path: str, number: int | None, available: TimeRange, rate: Fraction) -> Any:
     """A file, or with a `number` the images `path % number` and those that follow."""
-    if number is None:
+    named = NumberedName.of(Path(path).name)
+    if number is None or named is None:
         return otio.schema.ExternalReference(url_of(path), available)
-    pattern = Path(path)
-    prefix, _, rest = pattern.name.rpartition("%")
-    padding, _, suffix = rest.partition("d")
     return otio.schema.ImageSequenceReference(
-        target_url_base=url_of(pattern.parent) + "/", name_prefix=prefix, name_suffix=suffix,
-        start_frame=number, frame_zero_padding=int(padding), rate=float(rate),
+        target_url_base=url_of(Path(path).parent) + "/",
+        name_prefix=named.head, name_suffix=named.tail,
+        start_frame=number, frame_zero_padding=named.digits, rate=float(rate),
         available_range=available,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine.files import read_bounded
+from stylesync_engine.files import decoded, read_bounded
 from stylesync_engine.request import RequestError
 
 LARGEST = 64 * 2**20  # bytes of a script
@@ -57,29 +57,12 @@ def read_rows(path: Path) -> list[Row]:
     if suffix == ".xlsx":
         rows = _table(_sheet(data, path), path)
     elif suffix in _SUBTITLES:
-        rows = _subtitles(_decoded(data, path), _SUBTITLES[suffix], path)
+        rows = _subtitles(decoded(data, path.name), _SUBTITLES[suffix], path)
     else:
-        rows = _table(_cells(_decoded(data, path), path), path)
+        rows = _table(_cells(decoded(data, path.name), path), path)
     if not rows:
         raise RequestError(f"'{path.name}' holds no lines; export it again.")
     return rows
-
-
-def _decoded(data: bytes, path: Path) -> str:
-    """Text in the encoding that it is in, as spreadsheets of all countries write it."""
-    from charset_normalizer import from_bytes
-
-    for encoding in ("utf-8-sig", "utf-16") if data[:2] in (b"\xff\xfe", b"\xfe\xff") else (
-        "utf-8-sig",
-    ):  # fmt: skip
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    best = from_bytes(data[: 2**20]).best()
-    if best is None:
-        raise RequestError(f"'{path.name}' is no text; export it as CSV in UTF-8.")
-    return data.decode(best.encoding, errors="replace")
 
 
 def _cells(text: str, path: Path) -> Iterable[list[str]]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote
 
+from stylesync_engine.files import NumberedName
+
 _LONG = re.compile(r"^//[?.]/(UNC/)?", re.IGNORECASE)
 _DRIVE = re.compile(r"^/?[A-Za-z][:|]/?")
+_PRINTF = re.compile(r"%(0[1-9])d")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://+")
 
 
@@ -17,12 +21,17 @@ def spellings(name: str) -> list[PurePosixPath]:
     resolved."""
     local = _LONG.sub("//", name.replace("\\", "/"))
     local = _DRIVE.sub("/", _SCHEME.sub("/", local))
-    names = [name, local, unquote(local)]
+    names = [name, local, _unescaped(local)]
     if "/" not in local and local.count(":") > 1:
         names.append(local.replace(":", "/"))
     if re.match(r"[A-Za-z]:", name):
         names = names[1:]  # no drive is the name of a folder here
     return [PurePosixPath(text) for text in dict.fromkeys(names) if text]
+
+
+def _unescaped(text: str) -> str:
+    """With its escapes resolved, of which `%04d`, the place of an image's number, is none."""
+    return unquote(_PRINTF.sub(r"%25\1d", text))
 
 
 def images_at(candidate: Path) -> str | None:
@@ -32,15 +41,31 @@ def images_at(candidate: Path) -> str | None:
     from stylesync_engine.media.sequences import numbered_name
 
     name = numbered_name(candidate.name)
-    if name is None:
+    named = NumberedName.of(name) if name else None
+    if named is None:
         return None
-    head, _, rest = name.partition("%0")
-    tail = re.escape(rest.partition("d")[2])
-    wanted = re.compile(rf"{re.escape(head)}\d+{tail}")
+    wanted = replace(named, digits=1).images()
     with contextlib.suppress(OSError):
         if any(wanted.fullmatch(entry.name) for entry in candidate.parent.iterdir()):
-            return str(candidate.with_name(name))
+            return str(candidate.with_name(str(named)))
     return None
+
+
+def first_of_images(path: str) -> tuple[str, int] | None:
+    """The pattern of the images that one of them stands for, as some editors name a sequence, and
+    that one's number; None where it stands alone."""
+    from stylesync_engine.media.sequences import numbered_name
+
+    file = Path(path)
+    found = re.fullmatch(r"(.*?)(\d{1,9})(\.\w+)", file.name)
+    if found is None:
+        return None
+    head, digits, tail = found.groups()
+    named = NumberedName(head, len(digits), tail)
+    following = file.with_name(named.image(int(digits) + 1))
+    if numbered_name(str(named)) is None or not is_file(following):
+        return None
+    return str(file.with_name(str(named))), int(digits)
 
 
 def is_pattern(path: str) -> bool:
@@ -63,13 +88,13 @@ def path_of(url: str) -> str:
     rest = text[5:]
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")
-        host = unquote(host)
+        host = _unescaped(host)
         rest = slash + path
         if re.fullmatch(r"[A-Za-z]:", host):
             rest = "/" + host + rest
         elif host and host.lower() != "localhost":
             rest = "//" + host + rest
-    plain = unquote(rest)
+    plain = _unescaped(rest)
     return plain[1:] if re.match(r"/[A-Za-z]:[\\/]", plain) else plain
 
 

@@ -15,6 +15,7 @@ from stylesync_engine.request import MediaError
 from stylesync_plugin.timeline.items import MLT, remembered
 from stylesync_plugin.timeline.paths import (
     files_called,
+    first_of_images,
     images_at,
     is_file,
     is_pattern,
@@ -180,6 +181,8 @@ class Library:
             return _sequence_source(clip.media_reference, path)
         if is_pattern(path):
             return _pattern_source(clip, path, place)
+        if images := first_of_images(path):
+            return _pattern_source(clip, images[0], place, images[1])
         facts = self.probe.picture(path)
         return Source(path, facts, _zero(clip, facts, place, Path(path).name))
 
@@ -262,9 +265,9 @@ def _sequence_source(reference: Any, pattern: str) -> Source:
     return _of_images(found, rate, zero - (reference.start_frame - found.first) / rate)
 
 
-def _pattern_source(clip: Any, pattern: str, place: str) -> Source:
+def _pattern_source(clip: Any, pattern: str, place: str, named: int | None = None) -> Source:
     """Images that a plain file name means. Its times count the images' own numbers where these
-    lie among them, else from the first image."""
+    lie among them, else from the first image, or from the one that is `named`."""
     available, used = clip.media_reference.available_range, clip.source_range
     told = available or used
     if told is None or told.start_time.rate <= 0:
@@ -273,7 +276,8 @@ def _pattern_source(clip: Any, pattern: str, place: str) -> Source:
     first, start = found.first / rate, seconds(told.start_time)
     if first <= start < first + found.count / rate:
         return _of_images(found, rate, first)
-    return _of_images(found, rate, start if available is not None else ZERO)
+    zero = start if available is not None else ZERO
+    return _of_images(found, rate, zero - ((named or found.first) - found.first) / rate)
 
 
 def _found_images(pattern: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import opentimelineio as otio
 
+from stylesync_engine.files import NumberedName
 from stylesync_engine.records import as_data
 from stylesync_engine.request import DubRequest, DubResult
 from stylesync_plugin.planning.plan import Place, PlannedDub
@@ -75,25 +76,22 @@ def _reference(result: DubResult, place: Place, names: TrackNames) -> Any:
         rational_time(place.first, place.rate), RationalTime(place.frames, float(place.rate))
     )
     path = Path(result.output)
-    if "%" in path.name:
-        return _sequence(path, available, place.rate, names)
+    if named := NumberedName.of(path.name):
+        return _sequence(path.parent, named, available, place.rate, names)
     return otio.schema.ExternalReference(_address(path, names), available)
 
 
-def _sequence(path: Path, available: TimeRange, rate: Fraction, names: TrackNames) -> Any:
-    prefix, _, rest = path.name.partition("%")
-    padding, _, suffix = rest.partition("d")
-    numbers = [
-        int(entry.name[len(prefix) : -len(suffix)])
-        for entry in path.parent.glob(f"{prefix}*{suffix}")
-        if entry.name[len(prefix) : -len(suffix)].isdecimal()
-    ]
+def _sequence(
+    folder: Path, named: NumberedName, available: TimeRange, rate: Fraction, names: TrackNames
+) -> Any:
+    images, files = named.images(), folder.iterdir() if folder.is_dir() else ()
+    numbers = [int(found[1]) for file in files if (found := images.fullmatch(file.name))]
     return otio.schema.ImageSequenceReference(
-        target_url_base=_address(path.parent, names) + "/",
-        name_prefix=prefix,
-        name_suffix=suffix,
+        target_url_base=_address(folder, names) + "/",
+        name_prefix=named.head,
+        name_suffix=named.tail,
         start_frame=min(numbers, default=0),
-        frame_zero_padding=int(padding.lstrip("0") or 1),
+        frame_zero_padding=named.digits,
         rate=float(rate),
         available_range=available,
     )

@@ -353,3 +353,22 @@ def test_public_samples_are_laid_out_or_refused_in_a_sentence(path: Path) -> Non
         assert not any(word in said for word in ("object has no", "RationalTime(", "Error"))
     else:
         assert layout.clips
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_lists_in_every_encoding(tmp_path: Path, encoding: str, ends: str) -> None:
+    lines = ["TITLE: cut", "001  A1  V  C  00:00:01:00 00:00:02:00 01:00:00:00 01:00:01:00",
+             "* FROM CLIP NAME: Käse für Übung.mov"]  # fmt: skip
+    (tmp_path / "cut.edl").write_bytes(ends.join(lines).encode(encoding))
+    [clip] = read_timeline(tmp_path / "cut.edl", PAL).find_clips()
+    assert clip.name == "Käse für Übung.mov"
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1", "windows-1252"])
+def test_xml_in_the_encoding_that_it_tells(tmp_path: Path, encoding: str) -> None:
+    story = '<asset-clip ref="a" name="Käse" offset="0s" duration="1s"/>'
+    file = fcpxml(tmp_path, story)
+    text = file.read_text().replace('version="1.0"?', f'version="1.0" encoding="{encoding}"?')
+    file.write_bytes(text.encode(encoding))
+    assert [clip.name for clip in read_timeline(file).find_clips()] == ["Käse"]

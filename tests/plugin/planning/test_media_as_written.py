@@ -96,6 +96,51 @@ def test_numbered_images_are_read_in_every_hosts_spelling(plates: Path, name: st
     assert "%" in path
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("take #2_[1-9].%04d.png", "take #2_[1-9].%04d.png"),
+        ("my%20dog.####.exr", "my%20dog.%04d.exr"),
+        ("v%d_shot.%010d.dpx", "v%d_shot.%010d.dpx"),
+    ],
+)
+def test_the_last_place_of_a_number_counts(name: str, meant: str) -> None:
+    assert numbered_name(name) == meant
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///footage/my%20dog/plate.%04d.png",
+        "file:///footage/my%20dog/plate.%2504d.png",
+        "smb://nas/my%20dog/plate.%04d.png",
+        "file://localhost/D:/my%20dog/plate.%04d.png",
+        "D:\\my dog\\plate.%04d.png",
+    ],
+)
+def test_the_number_of_an_image_is_no_escape(tmp_path: Path, url: str) -> None:
+    (tmp_path / "my dog").mkdir()
+    (tmp_path / "my dog" / "plate.0007.png").touch()
+    assert library(tmp_path).find(clip(url), "x") == str(tmp_path / "my dog" / "plate.%04d.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "available", "start", "first"),
+    [
+        ("plate.1001.png", ranged(0, 30, 25), 5, 5),
+        ("plate.1004.png", ranged(0, 27, 25), 5, 8),
+        ("plate.1001.png", ranged(1001, 30, 25), 1006, 5),
+        ("plate.1001.png", ranged(90000, 30, 25), 90005, 5),
+    ],
+)
+def test_one_image_stands_for_those_that_follow_it(
+    plates: Path, name: str, available: Any, start: int, first: int
+) -> None:
+    source = library(plates).source_of(clip(f"/x/{name}", available, start), "x")
+    assert source.frame_at(Fraction(start, 25)) == first
+    assert source.is_sequence
+
+
 @pytest.mark.parametrize("name", ["shot.mov", "a%20b.mov", "take #2.mov", "shot.png", "10%.png"])
 def test_other_names_are_no_pattern(name: str) -> None:
     assert numbered_name(name) is None
