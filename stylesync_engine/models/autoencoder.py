@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from stylesync_engine.models.layers import ResidualConv
 
 PAPER_VQ: dict[str, Any] = {
     "in_channels": 3,
@@ -40,6 +41,11 @@ class Autoencoder(Protocol):
 
     def decode(self, latents: Tensor) -> Tensor: ...
 
+    def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
+        """How the picture of latents `made` differs from that of `known`, `[B, C, rows, W]` both,
+        below the `context` rows that they share: `[B, 3, 4 (rows - context), 4 W]`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderSizes:
@@ -67,13 +73,13 @@ class StarterAutoencoder(nn.Module):
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(sizes.factor),
             nn.Conv2d(pixels, sizes.encoder_width, 3, padding=1),
-            *(_Residual(sizes.encoder_width) for _ in range(sizes.encoder_blocks)),
+            *(ResidualConv(sizes.encoder_width) for _ in range(sizes.encoder_blocks)),
             nn.Conv2d(sizes.encoder_width, sizes.latent_channels, 3, padding=1),
         )
         self.normalise = nn.BatchNorm2d(sizes.latent_channels, affine=False, momentum=0.02)
         self.decoder = nn.Sequential(
             nn.Conv2d(sizes.latent_channels, sizes.decoder_width, 3, padding=1),
-            *(_Residual(sizes.decoder_width) for _ in range(sizes.decoder_blocks)),
+            *(ResidualConv(sizes.decoder_width) for _ in range(sizes.decoder_blocks)),
             nn.SiLU(),
             nn.Conv2d(sizes.decoder_width, pixels, 3, padding=1),
             nn.PixelShuffle(sizes.factor),
@@ -92,6 +98,10 @@ class StarterAutoencoder(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         pictures: Tensor = self.decoder(latents)  # [B, 3, H, W]
         return pictures
+
+    def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
+        both = self.decode(made) - self.decode(known)
+        return both[:, :, context * self.sizes.factor :]
 
 
 class PaperAutoencoder(nn.Module):
@@ -112,17 +122,9 @@ class PaperAutoencoder(nn.Module):
         pictures: Tensor = self.vq.decode(latents).sample
         return pictures
 
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.second(F.silu(self.first(F.silu(x))))
-        return out
+    def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
+        both = self.decode(made) - self.decode(known)
+        return both[:, :, context * both.shape[3] // made.shape[3] :]
 
 
 def parameter_count(module: nn.Module) -> int:

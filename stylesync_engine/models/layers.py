@@ -22,12 +22,14 @@ class ModulatedConv2d(nn.Module):
     and keeps one weight for the whole batch. The style's bias is 1, so an untrained style is none.
     """
 
+    energy: Tensor | None  # of weights that no longer change
+
     def __init__(self, channels: int, out_channels: int, code: int, kernel: int = 3) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(out_channels, channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.style = nn.Linear(code, channels)
-        self.energy: Tensor | None = None  # of weights that no longer change, see `prepared`
+        self.register_buffer("energy", None, persistent=False)  # see `prepared`
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if not self.style.weight.is_meta:  # there it would load torch's compiler, for seconds
             nn.init.normal_(self.style.weight, std=0.02)
@@ -75,6 +77,20 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return out
+
+
+class ResidualConv(nn.Module):
+    """Two convolutions beside the way past them, which is all that is there at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.second(F.silu(self.first(F.silu(x))))
         return out
 
 

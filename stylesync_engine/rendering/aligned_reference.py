@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
@@ -26,6 +27,8 @@ class WindowRenderer(Protocol):
     @property
     def together(self) -> int: ...
 
+    device: torch.device
+
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array: ...
 
 
@@ -35,6 +38,7 @@ class AlignedReference:
     together = TOGETHER
 
     def __init__(self, warps: Warps) -> None:
+        self.device = torch.device("cpu")  # whatever there is
         self._warps = warps
 
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:

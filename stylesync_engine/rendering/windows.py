@@ -66,7 +66,7 @@ class Rendering:
         if part.stop < window.stop:
             return False
         whole = np.concatenate([self._kept.pop(p.start) for p in self.parts(window)])
-        device = name_device(self._models.device)
+        device = name_device(self._renderer.device)
         save_window(self._work, window, self._plan.identity, whole, device)
         self._done = min(self._done + len(window), self._total)
         return True

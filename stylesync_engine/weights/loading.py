@@ -25,6 +25,7 @@ from stylesync_engine.models.autoencoder import (
     parameter_count,
 )
 from stylesync_engine.models.diffusion import Prediction, Sampling
+from stylesync_engine.models.layers import prepared
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
 from stylesync_engine.models.renderer import PAPER_SIZES, Renderer
 from stylesync_engine.request import ModelError, RequestError, StyleReading
@@ -57,7 +58,8 @@ class Models:
     """All networks of one folder, in evaluation mode.
 
     Stage 1 (`lip_motion`) stays on the CPU: it is small, runs once a shot, and so answers the same
-    on every machine. Stage 2 lies on `device` in float32; `autocast()` computes in `dtype`.
+    on every machine. Stage 2 waits there in float32; `ready` is it on `device`, where `autocast()`
+    computes in `dtype`.
     `style_reading`, `prediction` and `samplings` (`good`, `best` and perhaps `repair`, for
     lips that no reference shows) are the folder's defaults; `fingerprint` is equal where weights
     and settings are.
@@ -77,6 +79,14 @@ class Models:
     prediction: Prediction
     samplings: Mapping[str, Sampling]
     fingerprint: str
+
+    @functools.cached_property
+    def ready(self) -> tuple[StarterAutoencoder | PaperAutoencoder, Renderer]:
+        """Stage 2 as it computes: cast and moved once for all shots, and for drafts never."""
+        return (
+            prepared(self.autoencoder, self.dtype).to(self.device),
+            prepared(self.renderer, self.dtype).to(self.device),
+        )
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Where stage 2 is to run: in `dtype` where the device is faster so, else as it is."""
@@ -108,8 +118,8 @@ def load_models(name: str, device: str = "auto") -> Models:
         face_model=networks.read_face_model(located["face_model"].weights()),
         front_end=_read_front_end(located["speech"], place),
         lip_motion=networks.read_lip_motion(located["lip_motion"].weights()),
-        autoencoder=_to_device(_read_autoencoder(located["autoencoder"]), place),
-        renderer=_to_device(networks.read_renderer(located["renderer"].weights()), place),
+        autoencoder=_channels_last(_read_autoencoder(located["autoencoder"])),
+        renderer=_channels_last(networks.read_renderer(located["renderer"].weights())),
         **parse_settings(manifest.folder, settings),
         fingerprint=tables.fingerprint(located, settings),
     )
@@ -232,9 +242,8 @@ def _read_autoencoder(located: Located) -> StarterAutoencoder | PaperAutoencoder
 N = typing.TypeVar("N", bound=nn.Module)
 
 
-def _to_device(network: N, device: torch.device) -> N:
-    """Convolutions are fastest with their channels last, on CPUs as on GPUs."""
-    network.to(device=device)
+def _channels_last(network: N) -> N:
+    """Convolutions are fastest so, on CPUs as on GPUs."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 

@@ -16,7 +16,7 @@ from stylesync_engine.models.diffusion import Sampling, sample
 from stylesync_engine.models.layers import ModulatedConv2d, prepared
 from stylesync_engine.models.renderer import PAPER_SIZES, RendererSizes
 from stylesync_engine.rendering.aligned_reference import TOGETHER
-from stylesync_engine.rendering.diffusion_renderer import Diffusion, batch_of
+from stylesync_engine.rendering.latent_networks import Frames, LatentNetworks, batch_of
 from stylesync_engine.weights.loading import compute_dtype
 
 GPU = torch.device("cuda", 1)
@@ -60,30 +60,32 @@ def test_the_batch_follows_model_and_memory(monkeypatch):
 def test_parts_get_smaller_until_they_fit():
     tried: list[int] = []
 
-    def render(plan, window, crops, aligned):
-        tried.append(len(window))
-        assert len(crops) == len(aligned) == len(window)
-        if len(window) > 3:
+    def changes(frames):
+        count = len(frames.crops)
+        tried.append(count)
+        assert len(frames.motion) == len(frames.lip_maps) == len(frames.lacking) == count
+        if count > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return np.array(list(window))
+        lower = torch.from_numpy(frames.motion)[:, None, None, None].expand(-1, 3, 2, 2)
+        return lower, lower[frames.lacking]
 
-    device = torch.device("mps")
-    some = SimpleNamespace(
-        renderer=SimpleNamespace(sizes=RendererSizes()),
-        models=SimpleNamespace(device=device),
-        _render=render,
-    )
-    crops = np.zeros((16, 1))
-    got = Diffusion._render_in_parts(some, None, range(32, 48), crops, crops)  # type: ignore
-    np.testing.assert_array_equal(got, np.arange(32, 48))
+    networks = object.__new__(LatentNetworks)
+    networks.sizes = RendererSizes()
+    networks._models = SimpleNamespace(device=torch.device("mps"))  # type: ignore
+    networks.changes = changes  # type: ignore
+    lacking = np.arange(16) % 5 == 0
+    frames = Frames(np.zeros((16, 1)), np.arange(16.0), np.zeros(16), lacking)  # type: ignore
+    made, repaired = networks(frames)
+    np.testing.assert_array_equal(made[:, 0, 0, 0], np.arange(16))
+    np.testing.assert_array_equal(repaired[:, 0, 0, 0], [0, 5, 10, 15])
     assert tried == [16, 8, 4] + [2] * 8
 
-    def fail(*_):
+    def fail(_):
         raise RuntimeError("broken")
 
-    some._render = fail
+    networks.changes = fail  # type: ignore
     with pytest.raises(RuntimeError, match="broken"):
-        Diffusion._render_in_parts(some, None, range(4), crops[:4], crops[:4])  # type: ignore
+        networks(frames)
 
 
 def test_some_rows_of_a_latent_are_those_of_the_whole():
