@@ -100,7 +100,7 @@ class StarterAutoencoder(nn.Module):
         return pictures
 
     def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
-        both = self.decode(made) - self.decode(known)
+        both = self.decode(made).float() - self.decode(known).float()
         return both[:, :, context * self.sizes.factor :]
 
 
@@ -123,7 +123,7 @@ class PaperAutoencoder(nn.Module):
         return pictures
 
     def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
-        both = self.decode(made) - self.decode(known)
+        both = self.decode(made).float() - self.decode(known).float()
         return both[:, :, context * both.shape[3] // made.shape[3] :]
 
 

@@ -14,6 +14,9 @@ MODULATION_EPSILON = 1e-8
 
 N = TypeVar("N", bound=nn.Module)
 
+# What autocast leaves as it is.
+_EXACT = nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d, nn.Embedding
+
 
 class ModulatedConv2d(nn.Module):
     """Eq. 7: a convolution whose weights are scaled by a style and demodulated.
@@ -45,7 +48,7 @@ class ModulatedConv2d(nn.Module):
             demodulate = torch.rsqrt(power + MODULATION_EPSILON)  # [B, C']
         y = F.conv2d(
             x * style[:, :, None, None].to(x.dtype),
-            self.weight.to(x.dtype),
+            self.weight,  # cast by autocast, where it was not before
             padding=self.weight.shape[-1] // 2,
         )
         return y * demodulate[:, :, None, None].to(y.dtype) + self.bias.to(y.dtype)[:, None, None]
@@ -62,9 +65,10 @@ def prepared(network: N, dtype: torch.dtype) -> N:
     for module in copied.modules():
         if isinstance(module, ModulatedConv2d):
             module.energy = module.weight_energy()
-            module.weight.data = module.weight.to(dtype)
-        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
-            module.to(dtype)
+        if isinstance(module, _EXACT):
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(parameter.to(dtype), requires_grad=False))
     return copied
 
 

@@ -43,8 +43,8 @@ class Frames:
     lacking: NDArray[np.bool_]
 
     def part(self, first: int, last: int) -> Frames:
-        told = self.crops, self.motion, self.lip_maps, self.lacking
-        return Frames(*(values[first:last] for values in told))
+        some = slice(first, last)
+        return Frames(self.crops[some], self.motion[some], self.lip_maps[some], self.lacking[some])
 
 
 class LatentNetworks:
@@ -110,7 +110,7 @@ class LatentNetworks:
         made = self._sampled(conditions, known, self.sampling)
         if not sizes.aligned:
             return self._decoded(made) / 2 + 0.5, made[:0]
-        change = autoencoder.decode_change(known, made, context).float() / 2
+        change = autoencoder.decode_change(known, made, context) / 2
         lacking = np.flatnonzero(frames.lacking)
         if self._repair is None or not len(lacking):
             return change, change[:0]
