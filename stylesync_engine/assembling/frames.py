@@ -181,7 +181,7 @@ def _each_frame(
 
     together = rendering.together if rendering and rendering.missing else 1
     # A picture is there as it was read, with the mouth in it, and as it is written, twice as deep.
-    workers = workers_for(_PICTURES * _size_of(like) * together)
+    workers = workers_for(_PICTURES * like.picture_bytes * together)
     for part, made in spread(make, ahead(_parts(plan, work, rendering)), workers):
         if part.made and rendering and part.rendered is not None:
             rendering.keep(part.positions, part.rendered)
@@ -232,13 +232,6 @@ def _windows(
         for part in plan.parts(window, together):
             inside = slice(part.start - window.start, part.stop - window.start)
             yield part, None if rendered is None else rendered[inside]
-
-
-def _size_of(info: VideoInfo) -> int:
-    """Bytes of a picture as it is read."""
-    layout = info.layout
-    samples = 1 + 2 / (1 << layout.chroma_x + layout.chroma_y) + layout.has_alpha
-    return int(info.width * info.height * samples) * np.dtype(layout.dtype).itemsize
 
 
 def excerpt_info(info: VideoInfo, frames: FrameRange) -> VideoInfo:

@@ -137,7 +137,8 @@ class FaceMesh:
 
 
 class Landmarker(Protocol):
-    """What following a face needs; another backend implements these two."""
+    """What following a face needs; another backend implements these two. Several threads may detect
+    at once."""
 
     def detect(self, picture: PixelImage) -> list[Detection]: ...
 
@@ -148,11 +149,14 @@ class MediaPipeLandmarker:
     """The default backend: detector and mesh as shipped."""
 
     def __init__(self) -> None:
-        self._detector = FaceDetector()
+        self._own = threading.local()  # a network is one thread's
         self._mesh = FaceMesh()
 
     def detect(self, picture: PixelImage) -> list[Detection]:
-        return self._detector.detect(picture.to_rgb8())
+        if not hasattr(self._own, "detector"):
+            self._own.detector = FaceDetector()
+        found: list[Detection] = self._own.detector.detect(picture.to_rgb8())
+        return found
 
     def landmarks(self, picture: PixelImage, seed: Array | Detection) -> tuple[Array, float]:
         if isinstance(seed, Detection):

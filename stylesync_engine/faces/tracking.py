@@ -5,8 +5,9 @@ Boxes and landmarks stay, pixels go: memory grows by a few kB a frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from stylesync_engine.faces.landmarker import (
     EYE_LEFT,
     EYE_RIGHT,
     MESH_POINTS,
+    Detection,
     Landmarker,
     MediaPipeLandmarker,
     cut_turned,
@@ -26,6 +28,8 @@ from stylesync_engine.faces.landmarker import (
 )
 from stylesync_engine.pictures.image import PixelImage
 from stylesync_engine.request import SMALLEST_FACE, NoFaceError, SpeakerPoint
+
+_Seen = tuple[int, PixelImage, Image, list[Detection] | None]
 
 LIP_TOP, LIP_BOTTOM = 13, 14  # inner lips, middle
 FOREHEAD, CHIN = 10, 152
@@ -103,11 +107,14 @@ def lip_gap(landmarks: Array) -> Array:
 
 
 def follow_faces(
-    pictures: Iterable[PixelImage], landmarker: Landmarker | None = None
+    pictures: Iterable[PixelImage],
+    landmarker: Landmarker | None = None,
+    each: Callable[..., Iterator[Any]] = map,
 ) -> Iterator[ShotFaces | int]:
     """Follow all faces through a stream of pictures.
 
-    Yields the number of pictures seen so far after each one, and the `ShotFaces` at the end.
+    Yields the number of pictures seen so far after each one, and the `ShotFaces` at the end. What
+    is seen in a picture alone is seen by `each`, which may look at several at once.
     """
     landmarker = landmarker or MediaPipeLandmarker()
     tracks: list[Track] = []
@@ -115,8 +122,14 @@ def follow_faces(
     cuts: list[int] = []
     before: Image | None = None
     usual, index = 1.0, -1
-    for index, picture in enumerate(pictures):
-        thumbnail = picture.shrink(*THUMBNAIL)
+
+    def look(numbered: tuple[int, PixelImage]) -> _Seen:
+        number, picture = numbered
+        found = landmarker.detect(picture) if number % _DETECT_EVERY == 0 else None
+        return number, picture, picture.shrink(*THUMBNAIL), found
+
+    seen: Iterator[_Seen] = each(look, enumerate(pictures))
+    for index, picture, thumbnail, found in seen:
         if before is not None:
             if is_cut(before, thumbnail, usual):
                 cuts.append(index)
@@ -126,7 +139,8 @@ def follow_faces(
         before = thumbnail
         still = [track for track in active if _extend(track, index, picture, landmarker)]
         if len(still) < len(active) or not still or index % _DETECT_EVERY == 0:
-            fresh = _start_tracks(index, picture, landmarker, still)
+            found = landmarker.detect(picture) if found is None else found
+            fresh = _start_tracks(index, picture, landmarker, still, found)
             tracks += fresh
             still += fresh
         active = still
@@ -208,10 +222,14 @@ def _extend(track: Track, index: int, picture: PixelImage, landmarker: Landmarke
 
 
 def _start_tracks(
-    index: int, picture: PixelImage, landmarker: Landmarker, known: list[Track]
+    index: int,
+    picture: PixelImage,
+    landmarker: Landmarker,
+    known: list[Track],
+    found: list[Detection],
 ) -> list[Track]:
     fresh: list[Track] = []
-    for detection in landmarker.detect(picture):
+    for detection in found:
         if any(overlap(detection.box, track.last_box) > 0.2 for track in known + fresh):
             continue
         points, score = landmarker.landmarks(picture, detection)

@@ -114,6 +114,14 @@ class VideoInfo:
         return Clip(self.path, self.reading)
 
     @property
+    def picture_bytes(self) -> int:
+        """What the code values of one picture take in memory."""
+        layout = self.layout
+        grid = 1 << layout.chroma_x + layout.chroma_y
+        samples = {"yuv": 1 + 2 / grid, "rgb": 3, "gray": 1}[layout.kind] + layout.has_alpha
+        return int(self.width * self.height * samples) * np.dtype(layout.dtype).itemsize
+
+    @property
     def pixel_format(self) -> str:
         return self.layout.format
 

@@ -22,7 +22,7 @@ _WRITING = (
     *("device", "codec", "delivery", "credentials", "mark", "models"),
     *("keep_sound", "match_loudness", "burn_in"),
 )
-_COMPUTING = ("torch", "numpy", "scipy", "opencv-python", "av", "librosa", "ai-edge-litert")
+_COMPUTING = ("torch", "numpy", "scipy", "opencv-python", "av", "ai-edge-litert")
 _WHOLE, _BLOCK, _BLOCKS = 2**30, 2**20, 1024
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stylesync_engine.arrays import Array, Image
-from stylesync_engine.media import read_frames
+from stylesync_engine.media import Frame, read_frames
 from stylesync_engine.mouth.crop import CROP, cut_from
 from stylesync_engine.mouth.occlusion import find_hidden, sample_colours, watched_places
 from stylesync_engine.mouth.references import (
@@ -14,7 +14,7 @@ from stylesync_engine.mouth.references import (
     skin_tone,
 )
 from stylesync_engine.mouth.texture import Patch, cut_patch
-from stylesync_engine.plan.pipeline import ahead
+from stylesync_engine.plan.pipeline import ahead, spread, workers_for
 from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.shots import FollowedShot
@@ -35,15 +35,19 @@ def cut_references(
     colours = np.empty((len(watched), len(skin), 3), np.uint8)
     place, row = ({int(index): i for i, index in enumerate(some)} for some in (kept, watched))
     crops, patches = np.empty((len(kept), CROP, CROP, 3), np.uint8), dict[int, Patch]()
-    for index, frame in enumerate(ahead(read_frames(shot.info.clip, shot.frames))):
-        if index not in row:
-            continue
-        picture, matrix = frame.image, shot.alignment.matrices[index]
+
+    def look(numbered: tuple[int, Frame]) -> tuple[int, Image, Patch | None]:
+        index, picture = numbered[0], numbered[1].image
+        matrix = shot.alignment.matrices[index]
         crop = cut_from(picture, matrix)
         colours[row[index]] = sample_colours(crop, points[index, skin])
-        if index in place:
-            crops[place[index]] = crop
-            patches[place[index]] = cut_patch(picture, matrix)
+        return index, crop, cut_patch(picture, matrix) if index in place else None
+
+    frames = enumerate(ahead(read_frames(shot.info.clip, shot.frames)))
+    watched_frames = ((index, frame) for index, frame in frames if index in row)
+    for index, crop, patch in spread(look, watched_frames, workers_for(shot.info.picture_bytes)):
+        if patch is not None:
+            crops[place[index]], patches[place[index]] = crop, patch
     covers = find_hidden(colours, points[watched][:, skin])
     hidden = {int(index): cover for index, cover in zip(watched, covers, strict=True)}
     bank = ReferenceBank(crops, points[kept], angles[kept], kept, tuple(patches.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker, 
 from stylesync_engine.media import VideoInfo, read_frames
 from stylesync_engine.mouth.crop import Alignment
 from stylesync_engine.pictures.image import PixelImage
-from stylesync_engine.plan.pipeline import ahead
+from stylesync_engine.plan.pipeline import ahead, spread
 from stylesync_engine.request import (
     FrameRange,
     OnProgress,
@@ -24,6 +25,8 @@ from stylesync_engine.request import (
     SpeakerPoint,
     Stage,
 )
+
+_LOOKERS = 2  # that look for faces beside the one who follows them
 
 Spans = tuple[tuple[Fraction, Fraction], ...]
 
@@ -143,7 +146,7 @@ def find_faces(
 ) -> ShotFaces:
     """Everybody in a stream of `total` pictures."""
     faces = ShotFaces(0, (), ())
-    for state in follow_faces(pictures, landmarker):
+    for state in follow_faces(pictures, landmarker, partial(spread, workers=_LOOKERS)):
         if isinstance(state, ShotFaces):
             faces = state
         else:
