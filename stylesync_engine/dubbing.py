@@ -172,11 +172,11 @@ def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress 
     if request.options.quality != "draft":
         threading.Thread(target=load_schedulers).start()
     clock = Clock(on_progress)
-    plan, bank = prepare_plan(checked, models, clock)
+    plan, bank, correction = prepare_plan(checked, models, clock)
     # Another worker may have come first: its plan stays, and what was rendered for it.
     found = _kept_plan(work, request, plan.fingerprint)
     if found is None:
-        found = plan.save(work, bank)
+        found = plan.save(work, bank, correction)
         remove_other_windows(work, found.identity)
     clock.keep(work)
     return found

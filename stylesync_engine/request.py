@@ -50,6 +50,7 @@ _BOUNDS = (
     ("style_offset", -2.0, 2.0),  # s: sound farther off belongs to other pictures
     ("articulation", 0.0, 1.5),
     ("style_strength", 0.0, 1.0),
+    ("fit_seconds", 0, 3600),
     ("speech_stream", 1, 1000), ("style_stream", 1, 1000),
 )  # fmt: skip
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?", re.ASCII)
@@ -87,7 +88,9 @@ class DubOptions:
     """
 
     models: str = told("starter", "Which weights", "starter|paper|DIR")
-    quality: Quality = told("good", "draft: without diffusion; good: few steps; best: all steps")
+    quality: Quality = told(
+        "good", "draft: the references alone; good: the model; best: fitted to the person"
+    )
     device: str = told("auto", "Where to compute", "auto|cuda[:N]|mps|cpu")
     steps: int | None = told(None, "Sampling steps (default: the models')", "N")
     sampler: Sampler | None = told(None, "Sampler (default: the models')")
@@ -104,6 +107,11 @@ class DubOptions:
     )
     articulation: float = told(1.0, "How wide the mouth opens, 0 to 1.5; 1: the person's own", "X")
     style_strength: float = told(1.0, "How much of the person's own way of speaking, 0 to 1", "X")
+    fit_seconds: int | None = told(
+        None,
+        "Most time for best to be fitted to the person, s; 0: none (default: 120, on a GPU 30)",
+        "N",
+    )
     appearance: str = told(
         "auto",
         "Whose frames show what the person looks like; auto: the shot's and style clip's",
@@ -260,6 +268,18 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How `best` was fitted to the person: the `seconds` it took; frames that were left out as
+    their references show them, and as the fit corrects these, `before` and `after`, dB; it is
+    `kept` where it is better."""
+
+    seconds: float
+    kept: bool
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
 class DubResult:
     """What came out. `passed_through` are half-open ranges of output frames left untouched;
     `signed_by` is the name on the certificate, None where the result carries no credentials.
@@ -267,7 +287,7 @@ class DubResult:
     `sound_offsets` are how late the sound of what the style was read from is, s, by its role.
     `lips` is how the delivered lips compare with the wanted ones, which follow the speech:
     `follows` their correlation, `width` how far they open against them, `offset` how late they
-    are, s; None where too little is seen."""
+    are, s; None where too little is seen. `fit` is what `best` was fitted to the person by."""
 
     output: str
     rate: Fraction
@@ -283,6 +303,7 @@ class DubResult:
     loudness: float | None = None
     sound_offsets: dict[str, float] | None = None
     lips: dict[str, float] | None = None
+    fit: Fit | None = None
 
     def describe_lips(self) -> str:
         """`lips` for a person; empty where nothing is known."""

@@ -74,6 +74,7 @@ def deliver(
         loudness=sound.loudness,
         sound_offsets=plan.facts.sound_offsets,
         lips=lips.measure(float(info.rate)),
+        fit=plan.facts.fit,
     )
 
 

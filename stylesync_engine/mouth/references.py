@@ -24,6 +24,7 @@ from stylesync_engine.mouth.warping import TOP
 MOST_REFERENCES = 192  # crops kept in memory: 36 MiB
 FADE = 2  # frames before and after a jump over which references are mixed
 
+_APART = 1000  # numbers between frames of two clips
 _JUMP, _STEP = 1.6, 0.05  # px of mean lip distance that a jump, a step to a neighbour, may cost
 _POSE_WEIGHT = 30.0  # px per radian
 _OPENING_WEIGHT = 2.0
@@ -48,6 +49,11 @@ class ReferenceBank:
     patches: tuple[Patch, ...] = ()
 
     @property
+    def clips(self) -> Indices:
+        """Which clip, or which part far from others, each frame is of, `[K]`."""
+        return np.cumsum(np.diff(self.frames, prepend=self.frames[:1]) >= _APART)
+
+    @property
     def tone(self) -> Array:
         """Mean colour between eyes and mouth, `[K, 3]`: other light makes a worse reference."""
         return skin_tone(self.crops)
@@ -59,18 +65,21 @@ class ReferenceBank:
         """The frames that are wanted `[K]`; all of them where none is, for there must be some."""
         if wanted.all() or not wanted.any():
             return self
-        chosen = np.flatnonzero(wanted)
+        return self.only(np.flatnonzero(wanted))
+
+    def only(self, used: Indices) -> ReferenceBank:
+        """The frames of these numbers."""
         return ReferenceBank(
-            self.crops[chosen],
-            self.points[chosen],
-            self.angles[chosen],
-            self.frames[chosen],
-            tuple(self.patches[i] for i in chosen if self.patches),
+            self.crops[used],
+            self.points[used],
+            self.angles[used],
+            self.frames[used],
+            tuple(self.patches[i] for i in used if self.patches),
         )
 
     def join(self, other: ReferenceBank) -> ReferenceBank:
         """Both banks; the other's frame numbers are moved: they never look like neighbours."""
-        moved = other.frames + (self.frames.max(initial=0) + 1000)
+        moved = other.frames + (self.frames.max(initial=0) + _APART)
         return ReferenceBank(
             np.concatenate([self.crops, other.crops]),
             np.concatenate([self.points, other.points]),
@@ -85,7 +94,7 @@ def choose_coverage(points: Array, angles: Array, most: int = MOST_REFERENCES) -
     mouths and poses (farthest-point order), sorted in time."""
     if len(points) <= most:
         return np.arange(len(points))
-    look = _signature(points, angles)
+    look = signature(points, angles)
     chosen = [int(np.linalg.norm(look - look.mean(axis=0), axis=1).argmin())]
     distance = np.linalg.norm(look - look[chosen[0]], axis=1)
     while len(chosen) < most:
@@ -136,7 +145,7 @@ def choose_path(
 
 def reference_cost(bank: ReferenceBank, points: Array, angles: Array) -> Array:
     """How unlike each reference is, `[T, K]` in px of mean lip distance."""
-    wanted, have = _signature(points, angles), _signature(bank.points, bank.angles)
+    wanted, have = signature(points, angles), signature(bank.points, bank.angles)
     return np.asarray(cdist(wanted, have), np.float32)
 
 
@@ -165,8 +174,9 @@ def skin_tone(crops: Image) -> Array:
     return np.asarray(crops[:, TOP:LOWER, 96:160].mean(axis=(1, 2), dtype=np.float32), np.float32)
 
 
-def _signature(points: Array, angles: Array) -> Array:
-    """What makes two frames alike, scaled so that Euclid's distance is px of mean lip distance.
+def signature(points: Array, angles: Array) -> Array:
+    """What makes two frames alike, `[T, D]`, scaled so that Euclid's distance is px of mean lip
+    distance.
 
     The opening counts on its own: a warp moves lips, but it cannot show teeth that are not there.
     """

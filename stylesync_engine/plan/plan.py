@@ -24,14 +24,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from stylesync_engine.arrays import Array, Image, Indices
+from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.plan.windows import write_tensors
 from stylesync_engine.records import as_data, read
-from stylesync_engine.request import DubRequest, FrameRange, RequestError
+from stylesync_engine.request import DubRequest, Fit, FrameRange, RequestError
 
-FORMAT = 5
+FORMAT = 6
 _FILE = "plan.safetensors"
 _BANK = ("crops", "points", "angles", "frames")
+_FIT = ("place", "corner", "components", "changes")
 WINDOW = 16  # frames that are rendered, and kept, together
 
 
@@ -40,7 +42,8 @@ class Facts:
     """What is known of a plan beside its tensors.
 
     `inputs` are what it was made of (`describe_inputs`), `passed_through` half-open ranges of
-    output frames that stay as they are, `sound_offsets` how late sounds are, s, by their role.
+    output frames that stay as they are, `sound_offsets` how late sounds are, s, by their role,
+    `fit` how `best` was fitted to the person.
     """
 
     models: str = ""
@@ -49,6 +52,7 @@ class Facts:
     warnings: tuple[str, ...] = ()
     passed_through: tuple[tuple[int, int], ...] = ()
     sound_offsets: dict[str, float] | None = None
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class Plan:
             for i in range(first, end, together)
         ]
 
-    def save(self, work: Path, bank: ReferenceBank) -> Plan:
+    def save(self, work: Path, bank: ReferenceBank, correction: Correction | None = None) -> Plan:
         """Write the plan, which appears when it is whole; returns it as it would be loaded."""
         tensors: dict[str, NDArray[Any]] = {
             "shown": self.shown,
@@ -134,6 +138,8 @@ class Plan:
             "bank.ends": np.cumsum([0, *(len(p.packed) for p in bank.patches)]),
             "bank.places": np.array([p.place for p in bank.patches], np.float32).reshape(-1, 2, 3),
         }
+        if correction is not None:
+            tensors |= {f"fit.{name}": getattr(correction, name) for name in _FIT}
         digest = _hash_tensors(sorted(tensors.items()))
         header = _Header(FORMAT, self.request, self.frames, self.fingerprint, digest, self.facts)
         write_tensors(work / _FILE, tensors, header.metadata())
@@ -147,10 +153,10 @@ class Plan:
             header = _header_of(file, work)
 
             def tensors() -> Iterator[tuple[str, NDArray[Any]]]:
-                """One after the other, the bank's not kept."""
+                """One after the other, the bank's and the fit's not kept."""
                 for name in sorted(file.keys()):
                     values = file.get_tensor(name)
-                    if not name.startswith("bank."):
+                    if not name.startswith(("bank.", "fit.")):
                         kept[name] = values
                     yield name, values
 
@@ -231,6 +237,17 @@ def read_patch(work: Path, number: int) -> tuple[Image, Array]:
         first, end = (int(value) for value in file.get_slice("bank.ends")[number : number + 2])
         place = file.get_slice("bank.places")[number : number + 1][0]
         return file.get_slice("bank.patches")[first:end], place
+
+
+def read_correction(work: Path) -> Correction | None:
+    """What a fit to the person corrects; None in a plan without one.
+
+    Raises RequestError where the plan was damaged.
+    """
+    with _opened(work) as file:
+        if f"fit.{_FIT[0]}" not in file.keys():  # noqa: SIM118
+            return None
+        return Correction(*(file.get_tensor(f"fit.{name}") for name in _FIT))
 
 
 def note_request(work: Path, request: DubRequest) -> None:

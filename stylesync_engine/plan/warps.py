@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from stylesync_engine.arrays import Array, Image
+from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.texture import unpack
 from stylesync_engine.mouth.warping import triangulate, warp_maps
-from stylesync_engine.plan.plan import Plan, damaged, read_patch, read_references
+from stylesync_engine.plan.plan import (
+    Plan,
+    damaged,
+    read_correction,
+    read_patch,
+    read_references,
+)
 
 _REFERENCES = 16  # kept unpacked: a path plays on, and comes back soon
 _PATCHES = 8
@@ -26,6 +33,11 @@ class Warps:
         self.face = functools.lru_cache(_REFERENCES)(self._read_face)
         self.patch = functools.lru_cache(_PATCHES)(self._read_patch)
         self.maps = functools.lru_cache(_MAPS)(self._make_maps)
+
+    @functools.cached_property
+    def correction(self) -> Correction | None:
+        """What a fit to the person corrects about references."""
+        return read_correction(self._work)
 
     def _read_face(self, number: int) -> tuple[Image, Array]:
         """The crop `[256, 256, 3]` and landmarks `[468, 2]` of a reference."""

@@ -13,6 +13,7 @@ from stylesync_engine.arrays import Array, Image, Indices
 from stylesync_engine.media import VideoInfo
 from stylesync_engine.models.renderer import motion_rows
 from stylesync_engine.mouth.crop import place_in_crop
+from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import (
     ReferenceBank,
     choose_path,
@@ -23,6 +24,7 @@ from stylesync_engine.mouth.references import (
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
 from stylesync_engine.plan.plan import Facts, Plan
 from stylesync_engine.preparing.checks import Checked
+from stylesync_engine.preparing.fitting import fit_person
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.lips import predict_motion, style_reference
 from stylesync_engine.preparing.reference_frames import choose_references
@@ -41,8 +43,9 @@ _STYLE_REACH = 750  # frames before and after the range that may serve as the sh
 
 def prepare_plan(
     checked: Checked, models: Models, on_progress: OnProgress
-) -> tuple[Plan, ReferenceBank]:
-    """Everything that stage 2 needs. Raises a DubError for what cannot be dubbed."""
+) -> tuple[Plan, ReferenceBank, Correction | None]:
+    """Everything that stage 2 needs: the plan, its references, what a fit to the person corrects
+    about these. Raises a DubError for what cannot be dubbed."""
     job = Job(checked.request, models, on_progress)
     _warn_of_undecoded(checked.info, job.warnings)
     shot, style, motion = follow_and_predict(job, checked)
@@ -126,19 +129,15 @@ def _warn_of_cuts(shot: FollowedShot, warnings: list[str]) -> None:
 
 def _assemble_plan(
     job: Job, shot: FollowedShot, style: FollowedShot, motion: Array, shown: Indices
-) -> tuple[Plan, ReferenceBank]:
+) -> tuple[Plan, ReferenceBank, Correction | None]:
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
     bank, tone, covers = choose_references(job, shot, style)
     hidden = np.stack([covers[int(index)] for index in shown])
-    path = choose_path(bank, after, seen.pose.angles(), tone=tone)
+    angles = seen.pose.angles()
+    path = choose_path(bank, after, angles, tone=tone)
     mixed = mixing_weights(path, bank)
-    used = {index for frame in mixed for index, _ in frame}
-    patches = tuple(
-        patch if index in used else patch._replace(packed=b"")
-        for index, patch in enumerate(bank.patches)
-    )
     references = np.array([[m[0][0], m[-1][0]] for m in mixed], np.int64)
     shares = np.array([[m[0][1], m[1][1] if len(m) > 1 else 0.0] for m in mixed], np.float32)
     openings = lip_openings(bank.points).mean(axis=1)
@@ -146,6 +145,11 @@ def _assemble_plan(
     lacking = lacking_mouths(lip_openings(after).mean(axis=1), shown_openings, bank)
     _warn_of_lacking(job, lacking)
     _warn_of_hidden(job, hidden)
+    likeness, fitted = fit_person(job, bank)
+    correction = None
+    if likeness is not None:
+        correction = likeness.correct(bank, (after, angles), (references, shares))
+    used, references = np.unique(references, return_inverse=True)
     inputs = describe_inputs(job.request, models)
     plan = Plan(
         request=job.request,
@@ -156,7 +160,7 @@ def _assemble_plan(
         before=shot.points[shown],
         after=after,
         motion=motion_rows(motion, fit.alpha, fit.pose.angles(), models.renderer.sizes)[shown],
-        references=references,
+        references=references.reshape(shares.shape),
         shares=shares,
         lacking=lacking,
         hidden=hidden,
@@ -167,9 +171,10 @@ def _assemble_plan(
             warnings=tuple(job.warnings),
             passed_through=_gaps(shown, len(shot.frames)),
             sound_offsets=job.sound_offsets or None,
+            fit=fitted,
         ),
     )
-    return plan, replace(bank, patches=patches)
+    return plan, bank.only(used), correction
 
 
 def _warn_of_lacking(job: Job, lacking: Array) -> None:

@@ -9,6 +9,7 @@ from stylesync_engine.media import Frame, read_frames
 from stylesync_engine.mouth.crop import CROP, cut_from
 from stylesync_engine.mouth.occlusion import find_hidden, sample_colours, watched_places
 from stylesync_engine.mouth.references import (
+    MOST_REFERENCES,
     ReferenceBank,
     choose_coverage,
     skin_tone,
@@ -16,21 +17,22 @@ from stylesync_engine.mouth.references import (
 from stylesync_engine.mouth.texture import Patch, cut_patch
 from stylesync_engine.plan.pipeline import ahead, spread, workers_for
 from stylesync_engine.plan.sources import appearance_clip
+from stylesync_engine.preparing.fitting import most_references
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.shots import FollowedShot
 
 
 def cut_references(
-    shot: FollowedShot, every: bool = False
+    shot: FollowedShot, most: int = MOST_REFERENCES, every: bool = False
 ) -> tuple[ReferenceBank, dict[int, Image]]:
-    """The frames that cover most mouths and poses.
+    """The frames, `most` of them, that cover most mouths and poses.
 
     Beside them what hides the mouth, `[16, 32]` a frame, of these frames or of `every` one that
     shows the speaker. Crops with something before the mouth are no references.
     """
     seen = np.flatnonzero(shot.speaker.seen)
     points, angles = shot.points, shot.fit.pose.angles()
-    kept = seen[choose_coverage(points[seen], angles[seen])]
+    kept = seen[choose_coverage(points[seen], angles[seen], most)]
     watched, skin = (seen if every else kept), watched_places(points[seen])
     colours = np.empty((len(watched), len(skin), 3), np.uint8)
     place, row = ({int(index): i for i, index in enumerate(some)} for some in (kept, watched))
@@ -65,11 +67,12 @@ def choose_references(
     clip, frames = appearance_clip(choice)
     surrounded = not job.request.style and style.frames != shot.frames and choice == "auto"
     only_theirs = bool(clip) or choice == "style" or surrounded
-    own, hidden = cut_references(shot, every=True)
+    most = most_references(job)
+    own, hidden = cut_references(shot, most, every=True)
     tone = np.median(skin_tone(own.crops), axis=0)
     if clip:
-        return cut_references(job.follow(clip, frames, "style"))[0], tone, hidden
+        return cut_references(job.follow(clip, frames, "style"), most)[0], tone, hidden
     if choice == "shot" or not (job.request.style or surrounded):
         return own, tone, hidden
-    theirs, _ = cut_references(style)
+    theirs, _ = cut_references(style, most)
     return (theirs if only_theirs else own.join(theirs)), tone, hidden

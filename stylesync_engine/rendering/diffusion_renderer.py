@@ -15,6 +15,7 @@ import torch
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, lip_matte
+from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.texture import keep_sharp
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
@@ -25,10 +26,17 @@ from stylesync_engine.weights.loading import Models
 class Diffusion:
     """The conditional latent diffusion model, started from the aligned reference or from noise."""
 
-    def __init__(self, plan: Plan, models: Models, draft: AlignedReference) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        models: Models,
+        draft: AlignedReference,
+        correction: Correction | None = None,
+    ) -> None:
+        """`correction` is that of a fit to the person."""
         self.device: torch.device = models.device
         self._turn = threading.Lock()
-        self._draft = draft
+        self._draft, self._correction = draft, correction
         self._networks = LatentNetworks(models, plan.request.options, draft.face(_typical(plan)))
         self._aligned = self._networks.sizes.aligned
 
@@ -63,7 +71,8 @@ class Diffusion:
         opened, finished = iter(repaired), []
         for crop, known, lower, position in zip(crops, aligned, made, window, strict=True):
             if self._aligned:
-                lower = self._changed(known[LOWER:] / np.float32(255), lower, plan.after[position])
+                known = known[LOWER:] / np.float32(255)
+                lower = self._changed(known, lower, position, plan.after[position])
             if len(repaired) and plan.lacking[position]:
                 # Lips of which the reference shows nothing that is true are the model's alone.
                 matte = lip_matte(plan.after[position])[LOWER:, :, None]
@@ -74,13 +83,16 @@ class Diffusion:
             finished.append(match_seam(lower, crop[LOWER:], *around))
         return np.stack(finished)
 
-    def _changed(self, known: Array, change: Array, points: Array) -> Array:
-        """What the model changes is added to the reference's own pixels, so that the fine texture
-        that the autoencoder cannot hold stays."""
+    def _changed(self, known: Array, change: Array, position: int, points: Array) -> Array:
+        """What the model, and a fit to the person, change is added to the reference's own pixels,
+        so that the fine texture that the autoencoder cannot hold stays."""
         sampling = self._networks.sampling
         matte = lip_matte(points)[LOWER:, :, None]
         kept = sampling.change + (sampling.lip_change - sampling.change) * matte
-        return keep_sharp((known + kept * change).clip(0, 1), known)
+        change = kept * change
+        if self._correction is not None:
+            change += self._correction.lower_half(position, points)
+        return keep_sharp((known + change).clip(0, 1), known)
 
 
 def _typical(plan: Plan) -> int:

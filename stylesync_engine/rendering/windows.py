@@ -103,7 +103,7 @@ def choose_renderer(plan: Plan, models: Models, warps: Warps) -> WindowRenderer:
     draft = AlignedReference(warps)
     if plan.request.options.quality == "draft":
         return draft
-    return Diffusion(plan, models, draft)
+    return Diffusion(plan, models, draft, warps.correction)
 
 
 def _touches(plan: Plan, window: range, wanted: FrameRange) -> bool:

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 from clip_fixtures import disk_of
 
+from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import ReferenceBank
-from stylesync_engine.plan.plan import WINDOW, Facts, Plan, note_request, read_references
+from stylesync_engine.plan.plan import (
+    WINDOW,
+    Facts,
+    Plan,
+    note_request,
+    read_correction,
+    read_references,
+)
 from stylesync_engine.plan.windows import (
     load_window,
     remove_other_windows,
@@ -19,7 +27,7 @@ from stylesync_engine.plan.windows import (
     window_device,
     window_path,
 )
-from stylesync_engine.request import DiskError, DubRequest, FrameRange, RequestError
+from stylesync_engine.request import DiskError, DubRequest, Fit, FrameRange, RequestError
 
 FRAMES = 37
 
@@ -73,6 +81,28 @@ def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["plan.safetensors"]
 
 
+def test_a_fit_is_kept_beside_the_plan(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    correction = Correction(
+        bank.points[0],
+        np.array([4, 9]),
+        random.standard_normal((5, 7, 8, 3)).astype(np.float16),
+        random.standard_normal((FRAMES, 5)).astype(np.float32),
+    )
+    fit = Fit(1.5, True, 30.0, 32.0)
+    facts = replace(plan.facts, fit=fit)
+    saved = replace(plan, facts=facts).save(tmp_path, bank, correction)
+    assert Plan.load(tmp_path).facts.fit == fit
+    assert Plan.load(tmp_path).identity == saved.identity
+    found = read_correction(tmp_path)
+    assert found is not None
+    for entry in fields(Correction):
+        want = getattr(correction, entry.name)
+        np.testing.assert_array_equal(getattr(found, entry.name), want, strict=True)
+    plan.save(tmp_path, bank)
+    assert read_correction(tmp_path) is None
+
+
 def test_references_are_read_one_by_one(plan: Plan, bank: ReferenceBank, tmp_path: Path) -> None:
     plan.save(tmp_path, bank)
     found = read_references(tmp_path, [2, 0, 2])
@@ -122,12 +152,12 @@ def test_a_damaged_plan_is_refused(
         Plan.load(tmp_path)
 
 
-@pytest.mark.parametrize("other", [b"4,", b"6,", b"0,"])
+@pytest.mark.parametrize("other", [b"5,", b"7,", b"0,"])
 def test_plans_of_other_formats_are_refused(
     plan: Plan, bank: ReferenceBank, tmp_path: Path, other: bytes
 ) -> None:
     plan.save(tmp_path, bank)
-    put(tmp_path, lambda whole: whole.replace(b'\\"format\\": 5,', b'\\"format\\": ' + other, 1))
+    put(tmp_path, lambda whole: whole.replace(b'\\"format\\": 6,', b'\\"format\\": ' + other, 1))
     with pytest.raises(RequestError, match=r"another version.*prepare"):
         Plan.load(tmp_path)
 

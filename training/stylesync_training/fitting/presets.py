@@ -47,7 +47,7 @@ class Preset:
     samplings: Mapping[str, Sampling] = field(
         default_factory=lambda: {
             "good": Sampling("dpmpp", 1, 0.3, change=0.75, lip_change=0.5),
-            "best": Sampling("dpmpp", 10, 1.0, change=0.5, lip_change=0.25),
+            "best": Sampling("dpmpp", 1, 0.3, change=0.75, lip_change=0.5),
             "repair": Sampling("dpmpp", 10),
         }
     )
