@@ -132,8 +132,7 @@ def fit_likeness(bank: ReferenceBank) -> tuple[Likeness, tuple[float, float]]:
         for found in (np.flatnonzero(matte.any(axis=(axis, 2))) for axis in (1, 0))
     )
     matte = matte[rows, columns]
-    typical = warp_reference(bank.crops[middle], place, place, triangulate(place))
-    skin = typical[TOP:LOWER]
+    skin = bank.crops[middle][TOP:LOWER]
     textures = _textures(bank, place, (rows, columns), skin)
     mean = textures.mean(axis=0)
     flat = ((textures - mean) * matte).reshape(len(bank), -1)
@@ -168,8 +167,8 @@ def _textures(bank: ReferenceBank, place: Array, box: tuple[slice, slice], skin:
     height, width = (side.stop - side.start for side in box)
     textures = np.empty((len(bank), height, width, 3), np.float32)
     for i, (crop, points) in enumerate(zip(bank.crops, bank.points, strict=True)):
-        warped = match_colour(warp_reference(crop, points, place, triangles), target, place)
-        textures[i] = warped[LOWER:][box] / np.float32(255)
+        warped = warp_reference(crop, warp_maps(points, place, triangles))
+        textures[i] = match_colour(warped, target, place)[LOWER:][box] / np.float32(255)
     return textures
 
 
