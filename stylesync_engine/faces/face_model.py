@@ -149,6 +149,10 @@ class FaceModel:
         of what keeps those of `motion` apart; at 1 they meet."""
         return self._opened(motion, -share * np.maximum(self._gap(neutral, motion), 0.0))
 
+    def unopened(self, motion: Array) -> Array:
+        """Mouth parameters `[T, 13]` without what moves the inner lips apart."""
+        return self._opened(motion, -(motion @ self.opening()))
+
     def _gap(self, neutral: Array, motion: Array) -> Array:
         """Between the inner lips, `[T]`, in face heights; negative where they cross."""
         height = float(np.ptp(self.mean[:, 1]))

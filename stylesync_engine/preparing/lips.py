@@ -15,6 +15,7 @@ from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.late_sound import Listener, SeenLips, lips_of, read_own_sound
 from stylesync_engine.preparing.mouth_keys import apply_keys
 from stylesync_engine.preparing.new_speech import read_speech
+from stylesync_engine.preparing.shot_rest import rest_of_shot
 from stylesync_engine.preparing.shots import FollowedShot
 from stylesync_engine.request import (
     FrameRange,
@@ -32,7 +33,6 @@ from stylesync_engine.speech.style import (
 Speak = Callable[[Array], Array]
 
 LEAST_STYLE = 64  # frames at 25 Hz that make a style reference
-_REST = 50.0  # frames: of n frames the share n / (n + this) of a shot's own rest is believed
 
 
 def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
@@ -56,10 +56,10 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
     if job.request.options.speech_stream is None:
         job.warnings.extend(note_on_track(job.request.speech, "speech"))
     speak, neutral = _read_style(job, reference), shot.fit.neutral
-    motion = speak(job.features(speech.filled, "speech")) + _rest(job, shot, speak)
+    said = speak(job.features(speech.filled, "speech"))
+    job.on_progress(Progress("lips", len(said), len(said)))
+    motion = resample_motion(said, speech.times(shot.times, policy)) + _rest(job, shot, speak)
     motion = job.models.face_model.keep_apart(neutral, motion)
-    job.on_progress(Progress("lips", len(motion), len(motion)))
-    motion = resample_motion(motion, speech.times(shot.times, policy))
     return _keyed(job, motion, shot.fit.lip_motion, shot.frames, shot.info.rate, neutral)
 
 
@@ -108,23 +108,15 @@ def _way_of(job: Job, reference: StyleReference | None) -> Speak:
 
 
 def _rest(job: Job, shot: FollowedShot, speak: Speak) -> Array:
-    """How far the rest of this shot, against which its lips are measured, lies from what the
-    person's way of speaking takes it for, `[13]`.
-
-    A shot's rest is known only roughly from its least open mouths. Its own sound tells more: what
-    its lips are beyond those expected of that sound, on average, is the rest's. How they move is
-    not looked at.
-    """
+    """What this shot's own rest adds at each of its frames, `[T, 13]`; nothing without sound."""
     try:
         video = job.request.video
         sound = read_own_sound(video, shot, style_track(job.request, video))
     except MediaError:
-        return np.zeros(shot.fit.lip_motion.shape[1], np.float32)
-    lips = lips_of(shot, sound.steps)
-    if lips.usable.sum() < LEAST_REFERENCE:
-        return np.zeros(lips.motion.shape[1], np.float32)
-    beyond = (lips.motion - speak(job.features(sound.moved(), "speech")))[lips.usable]
-    return np.asarray(beyond.mean(axis=0) * len(beyond) / (len(beyond) + _REST), np.float32)
+        return np.zeros_like(shot.fit.lip_motion)
+    lips, expected = lips_of(shot, sound.steps), speak(job.features(sound.moved(), "speech"))
+    angles, first = shot.fit.pose.angles(), shot.frames.start
+    return rest_of_shot(expected, lips, angles, first, job.models.face_model)
 
 
 def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleReference | None:

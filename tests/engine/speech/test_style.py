@@ -21,6 +21,7 @@ from stylesync_engine.speech.style import (
     choose_sounds,
     fit_ridge,
     ridge_regression,
+    widen,
 )
 
 Array = NDArray[np.float32]
@@ -166,7 +167,7 @@ def test_left_out_errors_are_those_of_fits_without_them() -> None:
     fit = fit_ridge(known, values, ClosedFormSettings(0.8, 0.5))
     gram = np.exp(-cdist(known, known, "sqeuclidean") / (2 * fit.width**2))
     best = np.inf
-    for ridge in (0.15, 0.5, 1.5, 5.0):  # the settings' times what is tried
+    for ridge in (0.5, 0.15, 1.5, 5.0):  # the settings' own first, then times what is tried
         errors = np.empty_like(values)
         for part in np.array_split(np.arange(150), 6):
             rest = np.setdiff1d(np.arange(150), part)
@@ -174,14 +175,14 @@ def test_left_out_errors_are_those_of_fits_without_them() -> None:
             errors[part] = (
                 values[part] - gram[np.ix_(part, rest)] @ np.linalg.inv(square) @ values[rest]
             )
-        if np.abs(errors).sum() < best:
+        if np.abs(errors).sum() < 0.97 * best:
             best, kept = float(np.abs(errors).sum()), errors
     np.testing.assert_allclose(fit.left_out_errors, kept, atol=1e-3)
 
 
 def test_a_reference_of_mere_noise_is_read_weakly() -> None:
     known = noise(200, 6)
-    habit = np.repeat(np.sin(3 * known[:, :1]), MOUTH, axis=1)
+    habit = np.repeat(np.sin(known[:, :1]), MOUTH, axis=1)
     settings = ClosedFormSettings(1.0, 1.0)
     noisy, clear = (fit_ridge(known, v, settings) for v in (noise(200, MOUTH, seed=3), habit))
 
@@ -219,6 +220,20 @@ def test_the_gain_is_one_over_the_slope_of_what_was_left_out() -> None:
     for chosen in (None, opening):
         assert _gain(true, timid, chosen) == pytest.approx(1 + 400 / 500, abs=0.05)
     assert _gain(true, noise(400, MOUTH, seed=2), opening) == pytest.approx(1 + 2 * 0.8, abs=1e-6)
+
+
+def test_wider_lips_open_wider_and_move_no_farther_than_that_takes() -> None:
+    motion, opening = noise(50, MOUTH), noise(MOUTH, seed=1)
+    centre = motion.mean(axis=0)
+    wide = widen(motion, centre, 1.5, opening)
+    np.testing.assert_allclose(
+        (wide - centre) @ opening, 1.5 * ((motion - centre) @ opening), atol=1e-4
+    )
+    across = np.linalg.svd(opening[None])[2][1:]  # all directions that do not open
+    np.testing.assert_allclose(wide @ across.T, motion @ across.T, atol=1e-4)
+    np.testing.assert_allclose(
+        widen(motion, centre, 1.5, None) - centre, 1.5 * (motion - centre), atol=1e-5
+    )
 
 
 def test_without_a_reference_the_width_is_that_of_the_training_s_people() -> None:

@@ -63,7 +63,7 @@ _STARTER = Preset(
         restyle=0.0,
         noise=0.4,
     ),
-    closed_form=ClosedFormSettings(bandwidth=2.0, ridge=0.5, width=1.4),
+    closed_form=ClosedFormSettings(bandwidth=1.0, ridge=1.0, width=1.4),
 )
 _PAPER = Preset(
     name="paper",
