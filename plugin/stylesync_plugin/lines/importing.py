@@ -18,6 +18,7 @@ from stylesync_plugin.timeline.sources import Probe
 from stylesync_plugin.times import Span
 
 _LONG = Fraction(60)  # s that a line lasts at most where neither an end nor a sound says
+_Named = dict[tuple[str, str], list[PlacedClip]]
 _FITS = 0.1  # s by which a sound and its line may differ without a word
 
 
@@ -175,10 +176,14 @@ def check_timeline(lines: Lines, timeline: Any, rate: Fraction | None = None) ->
     Raises RequestError where the timeline cannot be laid out.
     """
     layout = lay_out(timeline, rate)
-    return lines.with_lines([_checked(line, layout) for line in lines.lines])
+    clips: _Named = {}
+    for placed in layout.clips:
+        named = anchor_of(placed, Fraction(0))
+        clips.setdefault((named.clip, named.media), []).append(placed)
+    return lines.with_lines([_checked(line, layout, clips) for line in lines.lines])
 
 
-def _checked(line: Line, layout: Layout) -> Line:
+def _checked(line: Line, layout: Layout, clips: _Named) -> Line:
     if line.anchor is None or line.status == "unclear":
         return line
     try:
@@ -188,7 +193,8 @@ def _checked(line: Line, layout: Layout) -> Line:
     placed = find_clip(layout, start)
     if placed is not None and anchor_of(placed, start) == line.anchor:
         return line
-    found = [_moved(placed, line.anchor) for placed in layout.clips]
+    named = clips.get((line.anchor.clip, line.anchor.media), [])
+    found = [_moved(placed, line.anchor) for placed in named]
     moved = [moment for moment in found if moment is not None]
     if len(moved) != 1:
         why = f"The clip '{line.anchor.clip}' is no longer where the line was made; place it again."
@@ -199,10 +205,8 @@ def _checked(line: Line, layout: Layout) -> Line:
 
 
 def _moved(placed: PlacedClip, anchor: Anchor) -> Fraction | None:
-    """Where on the timeline a clip shows an anchor's moment; None where it does not."""
+    """Where on the timeline a clip of an anchor's names shows its moment; None where nowhere."""
     if placed.is_ours or placed.kind != "Video" or placed.media.scale == 0 or not placed.enabled:
-        return None
-    if (placed.clip.name, anchor.media) != (anchor.clip, anchor_of(placed, Fraction(0)).media):
         return None
     moment = placed.to_root(placed.media.inverse()(Fraction(anchor.at)))
     return moment if placed.root_span.start <= moment < placed.root_span.end else None

@@ -37,15 +37,15 @@ def tr(text: str) -> str:
 def columns() -> tuple[Column, ...]:
     """What is read first stands first; the others are a scroll away."""
     return (
-        Column("number", "#", 44, True),
-        Column("status", tr("Status"), 76),
-        Column("character", tr("Character"), 78, True),
-        Column("start", tr("In"), 80, True),
-        Column("text", tr("Text"), 190, True),
-        Column("fit", tr("Fit"), 52),
-        Column("pick", tr("Pick"), 38),
-        Column("takes", tr("Takes"), 44),
-        Column("end", tr("Out"), 80, True),
+        Column("number", "#", 38, True),
+        Column("status", tr("Status"), 70),
+        Column("character", tr("Character"), 72, True),
+        Column("start", tr("In"), 94, True),
+        Column("text", tr("Text"), 160, True),
+        Column("fit", tr("Fit"), 60),
+        Column("pick", tr("Pick"), 40),
+        Column("takes", tr("Takes"), 50),
+        Column("end", tr("Out"), 94, True),
         Column("sound", tr("Sound"), 130),
         Column("note", tr("Note"), 150, True),
     )

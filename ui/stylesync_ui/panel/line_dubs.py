@@ -41,7 +41,7 @@ class LineDubs(QObject):
         self._session, self._jobs, self._wish_of = session, jobs, wish_of
         self._paused, self._preparing, self._running = True, "", ""
         self._first: list[str] = []
-        self._most = 0.0
+        self._finished: Counter[str] = Counter()
         self._waiting: Counter[str] | None = None
         self._telling = QTimer(self)
         self._telling.setSingleShot(True)
@@ -152,7 +152,8 @@ class LineDubs(QObject):
         """What an earlier session has left behind: finished dubs are known to their lines."""
         self._waiting = None
         if other:
-            self._paused, self._first, self._most = True, [], 0.0
+            self._paused, self._first = True, []
+            self._finished.clear()
         for job in self._jobs.mine() if other else ():
             self._recall(job)
         self._note_picks()
@@ -259,6 +260,7 @@ class LineDubs(QObject):
         done = dataclasses.replace(
             line, takes=takes, pick=sorted(_outputs(job))[-1], status=status, why=""
         )
+        self._finished[quality_of(job)] += job.length
         self._end(index, job, done)
 
     def _give_up(self, index: int, job: JobRecord) -> None:
@@ -281,15 +283,16 @@ class LineDubs(QObject):
         count = self.count_waiting()
         count += sum(job.is_open and not job.line for job in self._jobs.queue)
         if not count:
-            self._most = 0.0
+            self._finished.clear()
             self.told.emit(0.0, "")
             return
-        self._most = max(self._most, left)
         text = self.tr("{n} wait").format(n=count)
         if not self._paused:
             text = self.tr("{n} to do  ·  about {time} left")
             text = text.format(n=count, time=duration_text(left))
-        self.told.emit(1 - left / self._most if self._most else 0.0, text)
+        cost = self._jobs.forecast.seconds
+        done = sum(cost(quality, frames) for quality, frames in self._finished.items())
+        self.told.emit(done / max(1e-6, done + left), text)
 
     def _seconds_waiting(self) -> float:
         """What the lines take that have no job yet."""
