@@ -13,7 +13,7 @@ from typing import Any
 
 from stylesync_engine.files import read_bounded
 from stylesync_engine.records import strict_json
-from stylesync_engine.request import DubOptions, RequestError
+from stylesync_engine.request import DubOptions, MouthKey, RequestError
 
 _KEYS = {
     "selection": ("clip", "track", "index", "range", "marker"),
@@ -74,7 +74,10 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One wish: what to dub, with which speech, in whose style."""
+    """One wish: what to dub, with which speech, in whose style.
+
+    `keys` count frames of the timeline from the selection's start.
+    """
 
     name: str
     selection: Pick
@@ -85,6 +88,7 @@ class Job:
     consent: str | None = None
     second: str | None = None
     options: DubOptions = field(default_factory=DubOptions)
+    keys: tuple[MouthKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def read_jobs(path: str | Path) -> JobsFile:
 
 def job_from(data: Any, name: str, options: Any = None, selection: Pick | None = None) -> Job:
     """One job from JSON data; `options` are the defaults beneath its own."""
-    own = ("name", "speech", "style", "speaker", "person", "consent", "second", "options")
+    own = ("name", "speech", "style", "speaker", "person", "consent", "second", "options", "keys")
     _only(data, (*own, *_KEYS["selection"]), name)
     name = str(data.get("name", name))
     for key in ("speaker", "person", "consent", "second"):
@@ -147,7 +151,14 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         consent=data.get("consent"),
         second=data.get("second"),
         options=_options(merged, name),
+        keys=_keys(data.get("keys", []), name),
     )
+
+
+def _keys(data: Any, name: str) -> tuple[MouthKey, ...]:
+    if not isinstance(data, list) or not all(isinstance(entry, str) for entry in data):
+        raise RequestError(f'The keys of {name} must be a list such as ["closed@12:15"].')
+    return tuple(MouthKey.parse(entry) for entry in data)
 
 
 def _pick(data: dict[str, Any], name: str) -> Pick:

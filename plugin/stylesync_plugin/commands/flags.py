@@ -23,7 +23,8 @@ _JOBS_HELP = (
     "What to dub, as JSON: a list of jobs, or {jobs, options, search}. A job says what (clip, track"
     " and index, range), speech (a file, or {file, range, samples} or {clip, track, index, range}),"
     " and may say name, style (the same, with frames and sound), speaker, person, consent, second,"
-    " options (as the flags of stylesync-engine dub are named)."
+    " options (as the flags of stylesync-engine dub are named), keys (closed@A:B or original@A:B,"
+    " frames of the timeline from its start)."
 )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.records import parse_json, read
-from stylesync_engine.request import Quality, RequestError, to_dict
+from stylesync_engine.request import MouthKey, Quality, RequestError, to_dict
 from stylesync_plugin.times import parse_rate
 
 Status = Literal["no sound", "ready", "waiting", "draft", "good", "approved", "redo", "unclear"]
@@ -54,7 +54,7 @@ class Line:
 
     The sound is heard `slip` frames of the timeline after the line's start (earlier where negative)
     and `stretch` times as long, without `trim_in` s of its file's head and `trim_out` s of its
-    tail; what is left stays where it was.
+    tail; what is left stays where it was. `keys` count frames of the timeline from its start.
     """
 
     number: str
@@ -76,6 +76,8 @@ class Line:
     trim_out: float = 0.0
     stretch: float = 1.0
     quality: Quality | None = None
+    style_strength: float | None = None
+    keys: tuple[MouthKey, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:

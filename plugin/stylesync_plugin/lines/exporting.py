@@ -46,8 +46,9 @@ def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
         "person": who.person,
         "consent": who.consent,
     }
-    if line.articulation is not None:
-        job["options"] = {"articulation": line.articulation}
+    chosen = {name: getattr(line, name) for name in ("articulation", "style_strength")}
+    options = {name: value for name, value in chosen.items() if value is not None}
+    job["options"], job["keys"] = options or None, list(map(str, line.keys)) or None
     return {name: value for name, value in job.items() if value is not None}
 
 

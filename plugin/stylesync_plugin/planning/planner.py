@@ -27,6 +27,7 @@ from stylesync_engine.request import (
     FrameRange,
     Length,
     MediaError,
+    MouthKey,
     RequestError,
     SpeakerPoint,
 )
@@ -50,7 +51,7 @@ from stylesync_plugin.planning.recordings import (
 from stylesync_plugin.timeline.layout import Layout, lay_out
 from stylesync_plugin.timeline.selecting import VIDEO, Piece, select, with_range
 from stylesync_plugin.timeline.sources import EngineProbe, Library, Probe, Source
-from stylesync_plugin.times import Span
+from stylesync_plugin.times import Span, frame_at, frame_from
 
 _ENDINGS: dict[Length, str] = {
     "trim": "the frames after it stay as they are",
@@ -218,6 +219,7 @@ class _Planner:
             "style_speech": self.style[2],
             "speaker": self._speaker(frames),
             "person": job.person,
+            "mouth_keys": self._keys(frames),
             "consent": self.library.locate(job.consent, "the consent") if job.consent else None,
         }
         key = _digest([*map(str, asked.values()), str(options)])
@@ -241,6 +243,18 @@ class _Planner:
             return point
         nearest = min(range(frames.count), key=lambda i: abs(frames.conform[i] - point.frame))
         return SpeakerPoint(nearest, point.x, point.y)
+
+    def _keys(self, frames: Frames) -> tuple[MouthKey, ...]:
+        """The job's keys in this clip, by source frame or by frame of the conformed clip."""
+        origin = frames.frames.start if frames.frames else 0
+        found = []
+        for key in self.job.keys:
+            first, last = (self.start + at / self.layout.rate for at in (key.start, key.end))
+            start = max(0, frame_at(first - frames.time, frames.rate))
+            end = min(frames.count, frame_from(last - frames.time, frames.rate))
+            if start < end:
+                found.append(MouthKey(key.shape, origin + start, origin + end))
+        return tuple(found)
 
     def _lengths(self) -> tuple[str, ...]:
         """What a person should hear about speech that does not fit its range."""

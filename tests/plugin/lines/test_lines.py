@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import wave
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.sources import SoundFacts
 from timeline_material import MadeUpProbe, RationalTime, clip, gap, made_up, timeline, track
 
-from stylesync_engine.request import RequestError
+from stylesync_engine.request import MouthKey, RequestError
 
 RATE = Fraction(25)
 
@@ -215,6 +216,25 @@ def test_the_jobs_are_planned_over_the_lines(tmp_path: Path, cut: Any, lines: Li
         ("2", "B", 50),
     ]
     assert {dub.request.options.quality for dub in planned.dubs} == {"draft"}
+
+
+def test_articulation_style_and_keys_reach_the_request(
+    tmp_path: Path, cut: Any, lines: Lines
+) -> None:
+    first, second = lines.lines
+    keys = (MouthKey("closed", 0, 3), MouthKey("original", 40, 60), MouthKey("closed", 70, 80))
+    first = replace(first, articulation=1.2, style_strength=0.5, keys=keys)
+    refined = replace(lines, lines=(first, second))
+    write_lines(refined, tmp_path / "session.json")
+    assert read_lines(tmp_path / "session.json") == refined
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(refined, None, tmp_path)))
+    jobs = read_jobs(tmp_path / "jobs.json").jobs
+    one, other = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe())).dubs
+    assert (one.request.options.articulation, one.request.options.style_strength) == (1.2, 0.5)
+    begin = one.request.frames.start if one.request.frames else 0
+    assert begin == 125  # a second into a clip that begins at its file's frame 100
+    assert list(map(str, one.request.mouth_keys)) == ["closed@125:128", "original@165:175"]
+    assert other.request.mouth_keys == ()
 
 
 def test_lines_move_with_their_clips_and_never_onto_others(cut: Any, lines: Lines) -> None:
