@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from stylesync_engine.assembling.overlay import overlay_layout
 from stylesync_engine.assembling.proof import delivering
 from stylesync_engine.assembling.soundtrack import lay_sound
 from stylesync_engine.media import VideoInfo, VideoWriter
+from stylesync_engine.media.loudness import measure_loudness
 from stylesync_engine.origin.consent import Consent
 from stylesync_engine.plan.clock import Clock, kept_seconds
 from stylesync_engine.plan.identity import check_inputs, describe_surroundings
@@ -46,9 +48,11 @@ def deliver(
         like = replace(like, layout=overlay_layout(info.layout, info.height), overscan=False)
     codec, tracks = request.options.codec, (sound.speech, sound.others)
     with (
+        ThreadPoolExecutor(1) as beside,
         delivering(plan, consent, signer) as delivery,
         VideoWriter(delivery.place, like, codec, *tracks) as writer,
     ):
+        loudness = beside.submit(measure_loudness, sound.said)
         known = rendering and rendering.state
         delivered = delivered_frames(plan, work, like, writer.layout, rendering, lips.look)
         for done, parts in enumerate(delivered, start=1):
@@ -71,7 +75,7 @@ def deliver(
         seed=request.options.seed,
         warnings=(*plan.facts.warnings, *_of_devices(devices), *sound.warnings),
         signed_by=delivery.signed_by,
-        loudness=sound.loudness,
+        loudness=loudness.result(),
         sound_offsets=plan.facts.sound_offsets,
         lips=lips.measure(float(info.rate)),
         fit=plan.facts.fit,

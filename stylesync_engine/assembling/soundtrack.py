@@ -30,11 +30,12 @@ _CENTRE: Final = "FC"
 
 @dataclass(frozen=True, slots=True)
 class SoundTracks:
-    """What is written: the speech first, `others` as tracks of their own; `loudness` in LUFS."""
+    """What is written: the speech first, `others` as tracks of their own. What is `said` is the
+    speech alone, of which the loudness is told."""
 
     speech: Track
+    said: Track
     others: tuple[Track, ...] = ()
-    loudness: float | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -46,11 +47,12 @@ def lay_sound(request: DubRequest, info: VideoInfo, frames: FrameRange) -> Sound
     """
     options = request.options
     duration = duration_of(info.clip, frames)
-    tracks = _below_full_scale(SoundTracks(cut_sound_track(request, duration)))
+    speech = cut_sound_track(request, duration)
+    tracks = _below_full_scale(SoundTracks(speech, speech))
     if options.match_loudness:
         own = style_track(request, info.path)
         tracks = _match(tracks, info, frames, spoken_track(info.path) if own is None else own)
-    tracks = replace(tracks, loudness=measure_loudness(tracks.speech))
+    tracks = replace(tracks, said=tracks.speech)
     return _keep(tracks, info, frames) if options.keep_sound else tracks
 
 

@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from pyloudnorm import IIRfilter
-from scipy.signal import lfilter
 
 from stylesync_engine.media.sound import Track, even_blocks, fit_blocks
 
@@ -52,6 +50,9 @@ def _as_mono(track: Track) -> Track:
 
 def _step_energies(track: Track) -> NDArray[np.float64]:
     """What each 0.1 s of each channel holds after K-weighting, `[C, steps]`."""
+    from pyloudnorm import IIRfilter  # all of SciPy's signal processing, for half a second
+    from scipy.signal import lfilter
+
     rate = track.rate
     filters = (
         IIRfilter(4.0, 1 / math.sqrt(2), 1500.0, rate, "high_shelf"),

@@ -191,7 +191,9 @@ class Committee(nn.Module):
     def __init__(self, sizes: LipMotionSizes) -> None:
         super().__init__()
         width, members = sizes.members * sizes.width, sizes.members
-        self.register_buffer("directions", torch.eye(sizes.speech, sizes.components))
+        directions = torch.zeros(sizes.speech, sizes.components)
+        directions.diagonal().fill_(1)  # `torch.eye` without values would load torch's compiler
+        self.register_buffer("directions", directions)
         self.layers = nn.Sequential(
             nn.Conv1d(sizes.components, width, 5, padding=2),
             nn.GELU(),

@@ -11,12 +11,14 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stylesync_engine.files import read_bounded, write_text
-from stylesync_engine.origin.signing import Chain, Signer, algorithm_of, is_signed_by, parse_chain
 from stylesync_engine.records import strict_json
 from stylesync_engine.request import MediaError
+
+if TYPE_CHECKING:
+    from stylesync_engine.origin.signing import Chain, Signer
 
 _BYTES = 2**25  # five hours of frames
 
@@ -40,6 +42,8 @@ def read_sidecar(path: Path) -> tuple[dict[str, Any], Chain]:
 
     Raises MediaError where the file is damaged, or its signature is of something else.
     """
+    from stylesync_engine.origin.signing import algorithm_of, is_signed_by, parse_chain
+
     try:
         data = strict_json(read_bounded(path, _BYTES))
         signature = data["signature"]

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from stylesync_engine.faces.basel import convert_bfm
 from stylesync_engine.request import ModelError
 from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.weights import networks as networks
@@ -101,6 +100,8 @@ def _read_bfm(path: Path) -> dict[str, Any]:
     """The mesh's points are found on the Basel surface with the starter's face model as guide."""
     located, _ = tables.effective(tables.read_manifest(tables.find_folder("starter")))
     template = networks.read_face_model(located["face_model"].weights())
+    from stylesync_engine.faces.basel import convert_bfm  # SciPy's readers, for this alone
+
     return {"face_model": convert_bfm(path, template)}
 
 
