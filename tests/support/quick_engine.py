@@ -23,6 +23,13 @@ def answer(asked: str, method: str, params: dict[str, Any]) -> list[dict[str, An
         return [{"event": "result", "models": [{"name": "starter", "here": True}]}]
     if method == "survey":
         return [{"event": "result", "faces": [], "cuts": []}]
+    if method == "lips":
+        gap = [0.02 + 0.08 * (n % 7) / 7 for n in range(50)]
+        curve = {"frames": {"start": 0, "end": 50}, "rate": "25", "gap": gap,
+                 "original": [0.03] * 50, "glance": False, "warnings": [],
+                 "peaks": [n % 10 / 10 for n in range(params["bins"])]}  # fmt: skip
+        glance = {"event": "progress", "curve": {**curve, "glance": True}}
+        return [glance, {"event": "result", "curve": curve}]
     if method == "sound":
         return [{"event": "result", "output": params["path"]}]
     return [{"event": "error", "kind": "MediaError", "message": f"no {method} here"}]

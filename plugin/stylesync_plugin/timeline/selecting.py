@@ -82,6 +82,19 @@ def _marked(timeline: Any) -> Iterator[tuple[Any, Any]]:
             yield owner, marker
 
 
+def marked_spans(timeline: Any, layout: Layout) -> Iterator[tuple[str, Span, bool]]:
+    """Every marker that is seen: its name, where it lies on the timeline, whether it says what to
+    dub. One on a clip lies where that clip shows its media."""
+    placed = {id(clip.clip): clip for clip in layout.clips}
+    for owner, marker in _marked(timeline):
+        span, clip = span_of(marker.marked_range), placed.get(id(owner))
+        if isinstance(owner, otio.schema.Clip):
+            if clip is None or clip.media.scale <= 0:
+                continue
+            span = clip.to_root.span(clip.media.inverse().span(span))
+        yield str(marker.name), span, bool(marker.metadata.get(METADATA))
+
+
 def _job_from_marker(owner: Any, marker: Any, data: Any, number: int, timeline: Any) -> Job:
     name = marker.name or f"marker {number}"
     return job_from(_plain(data), name, None, pick_marked(owner, marker, timeline))

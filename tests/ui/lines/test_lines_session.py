@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 from session_material import code, open_quick_window, open_session, write_session, write_sound
 from silent_panel import open_timeline
 from stylesync_plugin.lines.document import read_lines
+from stylesync_ui.lines.cast import CastDialog
 
 
 def states(panel: Any) -> list[str]:
@@ -224,3 +225,45 @@ def test_a_sound_that_is_dropped_on_a_line_is_its_own(quick_panel: Any, tmp_path
     assert line(panel, 2).fit == pytest.approx(0.4)
     panel.do("undo")
     assert line(panel, 2).sound.endswith("line_003.wav")
+
+
+def test_lips_are_seen_before_they_are_rendered(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    page = panel.lines_page
+    page.table.setFocus()
+    page.table.stand_on(1)
+    key(page.table, "E")
+    view = page.refine
+    wait(lambda: view.curve.curve is not None and not view.curve.curve.glance, "the curve is seen")
+    assert len(view.curve.curve.gap) == 50
+    view.articulation.setValue(120)
+    wait(lambda: line(panel, 1).articulation == 1.2, "it is the line's")
+    width = view.curve.width()
+    drag(view.curve, QPoint(round(width * 0.2), 20), QPoint(round(width * 0.4), 20))
+    click(view.closed)
+    assert [str(k) for k in line(panel, 1).keys] == ["closed@10:20"]
+    assert "closed@10:20" in panel.desk.dubs.job_data(
+        line(panel, 1), panel.session.rows[1].span, tmp_path
+    )["keys"]  # fmt: skip
+    click(view.clear)
+    assert line(panel, 1).keys == ()
+
+
+def test_lines_inherit_from_the_cast(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    (tmp_path / "anna.mov").touch()
+    panel.do("cast")
+    dialog = panel.findChild(CastDialog)
+    assert [entry.name for entry in panel.session.lines.cast] == ["Ben", "Anna"]
+    dialog.names.setCurrentRow(1)
+    dialog.person.setText("Anna Example")
+    dialog.person.editingFinished.emit()
+    dialog._set(style=str(tmp_path / "anna.mov"), colour="#ff0000")
+    dialog.close()
+    spans = [row.span for row in panel.session.rows]
+    ben, anna = (panel.desk.dubs.job_data(line(panel, n), spans[n], tmp_path) for n in (0, 1))
+    assert (anna["style"], anna["person"]) == (str(tmp_path / "anna.mov"), "Anna Example")
+    assert "style" not in ben
+    assert {b.colour for b in panel.strip.lane_blocks()} >= {"#ff0000"}

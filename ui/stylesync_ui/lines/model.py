@@ -219,6 +219,8 @@ class LinesModel(QAbstractTableModel):
             return colours.of_state(state)
         if name == "fit" and line.fit is not None and line.fit > 0.1:
             return colours.error if line.fit > 0.5 else colours.warning
+        if name == "character" and (colour := self.session.character_of(line).colour):
+            return QColor(colour)
         quiet = name in ("start", "end", "sound", "takes") or state == "no sound"
         return colours.muted if quiet else colours.text
 

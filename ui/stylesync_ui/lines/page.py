@@ -10,6 +10,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QLineEdit, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
 from stylesync_ui.lines.model import LinesModel, letter_of, status_title
+from stylesync_ui.lines.refine import RefineView
 from stylesync_ui.lines.session import Session
 from stylesync_ui.lines.table import LinesTable
 from stylesync_ui.look.widgets import (
@@ -36,6 +37,7 @@ class LinesPage(QWidget):
 
     asked = Signal(str)
     take_chosen = Signal(str)
+    refined = Signal(bool)
     files_dropped = Signal(object, int)
 
     def __init__(self, session: Session, keys: Mapping[str, str]) -> None:
@@ -62,7 +64,8 @@ class LinesPage(QWidget):
         self.status.setAccessibleName(self.tr("Which lines"))
         self.status.addItem(self.tr("All lines"), "")
         self.importing = tool("open", self.tr("Import lines…"))
-        head = row(self.sought, self.status, self.importing)
+        self.cast = tool("person", self.tr("Cast: what the lines of a character inherit"))
+        head = row(self.sought, self.status, self.cast, self.importing)
         head.setStretch(0, 3)
         head.setStretch(1, 2)
         head.setContentsMargins(8, 6, 8, 6)
@@ -114,7 +117,16 @@ class LinesPage(QWidget):
         self.detail_rows.setSpacing(4)
         self.detail_rows.addWidget(self.text)
         self.detail_rows.addWidget(self.why)
-        self.detail_rows.addLayout(self._chips)
+        self.refine = RefineView()
+        self.refine.hide()
+        self.refining = button(self.tr("Refine"), "fold")
+        self.refining.setCheckable(True)
+        self.refining.setToolTip(self.tr("The lips before they are rendered  (E)"))
+        foot = row(spacing=4)
+        foot.addLayout(self._chips, 1)
+        foot.addWidget(self.refining)
+        self.detail_rows.addLayout(foot)
+        self.detail_rows.addWidget(self.refine)
         self.detail.hide()
         return self.detail
 
@@ -147,18 +159,27 @@ class LinesPage(QWidget):
         self.sought.textChanged.connect(lambda _: self._search())
         self.status.activated.connect(lambda _: self._search())
         for widget, what in (
-            (self.importing, "import_lines"), (self.choose, "import_lines"),
+            (self.cast, "cast"), (self.importing, "import_lines"), (self.choose, "import_lines"),
             (self.draft_all, "draft_all"), (self.good_all, "good_all"),
             (self.put_all, "put_all"), (self.stop, "stop_lines"),
         ):  # fmt: skip
             widget.clicked.connect(lambda _=False, w=what: self.asked.emit(w))
         self.table.asked.connect(self.asked)
+        self.refining.toggled.connect(self._show_refine)
         self.table.files_dropped.connect(self.files_dropped)
         self.session.opened.connect(lambda _: self._opened())
         self.session.changed.connect(lambda _: self._counting.start())
         self.session.changed.connect(self._show_again)
         self.session.busy.connect(self._show_busy)
         self.table.chosen.connect(self.show_line)
+
+    @property
+    def is_refining(self) -> bool:
+        return self.refining.isChecked()
+
+    def _show_refine(self, on: bool) -> None:
+        self.refine.setVisible(on)
+        self.refined.emit(on)
 
     def _search(self) -> None:
         self.model.search(self.sought.text(), self.status.currentData() or "")

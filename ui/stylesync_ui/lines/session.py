@@ -11,7 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 from stylesync_plugin.contract import DubError, RequestError
-from stylesync_plugin.lines.document import Line, Lines
+from stylesync_plugin.lines.document import Character, Line, Lines
 from stylesync_plugin.lines.importing import anchor_of, find_clip
 from stylesync_plugin.lines.merging import with_sound
 from stylesync_plugin.timeline.sources import Probe
@@ -235,14 +235,20 @@ class Session(QObject):
         status = line.status if line.status != "unclear" else "ready" if line.sound else "no sound"
         return replace(line, anchor=anchor_of(clip, start), fit=fit, status=status, why="")
 
-    def recast(self, lines: Lines) -> None:
-        """Other characters, or who says what."""
-        if self.read_only or self.document is None:
+    def recast(self, who: Character) -> None:
+        """What a character's lines inherit."""
+        if self.lines is None or self.document is None or self.read_only:
             self._refuse()
             return
         self.document.remember()
-        self._show(lines, rows_of(lines, *self.clock))
-        self._keep()
+        known = {entry.name: entry for entry in self.lines.cast}
+        known[who.name] = who
+        self._adopt(replace(self.lines, cast=tuple(known.values())))
+        self.changed.emit({i for i, r in enumerate(self.rows) if r.line.character == who.name})
+
+    def character_of(self, line: Line) -> Character:
+        """Who says a line."""
+        return self.lines.character(line) if self.lines is not None else Character(line.character)
 
     def give_sound(self, index: int, sound: str) -> None:
         """Another sound for a line, beside the GUI thread: its length is asked."""

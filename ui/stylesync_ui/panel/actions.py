@@ -10,6 +10,7 @@ from stylesync_ui.panel.line_desk import LineDesk
 from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.results import Results
+from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.timeline_file import TimelineFile
 from stylesync_ui.wish.choices import StyleChoice
 from stylesync_ui.wish.editing import Editing
@@ -28,7 +29,8 @@ def actions_of(
     return {
         **own, **_of_timeline(timeline), **_of_playing(playhead, layout),
         **_of_marking(marking, layout), **_of_choosing(marking, editing),
-        **_of_viewing(playhead, layout), **_of_dubbing(results), **_of_lines(desk, layout),
+        **_of_viewing(playhead, layout), **_of_dubbing(results, editing, playhead),
+        **_of_lines(desk, layout),
     }  # fmt: skip
 
 
@@ -97,6 +99,7 @@ def _of_viewing(playhead: Playhead, layout: PanelLayout) -> Actions:
         "difference": lambda: playhead.set_mode("difference"),
         "wipe_left": lambda: canvas.set_split(canvas.split - WIPE_STEP),
         "wipe_right": lambda: canvas.set_split(canvas.split + WIPE_STEP),
+        "zoom_mouth": playhead.toggle_zoom,
         "zoom_in": lambda: strip.zoom(ZOOM_STEP),
         "zoom_out": lambda: strip.zoom(1 / ZOOM_STEP),
         "fit": strip.fit,
@@ -108,6 +111,7 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
     dubs = desk.dubs
     return {
         "import_lines": desk.ask_import,
+        "cast": desk.show_cast,
         "show_lines": layout.show_lines,
         "next_line": lambda: desk.go(1),
         "previous_line": lambda: desk.go(-1),
@@ -118,6 +122,7 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
         "redo_line": lambda: desk.judge("redo"),
         "slip_back": lambda: desk.slip(-1),
         "slip_on": lambda: desk.slip(1),
+        "refine": layout.lines_page.refining.toggle,
         "draft_line": lambda: desk.dub("draft"),
         "good_line": lambda: desk.dub("good"),
         "draft_all": lambda: desk.dub_all(dubs.ready(), "draft"),
@@ -128,8 +133,15 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
     }
 
 
-def _of_dubbing(results: Results) -> Actions:
+def _of_dubbing(results: Results, editing: Editing, playhead: Playhead) -> Actions:
+    def ask_jobs() -> None:
+        path = file_questions.ask_jobs(results.window)
+        if path is not None:
+            results.submit_file(path)
+
     return {
+        "make_marker": lambda: results.make_marker(editing, playhead.player.position),
+        "jobs_file": ask_jobs,
         "markers": results.submit_markers,
         "go_on": results.go_on,
         "show_jobs": results.show_queue,

@@ -109,6 +109,7 @@ def _view() -> tuple[Command, ...]:
         Command("wipe_right", tr("Move the wipe right"), (".",)),
         Command("side", tr("Side by side"), ("S",)),
         Command("difference", tr("Difference"), ("D",)),
+        Command("zoom_mouth", tr("The mouth closely"), ("Z",)),
         Command("zoom_in", tr("Zoom in"), ("+", "=")),
         Command("zoom_out", tr("Zoom out"), ("-",)),
         Command("fit", tr("Show the whole timeline"), ("\\",)),
@@ -119,6 +120,7 @@ def _view() -> tuple[Command, ...]:
 def _lines() -> tuple[Command, ...]:
     return (
         Command("import_lines", tr("Import lines…"), ("Ctrl+I",)),
+        Command("cast", tr("Cast…"), ("Ctrl+Shift+C",)),
         Command("next_line", tr("Next line"), ("Alt+Down",)),
         Command("previous_line", tr("Previous line"), ("Alt+Up",)),
         Command("play_line", tr("Play the line"), ("Shift+Space",), in_table=("Space",)),
@@ -128,6 +130,7 @@ def _lines() -> tuple[Command, ...]:
         Command("redo_line", tr("Redo"), ("Shift+Y",), in_table=("N",)),
         Command("slip_back", tr("Sound a frame earlier"), ("Alt+,",)),
         Command("slip_on", tr("Sound a frame later"), ("Alt+.",)),
+        Command("refine", tr("Refine the line before it is rendered"), ("E",)),
         Command("draft_line", tr("Draft of the line")),
         Command("good_line", tr("Good quality of the line")),
         Command("draft_all", tr("Draft all ready"), ("Ctrl+Shift+D",)),
@@ -150,6 +153,8 @@ def _dub() -> tuple[Command, ...]:
     return (
         Command("submit", tr("Dub"), ("Ctrl+Return", "Ctrl+Enter")),
         Command("markers", tr("Dub whole timeline from markers"), ("Ctrl+Shift+Return",)),
+        Command("make_marker", tr("Make a marker of the form"), ("Ctrl+M",)),
+        Command("jobs_file", tr("Jobs from a file…")),
         Command("go_on", tr("Go on with what was interrupted"), needs_timeline=False),
         Command("restart", tr("Start the engine again"), needs_timeline=False),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 from stylesync_plugin.contract import DubError, Quality
 from stylesync_plugin.lines.document import Line, Status
@@ -15,6 +16,7 @@ from stylesync_plugin.lines.heard import fit_of, heard_sound, heard_span
 from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.lines.cast import CastDialog
 from stylesync_ui.lines.page import LinesPage
 from stylesync_ui.lines.session import Session
 from stylesync_ui.look.banner import Banner
@@ -155,6 +157,32 @@ class LineDesk(QObject):
         dubs = self.dubs
         self.page.show_batch(len(dubs.ready()), len(dubs.approved()), len(dubs.picked()))
         self.page.show_progress(share, text)
+
+    def show_cast(self) -> None:
+        """What each character's lines inherit."""
+        lines = self.session.lines
+        if lines is None or not lines.cast:
+            self._banner.say(self.tr("The lines name no characters yet."), "warning")
+            return
+        dialog = CastDialog(lines, self._window)
+        dialog.changed.connect(self.session.recast)
+        dialog.face_asked.connect(self._take_face)
+        shown = self.session.changed.connect(
+            lambda _: dialog.show_lines(self.session.lines or lines)
+        )
+        dialog.finished.connect(lambda _: self.session.changed.disconnect(shown))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
+    def _take_face(self, name: str) -> None:
+        """The face that is chosen in the viewer is the character's, as the engine is told it."""
+        speaker = self.dubs.chosen_face()
+        if speaker is None or self.session.lines is None:
+            said = self.tr("Click the face in the viewer first.")
+            self._banner.say(said, "warning")
+            return
+        who = next(entry for entry in self.session.lines.cast if entry.name == name)
+        self.session.recast(replace(who, speaker=speaker))
 
     # Files
 

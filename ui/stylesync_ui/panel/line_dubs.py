@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from stylesync_plugin.contract import DubError, DubOptions, Quality
-from stylesync_plugin.lines.document import Line, Lines, Status
+from stylesync_plugin.contract import DubError, DubOptions, Quality, RequestError
+from stylesync_plugin.lines.document import Line, Status
 from stylesync_plugin.lines.exporting import job_of
+from stylesync_plugin.times import Span
 from stylesync_plugin.writing.takes import takes_on
 
 from stylesync_ui.lines.session import Live, Session
@@ -125,6 +126,11 @@ class LineDubs(QObject):
     def count_waiting(self) -> int:
         return sum(row.line.status == "waiting" for row in self._session.rows)
 
+    def chosen_face(self) -> str | None:
+        """The face that is chosen in the viewer, as jobs name it."""
+        speaker = self._wish_of().speaker
+        return str(speaker) if speaker is not None else None
+
     # Takes
 
     def job_with(self, output: str) -> JobRecord | None:
@@ -186,16 +192,31 @@ class LineDubs(QObject):
             return
         if any(job.line and job.state in busy for job in self._jobs.mine()):
             return
-        line = self._next()
-        lines, document = self._session.lines, self._session.document
-        if line is None or lines is None or document is None:
+        line, document = self._next(), self._session.document
+        if line is None or document is None:
             return
         self._preparing = line.number
-        folder = document.media_folder / "lines"
-        threading.Thread(
-            target=lambda: self._prepared.emit(line.number, _prepare(lines, line, folder)),
-            daemon=True,
-        ).start()
+        row = self._session.rows[self._session.index_of(line.number) or 0]
+
+        def work() -> None:
+            try:
+                data = self.job_data(line, row.span, document.media_folder)
+                self._prepared.emit(line.number, data)
+            except DubError as error:
+                self._prepared.emit(line.number, error)
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def job_data(self, line: Line, span: Span, media: Path) -> dict[str, Any]:
+        """The job of a line: its own, its character's, and what the form says where both say
+        nothing. Makes the sound where it was moved: for a thread of its own. Raises DubError."""
+        lines = self._session.lines
+        if lines is None:
+            raise RequestError("The lines are closed; open them again.")
+        data = job_of(lines, line, media / "lines")
+        data["range"] = [seconds_text(span.start), seconds_text(span.end)]
+        self._inherit(data, line)
+        return data
 
     def _next(self) -> Line | None:
         while self._first:
@@ -217,8 +238,6 @@ class LineDubs(QObject):
             self._session.show_live(number, Live("failed", 0.0, str(data)))
             self._feed()
             return
-        data["range"] = [seconds_text(row.span.start), seconds_text(row.span.end)]
-        self._inherit(data, row.line)
         title = f"{number}  {row.line.character}".strip()
         self._running = self._jobs.submit(title, data, number).id
 
@@ -323,10 +342,3 @@ def _back(line: Line) -> Line:
 
 def _outputs(job: JobRecord) -> set[str]:
     return {str(data["output"]) for data in job.pieces}
-
-
-def _prepare(lines: Lines, line: Line, folder: Path) -> dict[str, Any] | DubError:
-    try:
-        return job_of(lines, line, folder)
-    except DubError as error:
-        return error

@@ -60,7 +60,8 @@ class SessionOnLane(LaneLines):
         line, state = row.line, self._page.model.state(index)
         title = f"{line.number}  {line.character}"
         sound = self.sound_of(line, row.span)
-        return LineBlock(row.span, title, state, line.sound or "", sound, index, current)
+        colour = self._session.character_of(line).colour or ""
+        return LineBlock(row.span, title, state, line.sound or "", sound, index, current, colour)
 
     def sound_of(self, line: Line, span: Span) -> BlockSound | None:
         """Where a line's sound lies, once its length is known."""

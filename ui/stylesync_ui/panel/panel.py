@@ -104,6 +104,7 @@ class Panel(PanelParts):
         self.form.option_changed.connect(self.set_option)
         self.form.submitted.connect(self.submit)
         self.queue_view.markers_asked.connect(self.results.submit_markers)
+        self.queue_view.jobs_asked.connect(lambda: self.do("jobs_file"))
 
     def _connect_lines(self) -> None:
         self.results.is_elsewhere = lambda job: self.session.index_of(line_number(job)) is not None

@@ -20,6 +20,7 @@ from stylesync_ui.panel.line_dubs import LineDubs
 from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.preferences import Home, Preferences
+from stylesync_ui.panel.refining import Refining
 from stylesync_ui.panel.results import Results
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.timeline.document import Content, Document
@@ -64,6 +65,7 @@ class PanelParts(PanelLayout):
             self.session, LineDubs(self.session, self.jobs, lambda: self.editing.wish),
             self.lines_page, self.media, self.banner, self, self.playhead,
         )  # fmt: skip
+        self.refining = Refining(self.desk, self.lines_page.refine, self.link, self.bridge)
 
     @property
     def document(self) -> Document | None:

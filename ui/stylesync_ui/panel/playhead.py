@@ -103,11 +103,12 @@ class Playhead(QObject):
             return
         playing = bool(self.player.transport.speed)
         self._viewing.pieces, self._viewing.growing = self._jobs.pieces()
-        self._viewing.show(content, position, playing)
         wish = self._editing.wish
-        here = wish.dub is None or wish.dub.start <= position < wish.dub.end
         chosen = (wish.speaker.path, wish.speaker.x, wish.speaker.y) if wish.speaker else None
-        shown = here and not playing
+        self._viewing.face = chosen
+        self._viewing.show(content, position, playing)
+        here = wish.dub is None or wish.dub.start <= position < wish.dub.end
+        shown = here and not playing and not self._viewing.zoom.is_on
         faces = self._viewing.faces(content, position, chosen) if shown else ()
         self._viewer.canvas.show_faces(faces)
 
@@ -120,6 +121,11 @@ class Playhead(QObject):
         """Compare in another way, where there is something to compare."""
         if self._viewer.modes.buttons[mode].isEnabled():
             self._viewer.set_mode(mode)
+        self.refresh()
+
+    def toggle_zoom(self) -> None:
+        """The mouth closely, or the whole picture."""
+        self._viewing.zoom.is_on = not self._viewing.zoom.is_on
         self.refresh()
 
     def toggle_after(self) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QTabWidget
+from stylesync_plugin.batch.farm import job_data
 from stylesync_plugin.contract import DubError
+from stylesync_plugin.jobs import read_jobs
+from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.queue.queue_view import CardFacts, QueueView
-from stylesync_ui.queue.takes import take_names
+from stylesync_ui.queue.takes import beside, take_names
 from stylesync_ui.timeline.document import Content
+from stylesync_ui.wish.editing import Editing
 
 
 class Results(QObject):
@@ -43,6 +48,7 @@ class Results(QObject):
         self._jobs, self._media = jobs, media
         self._queue, self._tabs, self._banner = queue, tabs, banner
         self.is_elsewhere: Callable[[JobRecord], bool] = lambda _: False
+        self.window = tabs
         self._last = ""
         self._takes: dict[str, str] = {}
         jobs.changed.connect(self._show_job)
@@ -61,11 +67,38 @@ class Results(QObject):
         """One job for each marker of the timeline that says what to dub."""
         try:
             count = self._jobs.submit_markers()
-        except DubError as error:
-            self._banner.say(str(error), "warning")
+        except DubError:
+            said = self.tr("No marker says what to dub. Fill in the form, then make one of it.")
+            make = ("make_marker", self.tr("Make a marker"))
+            self._banner.say(said, "warning", make, ("jobs_file", self.tr("Jobs from a file…")))
             return
         text = self.tr("{n} dubs from markers are in the queue.")
         self._banner.say(text.format(n=count), "good")
+        self.show_queue()
+
+    def make_marker(self, editing: Editing, position: Fraction) -> None:
+        """A marker over the range to dub that says what the form says, else one at the playhead."""
+        content, wish = editing.document.content if editing.document else None, editing.wish
+        if content is None:
+            return
+        if wish.dub is not None and wish.speech is not None and editing.shown_clips():
+            name, data = editing.job()
+            kept = {key: value for key, value in data.items() if key not in ("name", "range")}
+            self._jobs.placer.mark(name.split("  ")[0], wish.dub, kept)
+        else:
+            self._jobs.placer.mark(self.tr("Marker"), Span(position, position), {})
+
+    def submit_file(self, path: Path) -> None:
+        """The jobs of a file; what it names is looked for beside it, too."""
+        try:
+            found = read_jobs(path)
+        except DubError as error:
+            self._banner.say(str(error), "warning")
+            return
+        for job in found.jobs:
+            self._jobs.submit(job.name, beside(job_data(job), found.search_folders))
+        text = self.tr("{n} dubs of {name} are in the queue.")
+        self._banner.say(text.format(n=len(found.jobs), name=path.name), "good")
         self.show_queue()
 
     def go_on(self) -> None:

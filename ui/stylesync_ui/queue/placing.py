@@ -8,12 +8,15 @@ placer.take(job)
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 from stylesync_plugin.batch.dub_timeline import Batch
 from stylesync_plugin.contract import DubError
 from stylesync_plugin.planning.planner import PlanSettings
+from stylesync_plugin.times import Span
+from stylesync_plugin.writing.marking import with_marker
 from stylesync_plugin.writing.write_back import pick_take
 
 from stylesync_ui.engine.bridge import EngineLost
@@ -66,6 +69,19 @@ class Placer(QObject):
             self._change(
                 [], True, lambda: view(pick_take(timeline, place, take), folders),
                 lambda: self.switch(place, take),
+            )  # fmt: skip
+
+    def mark(self, name: str, span: Span, job: Mapping[str, Any]) -> None:
+        """One more marker on the timeline, which says what to dub where `job` does."""
+        document = self._document_of()
+        if document is not None:
+            content, folders = document.content, document.folders
+            self._change(
+                [], True,
+                lambda: view(
+                    with_marker(content.timeline, name, span, job, content.rate), folders
+                ),
+                lambda: self.mark(name, span, job),
             )  # fmt: skip
 
     def _planned(self, _: str, outcome: Batch | DubError) -> None:

@@ -122,6 +122,7 @@ class QueueView(QWidget):
 
     acted = Signal(str, str)
     markers_asked = Signal()
+    jobs_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,6 +153,9 @@ class QueueView(QWidget):
         self.markers.setToolTip(
             self.tr("One dub for each marker that says what to dub  (Ctrl+Shift+Return)")
         )
+        self.jobs_file = button(self.tr("Jobs file…"))
+        self.jobs_file.setToolTip(self.tr("One dub for each job of a file"))
+        self.jobs_file.clicked.connect(self.jobs_asked)
         self.clear = button(self.tr("Remove finished"), "link")
         self.clear.clicked.connect(lambda: self.acted.emit("", "clear"))
         self.markers.clicked.connect(self.markers_asked)
@@ -167,7 +171,7 @@ class QueueView(QWidget):
         made.addWidget(area, 1)
         made.addWidget(line())
         made.addWidget(self.rest)
-        foot = row(self.markers, None, self.clear)
+        foot = row(self.markers, self.jobs_file, None, self.clear)
         foot.setContentsMargins(10, 8, 10, 10)
         made.addLayout(foot)
         self._area = area

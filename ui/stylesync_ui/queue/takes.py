@@ -69,3 +69,16 @@ def line_of(job: JobRecord) -> str:
     if not isinstance(speech, dict):
         return ""
     return Path(str(speech.get("file") or "")).name or str(speech.get("track") or "")
+
+
+def beside(job: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """A job of a file, whose files are named from the first of these folders that holds them."""
+    return {key: _found_beside(value, folders) for key, value in job.items()}
+
+
+def _found_beside(value: Any, folders: Sequence[Path]) -> Any:
+    if isinstance(value, dict):
+        return {key: _found_beside(entry, folders) for key, entry in value.items()}
+    if not isinstance(value, str) or not value or Path(value).is_absolute():
+        return value
+    return next((str(f / value) for f in folders if (f / value).is_file()), value)

@@ -51,6 +51,7 @@ class LineBlock:
     sound: BlockSound | None = None
     index: int = -1
     current: bool = False
+    colour: str = ""
 
 
 class LaneLines:
@@ -106,6 +107,9 @@ def _block(
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+    if block.colour:
+        bar = QRectF(box.left(), box.top(), 3, box.height())
+        painter.fillRect(bar, QColor(block.colour))
     _title(painter, block, box, area)
 
 

@@ -15,6 +15,7 @@ from stylesync_ui.engine import request_queue
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
 from stylesync_ui.strip.lane import LANE, paint_lane, paint_outline
+from stylesync_ui.strip.markers import paint_markers
 from stylesync_ui.strip.scale import ruler_step
 from stylesync_ui.strip.state import HEADER, RULER, StripState
 from stylesync_ui.timeline.document import ClipView, TrackView
@@ -52,6 +53,7 @@ class StripPainter:
         painter.setClipRect(QRectF(HEADER, 0, state.body_width, state.height))
         self._ranges()
         self._ruler()
+        paint_markers(painter, state.content.markers, self._x, HEADER, float(state.width))
         self._lane()
         self._playhead()
         self._falling()

@@ -18,6 +18,8 @@ from stylesync_plugin.timeline.sources import EngineProbe, Library, PictureFacts
 from stylesync_plugin.times import Mapping, Span
 from stylesync_plugin.writing.write_back import remove
 
+from stylesync_ui.timeline.markers import MarkerView, markers_of
+
 UNDO_STEPS = 100
 
 
@@ -86,6 +88,7 @@ class Content:
     tracks: tuple[TrackView, ...]
     duration: Fraction
     edges: tuple[Fraction, ...]
+    markers: tuple[MarkerView, ...] = ()
 
     @property
     def rate(self) -> Fraction:
@@ -141,7 +144,8 @@ def view(timeline: Any, folders: Collection[Path]) -> Content:
     spans = [clip.span for track in tracks for clip in track.clips]
     edges = sorted({moment for span in spans for moment in (span.start, span.end)})
     duration = max((span.end for span in spans), default=Fraction(0))
-    return Content(timeline, layout, (*pictures[::-1], *sounds), duration, tuple(edges))
+    tracks, markers = [*pictures[::-1], *sounds], markers_of(timeline, layout)
+    return Content(timeline, layout, tuple(tracks), duration, tuple(edges), markers)
 
 
 class _NoProbe(EngineProbe):

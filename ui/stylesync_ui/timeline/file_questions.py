@@ -69,6 +69,10 @@ def ask_consent(parent: QWidget) -> Path | None:
     return _ask(parent, tr("The person's consent"), _kinds(tr("Consent records"), (".json",)))
 
 
+def ask_jobs(parent: QWidget) -> Path | None:
+    return _ask(parent, tr("A jobs file"), _kinds(tr("Jobs"), (".json",)))
+
+
 def ask_folder(parent: QWidget, title: str) -> Path | None:
     path = QFileDialog.getExistingDirectory(parent, title)
     return Path(path) if path else None

@@ -47,6 +47,7 @@ class Viewer(QWidget):
             "next": tool("next", self.tr("Next edit"), "Down"),
             "in": tool("in", self.tr("Mark in"), "I"),
             "out": tool("out", self.tr("Mark out"), "O"),
+            "zoom_mouth": tool("zoom", self.tr("The mouth closely"), "Z"),
             "loop": tool("loop", self.tr("Loop the range"), "R"),
             "sound": tool("sound", self.tr("Sound"), "M"),
         }
@@ -71,7 +72,8 @@ class Viewer(QWidget):
         keys = self.tools
         foot = row(
             self.position, self.length, None, keys["in"], keys["previous"], keys["back"],
-            keys["play"], keys["next"], keys["out"], None, self.speed, keys["loop"], keys["sound"],
+            keys["play"], keys["next"], keys["out"], None, self.speed,
+            keys["zoom_mouth"], keys["loop"], keys["sound"],
             spacing=3,
         )  # fmt: skip
         foot.setContentsMargins(8, 0, 8, 0)

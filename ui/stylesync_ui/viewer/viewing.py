@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QRectF
 from PySide6.QtGui import QImage
 from stylesync_plugin.timeline.sources import PictureFacts
 from stylesync_plugin.times import Span
@@ -19,6 +19,7 @@ from stylesync_ui.viewer.canvas import FaceBox
 from stylesync_ui.viewer.hearing import HeardLine, Hearing
 from stylesync_ui.viewer.sound_output import SoundSegment
 from stylesync_ui.viewer.viewer import Viewer
+from stylesync_ui.viewer.zoom import MouthZoom, cropped
 
 AHEAD = 36
 
@@ -26,9 +27,9 @@ AHEAD = 36
 class Viewing:
     """Finds before and after.
 
-    `pieces` are dubs, those on the timeline last; `growing` are the outputs of those that are still
-    being rendered, and `watched` is that of the take that somebody wants to see. `line` is to
-    be dubbed: it is heard before that.
+    `face` is the file and the point of the one that is dubbed. `pieces` are dubs, those on the
+    timeline last; `growing` are the outputs of those that are still being rendered, and `watched`
+    is that of the take that somebody wants to see. `line` is to be dubbed: it is heard before that.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class Viewing:
     ) -> None:
         self.viewer, self.media, self.zero_of = viewer, media, zero_of
         self.height = 540
+        self.zoom = MouthZoom(media)
+        self.face: tuple[str, float, float] | None = None
         self.pieces: list[DubbedPiece] = []
         self.growing: set[str] = set()
         self.watched = ""
@@ -68,8 +71,25 @@ class Viewing:
         self._seen = (clip.path, clip.span)
         self._want_proxy(clip, facts)
         after = self._after(piece, position) if piece is not None else None
-        self.viewer.canvas.size_px = (facts.width, facts.height)
+        size, window = (facts.width, facts.height), self._window(clip, position, facts)
+        if window is not None:
+            size = round(size[0] * window.width()), round(size[1] * window.height())
+            before, after = cropped(before, window) or before, cropped(after, window)
+        self.viewer.canvas.size_px = size
         self._show_both(piece, before, after, late, playing)
+
+    def _window(self, clip: ClipView, position: Fraction, facts: PictureFacts) -> QRectF | None:
+        """The part of the picture that is shown, None for all of it."""
+        if not self.zoom.is_on or clip.path is None:
+            return None
+        zero = self.zero_of(clip)
+        first, here, last = (
+            clip.frame_at(moment, facts, zero)
+            for moment in (clip.span.start, position, clip.span.end - Fraction(1, 1000))
+        )
+        size = facts.width, facts.height
+        point = self.face[1:] if self.face is not None and self.face[0] == clip.path else None
+        return self.zoom.window(clip.path, here, (first, last + 1), size, point)
 
     def _want_proxy(self, clip: ClipView, facts: PictureFacts) -> None:
         """What is looked at once is likely to be played."""
@@ -99,7 +119,8 @@ class Viewing:
 
     def _kept(self, clip: ClipView, position: Fraction) -> QImage | None:
         """The last picture of this clip, where the next is on its way."""
-        return None if self._is_broken(clip, position) else self.viewer.canvas.before
+        broken = self._is_broken(clip, position)
+        return None if broken or self.zoom.is_on else self.viewer.canvas.before
 
     def _blank(self, message: str, detail: str = "") -> None:
         self._seen, self._seen_dub = None, ""
