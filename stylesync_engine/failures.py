@@ -29,9 +29,12 @@ from stylesync_engine.request import Cancelled, DiskError, DubError, MediaError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+_NAME_SHOWN = 200
 _NO_MEMORY = re.compile(
     r"not enough memory|cannot allocate memory|insufficient memory|bad_alloc"
     r"|CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED|MPS backend out of memory"
+    r"|can't start new thread|temporarily unavailable: 'avcodec_open2"
     r"|failed to allocate|failed to map segment|paging file"
     r"|XNNPack delegate failed",  # on the networks that ship, whose sizes never change
     re.IGNORECASE,
@@ -60,6 +63,8 @@ def named_error(error: BaseException) -> DubError:
         return DiskError(f"There is no permission for {_name_of(error)}; choose another place.")
     if isinstance(error, FileNotFoundError):
         return MediaError(f"{_name_of(error)} does not exist; check the path.")
+    if isinstance(error, OSError) and error.errno in _NO_SUCH_PLACE:
+        return MediaError(f"{_name_of(error)} cannot be used ({error.strerror}); check the path.")
     said = " ".join(str(error).split())
     return InternalError(
         f"This should not have happened ({type(error).__name__}: {said});"
@@ -115,7 +120,8 @@ def print_trace(error: BaseException) -> None:
 
 
 def _name_of(error: OSError) -> str:
-    return os.fsdecode(error.filename) if error.filename else "a file"
+    name = os.fsdecode(error.filename) if error.filename else "a file"
+    return name if len(name) <= _NAME_SHOWN else f"...{name[-_NAME_SHOWN:]}"
 
 
 def _discard_output() -> None:
@@ -127,9 +133,12 @@ def _discard_output() -> None:
 @contextlib.contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
     """Let SIGTERM (a farm that stops a task) and SIGHUP (a terminal that goes) unwind like Ctrl-C,
-    so that no partial file stays. What is ignored, as under nohup, stays ignored."""
+    so that no partial file stays. What is ignored, as under nohup, stays ignored; so is who says it
+    again and again while files are tidied up."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        for heard in before:
+            signal.signal(heard, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():

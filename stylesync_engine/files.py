@@ -49,7 +49,8 @@ def draft_folder_of(path: Path) -> Path:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A draft to write to; it becomes `path` when the block ends well, and goes where it does
-    not."""
+    not; what a killed process has left is taken away."""
+    sweep_drafts(path)
     draft = draft_of(path)
     try:
         yield draft

@@ -195,6 +195,10 @@ def _read_entry(number: int, data: Any, folder: Path, mapping: PathMapping) -> E
 
 def _entries(requests: Sequence[DubRequest], folder: Path) -> tuple[Entry, ...]:
     """The dubs in the order of their tasks, longest first."""
+    from stylesync_engine.plan.places import check_batch
+
+    requests = [_absolute(request) for request in requests]
+    check_batch(requests, [folder / name for name in _DOCUMENTS])
     located = [_locate(request) for request in requests]
     located.sort(key=lambda found: -len(found[1]))
     entries = []
@@ -205,17 +209,21 @@ def _entries(requests: Sequence[DubRequest], folder: Path) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
-    """The request with absolute paths, as a worker's own folder is another, and its frames."""
-    from stylesync_engine.preparing.checks import check_request
-
+def _absolute(request: DubRequest) -> DubRequest:
+    """The request with absolute paths, as a worker's own folder is another."""
     places: dict[str, Any] = {
         name: str(Path(path).absolute())
         for name in SOURCES
         if (path := getattr(request, name)) is not None
     }
     places["output"] = str(Path(request.output).absolute())
-    request = dataclasses.replace(request, **places)
+    return dataclasses.replace(request, **places)
+
+
+def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
+    """The request and its frames."""
+    from stylesync_engine.preparing.checks import check_request
+
     return request, check_request(request).frames
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 from stylesync_engine.files import Written, refuse_overwriting
 from stylesync_engine.media import files_of
@@ -11,8 +15,9 @@ from stylesync_engine.media.codecs import IMAGES
 from stylesync_engine.media.sequences import delivered_names, sequence_folder, sound_name
 from stylesync_engine.media.sound import is_own_sound
 from stylesync_engine.origin.picture_hashes import sidecar_of
+from stylesync_engine.plan.clock import kept_seconds
 from stylesync_engine.plan.sources import appearance_clip
-from stylesync_engine.request import DubRequest, MediaError, RequestError
+from stylesync_engine.request import DubRequest, MediaError, RequestError, Stage
 
 _CLIPS = ("video", "speech", "style", "style_speech", "consent")
 _PLAN_FILES = ("plan.safetensors", "seconds.json")
@@ -28,6 +33,29 @@ def check_places(request: DubRequest) -> None:
     refuse_overwriting(_files_read(request), [*_delivered(request), *_kept(work)])
     _refuse_foreign_sound(request)
     _refuse_foreign_work(work)
+
+
+def check_batch(requests: Sequence[DubRequest], further: Iterable[Path] = ()) -> None:
+    """The same of dubs that are made together, and of the `further` files that are written with
+    them: none may be what any of the dubs reads, and no two dubs may write the same file.
+
+    What one of them reads may yet have to be made; whether it is there, `check_places` sees.
+    """
+    reads: dict[str, list[Path]] = defaultdict(list)
+    outputs: dict[Path, DubRequest] = {}
+    written = [Written.one(path.absolute()) for path in further]
+    for request in requests:
+        for role, path in _clips(request).items():
+            with suppress(MediaError):
+                reads[role] += files_of(path)
+        written += [*_delivered(request), *_kept(work_folder(request))]
+        output = Path(request.output).resolve()
+        if outputs.setdefault(output, request) != request:
+            raise RequestError(
+                f"Two dubs would write '{request.output}'; give one of them another name.",
+                "output",
+            )
+    refuse_overwriting(reads, written)
 
 
 def work_folder(request: DubRequest) -> Path:
@@ -51,9 +79,13 @@ def remove_work(work: Path) -> None:
 
 def _files_read(request: DubRequest) -> dict[str, list[Path]]:
     """Each clip's files, images of a sequence included, by the clip's role."""
+    return {role: files_of(path) for role, path in _clips(request).items()}
+
+
+def _clips(request: DubRequest) -> dict[str, str]:
     clips = {role: getattr(request, role) for role in _CLIPS}
     clips["appearance"] = appearance_clip(request.options.appearance)[0]
-    return {role: files_of(path) for role, path in clips.items() if path}
+    return {role: path for role, path in clips.items() if path}
 
 
 def _delivered(request: DubRequest) -> list[Written]:
@@ -89,9 +121,12 @@ def _refuse_foreign_sound(request: DubRequest) -> None:
 
 
 def _refuse_foreign_work(work: Path) -> None:
-    """The plan is written before the rest: without it the rest is not ours."""
+    """What lies there without a plan is ours only where it says what we write: a plan may have been
+    taken away while somebody was at work."""
     plan, rest = (work / name for name in _PLAN_FILES)
-    if rest.exists() and not plan.exists():
+    stages = kept_seconds(work).keys()
+    ours = stages and stages <= {*get_args(Stage)}
+    if rest.exists() and not plan.exists() and not ours:
         raise RequestError(
             f"'{rest}' is of no plan of StyleSync, and would be replaced; give another work folder."
         )

@@ -38,6 +38,8 @@ def write_proxy(
         )
     index = output.with_suffix(".index")
     refuse_overwriting({"clip": files_of(video)}, [Written.one(output), Written.one(index)])
+    if output.exists() and output.stat().st_size and not index.exists():
+        raise RequestError(f"'{output}' is no proxy of StyleSync; give another name.")
     height = min(height, info.height)
     size = max(1, round(info.width * height / info.height)), height
     with disk_errors(output):

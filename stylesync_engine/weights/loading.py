@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -101,6 +102,7 @@ def load_models(name: str, device: str = "auto") -> Models:
     Raises ModelError where a file is missing, changed, unsafe or of another kind, and
     RequestError where there is no such device.
     """
+    _reserve_for_products()
     place = resolve_device(device)
     manifest = tables.read_manifest(tables.find_folder(name))
     located, settings = tables.effective(manifest)
@@ -125,6 +127,17 @@ def load_models(name: str, device: str = "auto") -> Models:
     )
     _check_fit(models)
     return models
+
+
+@functools.cache
+def _reserve_for_products() -> None:
+    """Let NumPy's and SciPy's OpenBLAS take their buffers, which they keep, before memory is short:
+    later they would end the process without a word to Python, or ask for ever."""
+    from scipy.linalg.blas import dgemm
+
+    square = np.eye(256)
+    np.matmul(square, square)
+    dgemm(1.0, square, square)
 
 
 def load_lip_reader(name: str = "starter") -> LipReader:

@@ -30,6 +30,11 @@ def chained(last: BaseException, first: BaseException, named: bool = True) -> Ba
         RuntimeError("std::bad_alloc"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        chained(
+            MediaError("ffv1 cannot store this clip."),
+            OSError("Resource temporarily unavailable: 'avcodec_open2(\"ffv1\")'"),
+        ),
         RuntimeError("XNNPack delegate failed to reshape runtimeNode number 388 (TfLite)"),
         chained(OSError("Could not load 'libx.so'"), OSError("Cannot allocate memory"), False),
         chained(MediaError("The clip cannot be read."), MemoryError()),
@@ -50,6 +55,13 @@ def test_a_lack_of_memory_is_named_whoever_meets_it(error: BaseException) -> Non
 )
 def test_other_errors_keep_their_sentence(error: BaseException) -> None:
     assert named_error(error) is error
+
+
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR])
+def test_a_path_that_leads_nowhere_is_no_fault_of_ours(number: int) -> None:
+    error = named_error(OSError(number, "It leads nowhere", "x" * 5000))
+    assert isinstance(error, MediaError)
+    assert len(str(error)) < 300
 
 
 def test_a_chain_of_other_causes_is_no_lack_of_memory() -> None:

@@ -14,10 +14,12 @@ from clip_fixtures import MODELS, Ffmpeg
 
 from stylesync_engine import dubbing
 from stylesync_engine.commands.app import main
+from stylesync_engine.farm.bundles import write_bundle
 from stylesync_engine.files import file_hash
 from stylesync_engine.media.sound import is_own_sound
-from stylesync_engine.plan.places import check_places
+from stylesync_engine.plan.places import check_batch, check_places
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, RequestError
+from stylesync_engine.review.proxies import write_proxy
 
 
 @pytest.fixture
@@ -129,6 +131,10 @@ def test_work_folders_take_nothing_away(shot: Path) -> None:
     with pytest.raises(RequestError, match="no plan of StyleSync"):
         check_places(other)
     before = hashes(shot)
+    whole = (work / "seconds.json").read_bytes()
+    (work / "seconds.json").write_text('{"render": 1.5}')  # its plan was taken away
+    check_places(other)
+    (work / "seconds.json").write_bytes(whole)
     (work / "seconds.json").rename(work / "speech.wav")
     (work / "windows").mkdir()
     (work / "windows" / "own.safetensors").write_bytes(b"a model")
@@ -141,6 +147,48 @@ def test_work_folders_take_nothing_away(shot: Path) -> None:
     assert sorted(before.values()) == sorted(
         h for p, h in hashes(shot).items() if not p.endswith("own.safetensors")
     )
+
+
+def test_no_dub_of_a_batch_overwrites_anothers_source(shot: Path) -> None:
+    take = shot / "take.mkv"
+    shutil.copyfile(shot / "line.wav", take)  # what it holds is never looked at
+    ffv1 = {"codec": "ffv1"}
+    first = ask(shot, "take.mkv", options=ffv1)
+    second = ask(shot, "dub.mkv", style="take.mkv", options=ffv1)
+    before = hashes(shot)
+    for requests in ((first, second), (second, first)):
+        with pytest.raises(RequestError, match=r"overwrite the style, .*take\.mkv"):
+            write_bundle(requests, shot / "job")
+    linked = ask(shot, "other.mkv", options=ffv1)
+    (shot / "other.mkv").hardlink_to(take)
+    with pytest.raises(RequestError, match="overwrite the style"):
+        check_batch([second, linked])
+    with pytest.raises(RequestError, match="overwrite the speech"):
+        check_batch([second], [shot / "line.wav"])
+    (shot / "other.mkv").unlink()
+    assert hashes(shot) == before
+    assert not (shot / "job").exists()
+
+
+def test_two_dubs_of_a_batch_have_two_outputs(shot: Path) -> None:
+    first, same, other = (
+        ask(shot, f"{folder}dub.mkv", options={"codec": "ffv1", "seed": seed})
+        for folder, seed in (("", 1), ("", 1), ("../shot/", 2))
+    )
+    check_batch([first, same])
+    with pytest.raises(RequestError, match="Two dubs would write"):
+        check_batch([first, other])
+
+
+def test_a_proxy_grows_no_film_of_somebody_else(shot: Path, ffmpeg: Ffmpeg) -> None:
+    clip = ffmpeg("clip.mkv", "-f", "lavfi", "-i", "testsrc2=s=128x96:d=0.2")
+    foreign = shot / "take.mjpeg"
+    foreign.write_bytes(b"a film")
+    with pytest.raises(RequestError, match="no proxy of StyleSync"):
+        write_proxy(str(clip), FrameRange(0, 2), 90, foreign)
+    assert foreign.read_bytes() == b"a film"
+    assert not foreign.with_suffix(".index").exists()
+    assert write_proxy(str(clip), FrameRange(0, 2), 90, shot / "own.mjpeg") == 2
 
 
 @pytest.mark.slow

@@ -88,13 +88,16 @@ def dub_timeline(
     dub: Dub,
     names: TrackNames | None = None,
     on_progress: Callable[[BatchProgress], None] = lambda _: None,
+    written: Sequence[Path] = (),
 ) -> Batch:
     """Dub every job on a timeline and put the results on a copy of it.
 
-    `dub` is the engine: an `EngineProcess`, or any callable of that form. Raises RequestError
-    where the timeline cannot be laid out; whatever a single dub raises is in its outcome.
+    `dub` is the engine: an `EngineProcess`, or any callable of that form; `written` are the files
+    that the caller will write. Raises RequestError where the timeline cannot be laid out, or where
+    something of it all would be written over; whatever a single dub raises is in its outcome.
     """
     planned = plan(timeline, jobs, settings)
+    planned.check_places(written)
     queue = _Queue(planned, settings, dub, on_progress)
     outcomes = queue.run()
     finished = [

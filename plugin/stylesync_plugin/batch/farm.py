@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stylesync_engine.farm.template import FarmOptions
 
 FORMAT = 1
+_DOCUMENTS = ("timeline.otio", "submission.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,20 @@ def submit(submission: Submission, folder: Path, options: FarmOptions | None = N
     planned = plan(submission.timeline, submission.jobs, submission.settings)
     for refusal in planned.refused:
         raise refusal.error
+    _refuse_other_submission(folder)
+    planned.check_places([folder / name for name in _DOCUMENTS])
     for dub in planned.dubs:
         make_media(dub)
     write_bundle(_requests(planned), folder, options, _write_back_step())
-    write_timeline(submission.timeline, folder / "timeline.otio")
-    write_json(folder / "submission.json", _submission_data(submission))
+    write_timeline(submission.timeline, folder / _DOCUMENTS[0])
+    write_json(folder / _DOCUMENTS[1], _submission_data(submission))
     return planned
+
+
+def _refuse_other_submission(folder: Path) -> None:
+    there = next((name for name in _DOCUMENTS if (folder / name).exists()), None)
+    if there is not None:
+        raise RequestError(f"There is a '{there}' in '{folder}' already; choose another folder.")
 
 
 def read_submission(folder: Path) -> Submission:
@@ -175,8 +184,7 @@ def _present(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _requests(planned: Plan) -> list[DubRequest]:
     """Every request once, second deliveries included."""
-    asked = [request for dub in planned.dubs for request in (dub.request, dub.second)]
-    return list({request.output: request for request in asked if request is not None}.values())
+    return list({request.output: request for request in planned.requests}.values())
 
 
 def _submission_data(submission: Submission) -> dict[str, Any]:

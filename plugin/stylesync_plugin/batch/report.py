@@ -7,7 +7,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from stylesync_engine.request import DubError, DubRequest, DubResult
+from stylesync_engine.files import open_regular
+from stylesync_engine.request import DubError, DubRequest, DubResult, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, Outcome
 
 DrawSheet = Callable[[str, str, Path, int], None]
@@ -47,6 +48,22 @@ def write_report(batch: Batch, path: Path, title: str, draw: DrawSheet | None = 
         f"<h1>{escape(title)}</h1><p>{_summary(batch)}</p>{''.join(parts)}</html>\n",
         encoding="utf-8",
     )
+
+
+def check_page(path: Path) -> None:
+    """Raise RequestError where the page, whose name nobody chose, would replace another one."""
+    try:
+        with open_regular(path) as file:
+            ours = b"<title>StyleSync: " in file.read(200)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RequestError(f"The report '{path}' cannot be written; move that away.") from error
+    if not ours:
+        raise RequestError(
+            f"The report would replace '{path}', which is not StyleSync's; move it away, or give"
+            " the timeline another name."
+        )
 
 
 def _worth(outcome: Outcome) -> float:

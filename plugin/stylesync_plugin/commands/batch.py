@@ -17,7 +17,7 @@ from stylesync_engine.files import Written, refuse_overwriting
 from stylesync_engine.request import DubOptions, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.batch.engine_process import EngineProcess
-from stylesync_plugin.batch.report import draw_sheet, write_report
+from stylesync_plugin.batch.report import check_page, draw_sheet, write_report
 from stylesync_plugin.formats.files import WRITABLE, read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, JobsFile, job_from, read_jobs
 from stylesync_plugin.planning.planner import Plan, PlanSettings, plan
@@ -51,8 +51,9 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
             )
         with EngineProcess() as engine, Display(report, as_json) as display:
             batch = dub_timeline(
-                work.timeline, work.jobs, work.settings, engine, names, display.show
-            )
+                work.timeline, work.jobs, work.settings, engine, names, display.show,
+                (work.output, _page_of(work.output)),
+            )  # fmt: skip
         finish(batch, work.output, with_report, report)
     return say_failures(batch)
 
@@ -111,6 +112,7 @@ def prepare_work(asked: Asked) -> Work:
     read = {"timeline": [source], "jobs file": [Path(asked["jobs"])] if "jobs" in asked else []}
     written = (output.absolute(), _page_of(output.absolute()))
     refuse_overwriting(read, map(Written.one, written))
+    check_page(_page_of(output))
     media: Path = asked.get("media") or output.with_name(f"{output.stem}.stylesync")
     media = media.absolute()
     timeline = read_timeline(source, asked.get("rate"), asked.get("name"), media / "bundle")

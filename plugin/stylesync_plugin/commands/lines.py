@@ -43,10 +43,12 @@ def import_(
     from stylesync_plugin.lines.document import write_lines
     from stylesync_plugin.lines.exporting import summary_of
     from stylesync_plugin.lines.importing import import_lines
+    from stylesync_plugin.lines.sounds import find_sounds
     from stylesync_plugin.timeline.sources import EngineProbe
 
     with reporting(as_json) as report:
-        read = {"script": [script], "timeline": [timeline]}
+        heard = find_sounds(sounds) if sounds else []
+        read = {"script": [script], "timeline": [timeline], "sound": heard}
         refuse_overwriting(read, [Written.one(output.absolute())])
         counted = parse_rate(rate) if rate else None
         content = read_timeline(timeline, rate=counted)
@@ -88,9 +90,14 @@ def export(
     from stylesync_plugin.lines.importing import check_timeline
 
     with reporting(as_json) as report:
-        read = {"document of lines": [document], "timeline": [timeline] if timeline else []}
-        refuse_overwriting(read, [Written.one(output.absolute())])
         lines = read_lines(document)
+        heard = [Path(line.sound) for line in lines.lines if line.sound]
+        read = {
+            "document of lines": [document],
+            "timeline": [timeline] if timeline else [],
+            "sound": heard,
+        }
+        refuse_overwriting(read, [Written.one(output.absolute())])
         if timeline is not None:
             rate = parse_rate(lines.rate) if lines.rate else None
             lines = check_timeline(lines, read_timeline(timeline, rate=rate), rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -111,6 +112,18 @@ class Plan:
     rate: Fraction
     zero: Fraction
     drop: bool | None = None
+
+    @property
+    def requests(self) -> list[DubRequest]:
+        both = ((dub.request, dub.second) for dub in self.dubs)
+        return [request for pair in both for request in pair if request is not None]
+
+    def check_places(self, further: Sequence[Path] = ()) -> None:
+        """Raise RequestError where any dub, or a `further` file, would be written over what
+        another one reads."""
+        from stylesync_engine.plan.places import check_batch
+
+        check_batch(self.requests, further)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -303,7 +305,7 @@ def test_a_traceback_only_on_request(run_engine: Run) -> None:
     assert "Traceback" in loud.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_cancels(number: signal.Signals) -> None:
     command = [sys.executable, str(STAND_IN), *dub_of("endless.mp4", "--json")]
     with subprocess.Popen(
@@ -317,6 +319,21 @@ def test_ctrl_c_cancels(number: signal.Signals) -> None:
         assert process.wait(20) == 130
         assert json.loads(last)["kind"] == "Cancelled"
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_storm_of_signals_cancels_once(seed: int) -> None:
+    """A farm that says it twice, a terminal that goes while it does: one sentence, no traceback."""
+    numbers = random.Random(seed)  # noqa: S311
+    command = [sys.executable, str(STAND_IN), *dub_of("endless.mp4")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        time.sleep(1)
+        while process.poll() is None:
+            process.send_signal(numbers.choice((signal.SIGTERM, signal.SIGHUP)))
+            time.sleep(numbers.uniform(0, 0.005))
+        assert process.returncode in (130, -signal.SIGTERM, -signal.SIGHUP)
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_a_reader_that_goes_away_ends_the_work_quietly() -> None:

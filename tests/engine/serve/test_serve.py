@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -283,10 +284,11 @@ def test_shutdown_cancels_and_ends(served: Served) -> None:
     assert served.process.wait(20) == 0
 
 
-def test_ctrl_c_cancels_and_ends(served: Served) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_cancels_and_ends(served: Served, number: signal.Signals) -> None:
     served.send(dub_of("a", "endless.mp4"))
     served.until("a", "progress")
-    served.process.send_signal(signal.SIGINT)
+    served.process.send_signal(number)
     assert served.rest()[-1]["event"] == "cancelled"
     assert served.process.wait(20) == 130
 
@@ -369,6 +371,23 @@ def test_nothing_that_comes_in_ends_it(line: str) -> None:
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert (first["event"], second["id"], second["event"]) == ("error", "next", "result")
     assert desk.finish(5)
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b", "half \ud800"])
+@pytest.mark.parametrize("method", ["facts", "waveform"])
+def test_a_path_that_no_disk_holds_is_refused(served: Served, method: str, path: str) -> None:
+    served.send({"id": "a", "method": method, "params": {"path": path, "bins": 9}})
+    assert served.until("a", "error")["kind"] in ("RequestError", "MediaError")
+
+
+def test_a_line_of_a_hundred_megabytes_is_refused(served: Served) -> None:
+    started = time.monotonic()
+    served.send(b"x" * 10**8, {"id": "next", "method": "ping"})
+    assert served.until("next", "result")
+    assert time.monotonic() - started < 60  # on a busy machine; a second on an idle one
+    told = Path(f"/proc/{served.process.pid}/status").read_text()
+    peak = int(told.split("VmHWM:")[1].split()[0])
+    assert peak < 2**20  # KiB
 
 
 def test_lips_are_told_while_a_dub_runs(served: Served, tmp_path: Path) -> None:

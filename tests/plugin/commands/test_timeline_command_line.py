@@ -262,6 +262,39 @@ def test_an_engine_that_is_not_there_gets_a_sentence() -> None:
         engine(asked("a.mov"))
 
 
+def test_no_file_of_a_batch_replaces_what_its_dubs_read(
+    cut: Path, engine: MarkingEngine, tmp_path: Path
+) -> None:
+    """The page's name nobody chose; the timeline's may be that of a speech."""
+    speech = tmp_path / "out.report.html"
+    (tmp_path / "line.wav").rename(speech)
+    before = speech.read_bytes()
+    words = ["dub", str(cut), "--clip", "A", "--speech", str(speech)]
+    assert main([*words, "-o", str(tmp_path / "out.otio")]) == 2
+    for name in ("out.otio", "page.otio"):
+        assert speech.read_bytes() == before
+        (tmp_path / name).hardlink_to(speech)
+        assert main([*words, "-o", str(tmp_path / name)]) == 2
+        (tmp_path / name).unlink()
+    (tmp_path / "page.report.html").write_text("<html>somebody's own</html>")
+    assert main([*words, "-o", str(tmp_path / "page.otio")]) == 2
+    assert (tmp_path / "page.report.html").read_text() == "<html>somebody's own</html>"
+    for _ in range(2):  # its own it replaces
+        assert main([*words, "-o", str(tmp_path / "third.otio")]) == 0
+    assert speech.read_bytes() == before
+
+
+def test_a_submission_replaces_no_file_of_its_folder(cut: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    for name in ("timeline.otio", "submission.json"):
+        (folder / name).write_text("somebody's own")
+        words = ["submit", str(cut), "--clip", "A", "--speech", str(tmp_path / "line.wav")]
+        assert main([*words, "--to", str(folder)]) == 2
+        assert [(p.name, p.read_text()) for p in folder.iterdir()] == [(name, "somebody's own")]
+        (folder / name).unlink()
+
+
 def test_a_batch_writes_over_nothing_that_it_reads(tmp_path: Path) -> None:
     cut, jobs = tmp_path / "cut.otio", tmp_path / "jobs.json"
     cut.write_text('{"OTIO_SCHEMA": "Timeline.1"}')
