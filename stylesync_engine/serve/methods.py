@@ -171,6 +171,6 @@ def _param(job: Job, name: str, kind: type) -> Any:
 def _checked(name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RequestError(f"The parameter {name} must be {kind.__name__}.")
-    if kind is str:  # all of them are paths, or say less
+    if isinstance(value, str):  # all of them are paths, or say less
         check_path(name, value)
     return value
