@@ -30,6 +30,7 @@ _NEARLY_AS_LOUD: Final = 0.01
 _CANCELLED: Final = 0.05
 """Share of the loudest channel's energy below which channels in the sum cancel each other: two
 equal ones leave all of it, two that have nothing in common a half, one beside silence a quarter."""
+_CENTRE: Final = "FC"
 MOST_PLANES: Final = 8
 """From so many planes of sound on, PyAV reads and writes beyond its memory."""
 MOST_CHANNELS: Final = 8
@@ -121,17 +122,21 @@ def note_on_track(path: str | Path, what: str) -> list[str]:
 
 
 def _speaking_weights(path: str | Path, stream: Any) -> Sound:
-    """What each channel adds to mono; the loudest alone where the channels cancel each other."""
-    weights = mono_weights([channel.name for channel in stream.codec_context.layout.channels])
+    """What each channel adds to mono; the centre alone where it is about as loud as any, for
+    dialogue sits there, and the loudest where the channels cancel each other."""
+    names = [channel.name for channel in stream.codec_context.layout.channels]
+    weights = mono_weights(names)
     if len(weights) < 2:
         return weights
     with open_file(path) as container:
         track = [s.index for s in sounds_of(container)].index(stream.index)
     mixed, channels = _powers_of(path, track)
-    audible = np.where(weights > 0, channels, 0.0)
-    if mixed >= audible.max() * _CANCELLED:
+    powers = np.array(channels)
+    if len(names) > 2 and _CENTRE in names and powers[names.index(_CENTRE)] > powers.max() / 4:
+        return np.asarray([name == _CENTRE for name in names], np.float32)
+    if mixed >= powers.max() * _CANCELLED:
         return weights
-    return np.asarray(np.arange(len(weights)) == audible.argmax(), np.float32)
+    return np.asarray(np.arange(len(weights)) == powers.argmax(), np.float32)
 
 
 def _powers_of(path: str | Path, track: int) -> tuple[float, tuple[float, ...]]:

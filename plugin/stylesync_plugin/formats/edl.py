@@ -28,7 +28,9 @@ _EDIT = re.compile(
     rf"(?:\s+(?P<length>[A-Z]|\d+(?:\s+F)?))?"
     rf"\s+(?P<a>{_TIME})\s+(?P<b>{_TIME})\s+(?P<c>{_TIME})\s+(?P<d>{_TIME})"
 )
-_MOTION = re.compile(rf"M2\s+(?P<reel>.*?)\s*(?P<speed>-?\d+(?:\.\d*)?)(?:\s+(?:{_TIME}))?")
+_MOTION = re.compile(
+    rf"M2\s+(?P<reel>[^:]*?)\s*(?P<speed>[+-]?\d+(?:\.\d*)?)(?:\s+(?:{_TIME}))?\s*"
+)
 _DROPS = re.compile(r"FCM:\s*DROP", re.IGNORECASE)
 _RETIME = "stylesync retime "
 _SUPPORTED = re.compile(r"D|W\d{3}")
@@ -47,7 +49,8 @@ def read(source: Path, rate: Fraction) -> Any:
     """The list as a timeline that counts at `rate`; raises RequestError for what cannot be read."""
     text = _text(source)
     try:
-        edits = list(_edits(text, rate))
+        # A list may follow its sources (mode C) instead of the record.
+        edits = sorted(_edits(text, rate), key=lambda edit: edit.record[0])
     except RequestError as error:
         raise RequestError(
             f"'{source.name}' cannot be read as EDL: {error} Give its own rate, or export it"
@@ -110,9 +113,12 @@ class _Edit:
         source, record = (end - start for start, end in (self.source, self.record))
         if self.kind != "C" and not _SUPPORTED.fullmatch(self.kind):
             return f"? the edit {self.kind}"
-        told = [found for line in self.comments if (found := _MOTION.match(line))]
+        motions = [line for line in self.comments if re.match(r"M2\b", line)]
+        told = [found for line in motions if (found := _MOTION.fullmatch(line))]
         if any(re.match(r"\*?\s*\*?\s*FREEZE FRAME", line) for line in self.comments):
             return "0"
+        if len(told) < len(motions):
+            return f"? {' '.join(motions[0].split())}"
         if told:
             own = [found for found in told if found["reel"].strip() == self.reel]
             return str(_snapped((own or told)[-1]["speed"], rate, source, record))

@@ -24,13 +24,35 @@ Warp = otio.schema.LinearTimeWarp
 
 def read(text: bytes) -> Any:
     """What the adapter reads of a document; placeholders, whose rate is 0, count as what holds
-    them does."""
+    them does, clips without a file are slugs, and nested sequences show what they hold."""
     root = safe_xml.parse(text)
     for holder in root.iter():
         for rate in holder.findall("rate"):
             if not _is_rate(rate.findtext("timebase")):
                 holder.remove(rate)
-    return otio.adapters.read_from_string(ET.tostring(root, encoding="unicode"), "fcp_xml")
+    nested = {id(sequence): sequence for sequence in _nested(root)}
+    for sequence in nested.values():
+        sequence.extend(sequence.findall("media/*"))  # where the adapter looks for their tracks
+    content = otio.adapters.read_from_string(ET.tostring(root, encoding="unicode"), "fcp_xml")
+    kind = otio.schema.Timeline
+    whole = [content] if isinstance(content, kind) else content.find_children(kind)
+    for timeline in whole:
+        for name in ("video", "audio"):
+            remembered(timeline, _FCP).pop(name, None)
+    return content
+
+
+def _nested(root: ET.Element) -> Iterator[ET.Element]:
+    """The sequences that clips show, where they are told in full."""
+    told = {s.get("id"): s for s in root.iter("sequence") if s.find("media") is not None}
+    for clip in root.iter("clipitem"):
+        sequence = clip.find("sequence")
+        if sequence is None and clip.find("file") is None:
+            ET.SubElement(ET.SubElement(clip, "file"), "mediaSource").text = "Slug"
+        elif sequence is not None and sequence.find("media") is not None:
+            yield sequence
+        elif sequence is not None and sequence.get("id") in told:
+            yield told[sequence.get("id")]
 
 
 def _is_rate(text: str | None) -> bool:

@@ -164,8 +164,10 @@ def _guarded(source: Path, read: Callable[[], Any]) -> Any:
 
 def _reason(error: Exception) -> str:
     """What a reader says, without the names of its classes."""
-    said = _INNER.sub("", " ".join(str(error).split()))
-    if not said or isinstance(error, (AttributeError, KeyError, TypeError, IndexError)):
+    whole = " ".join(str(error).split())
+    said = _INNER.sub("", whole)
+    inner = isinstance(error, (AttributeError, KeyError, TypeError, IndexError))
+    if not said or said != whole or inner:
         return "it is damaged, or of a kind that its reader does not know"
     return said[:160]
 

@@ -76,6 +76,7 @@ def read_text(text: bytes, source: Path) -> Any:
         data = json.loads(text)
     except ValueError:
         data = json.loads(re.sub(rb"\bInf\b", b"Infinity", text))
+    _refuse_unknown(data, source)
     if not _stand_in(data, source):
         return otio.adapters.read_from_string(decoded(text, source.name), "otio_json")
     return otio.adapters.read_from_string(json.dumps(data), "otio_json")
@@ -115,7 +116,8 @@ def _stand_in(node: Any, source: Path) -> bool:
         entries = _listed(node.get(field))
         for index, entry in enumerate(entries):
             if _kind(entry) is not None and not _is_known(entry):
-                entries[index] = _kept(entry, stand)
+                retimes = stand == "Effect.1" and _RETIMES.search(str(_kind(entry)))
+                entries[index] = _kept(entry, "TimeEffect.1" if retimes else stand)
                 changed = True
     references = node.get("media_references")
     for holder, keys in ((references, list(references or ())), (node, ["media_reference"])):
@@ -134,6 +136,7 @@ def _kept(entry: Any, schema: str) -> dict[str, Any]:
     nothing = {"OTIO_SCHEMA": "RationalTime.1", "rate": 1.0, "value": 0.0}
     needs: dict[str, dict[str, Any]] = {
         "Effect.1": {"effect_name": _kind(entry)},
+        "TimeEffect.1": {"effect_name": _kind(entry)},
         "Marker.2": {
             "color": "RED",
             "marked_range": {
@@ -159,6 +162,8 @@ def _is_known(entry: Any) -> bool:
     return newest is not None and version.isdecimal() and int(version) <= newest
 
 
+_RETIMES = re.compile(r"time|speed|freeze|retime", re.IGNORECASE)
+"""Effects that may change which frame is shown: these are not passed over."""
 _OLD_NAMES = {"Sequence": 1, "Filler": 1, "SerializeableCollection": 1}
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote
 
-from stylesync_engine.files import NumberedName
+from stylesync_engine.files import NumberedName, plain_name
 
 _LONG = re.compile(r"^//[?.]/(UNC/)?", re.IGNORECASE)
 _DRIVE = re.compile(r"^/?[A-Za-z][:|]/?")
@@ -78,6 +78,17 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def spelt_otherwise(path: Path) -> Path | None:
+    """A file beside it whose name differs in case or in how its accents are written, where a name
+    comes from a system that does not tell these apart."""
+    wanted = plain_name(path.name)
+    with contextlib.suppress(OSError):
+        for entry in sorted(path.parent.iterdir()):
+            if plain_name(entry.name) == wanted and is_file(entry):
+                return entry
+    return None
 
 
 def path_of(url: str) -> str:

@@ -21,6 +21,7 @@ from stylesync_plugin.timeline.paths import (
     is_pattern,
     path_of,
     spellings,
+    spelt_otherwise,
 )
 from stylesync_plugin.times import ZERO, exact_rate, frame_at, parse_time, seconds, span_of
 
@@ -206,6 +207,10 @@ class Library:
                     return str(candidate)
                 if pattern := images_at(candidate):
                     return pattern
+        for plain in spellings(name):
+            for candidate in self._candidates(plain):
+                if found := spelt_otherwise(candidate):
+                    return str(found)
         raise MediaError(
             f"The media '{name}' of {place} is missing; bring it back or name its folder.",
             "search",
@@ -224,7 +229,7 @@ class Library:
     def _find_by_name(self, clip: Any, place: str) -> str:
         """EDLs name reels and clips instead of files."""
         reel = remembered(clip, "cmx_3600").get("reel")
-        for name in (clip.name, reel):
+        for name in (clip.media_reference.name, clip.name, reel):
             for folder in self.folders:
                 for found in files_called(folder, str(name or "")):
                     return str(found)

@@ -78,6 +78,21 @@ def test_the_cases_of_the_field() -> None:
         assert np.sqrt(np.square(read_audio(path, mono=True)[0]).mean()) > 0.01
 
 
+@pytest.mark.parametrize(
+    ("voices", "heard"),
+    [
+        ([0.1, 0.1, 0.1, 0.1, 0.05, 0.05], 2),  # dialogue in the centre, music around it
+        ([0, 0, 0, 0.1, 0, 0], 3),  # a recorder's fourth microphone, which 5.1 calls LFE
+        ([0, 0, 0, 0, 0.1, 0], 4),
+    ],
+)
+def test_the_channel_of_six_that_speaks(tmp_path: Path, voices: list[float], heard: int) -> None:
+    sounds = np.stack([voice(number, loud) for number, loud in enumerate(voices)])
+    soundfile.write(tmp_path / "a.wav", sounds.T, RATE, format="WAVEX", subtype="FLOAT")
+    mono, _ = read_audio(tmp_path / "a.wav", mono=True)
+    assert np.corrcoef(mono[0], sounds[heard])[0, 1] > 0.999
+
+
 def test_the_streams_of_a_file_of_sound_alone_are_told(tmp_path: Path) -> None:
     path = write_streams(tmp_path / "a.mkv", [voice(1, 0.0), voice(2)])
     streams = probe(str(path))["streams"]

@@ -13,7 +13,9 @@ from places import DATA
 from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.timeline.items import speed_of
 from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
+from stylesync_plugin.timeline.sources import Library
 from stylesync_plugin.times import Span
+from timeline_material import MadeUpProbe
 
 from stylesync_engine.request import RequestError
 
@@ -48,12 +50,13 @@ def frames(layout: Layout, placed: PlacedClip) -> tuple[int, int]:
         (PAL, "NON-DROP", "000.0", Fraction(0)),
     ],
 )
-@pytest.mark.parametrize("comment", ["", "* FROM CLIP NAME: a.mov\n"])
+@pytest.mark.parametrize("reel", ["AX", "25-1_500", "025", "A001 C002", "B113RPTW"])
 def test_an_m2_line_is_a_retime_whatever_the_lengths(
-    tmp_path: Path, rate: Fraction, form: str, told: str, speed: Fraction, comment: str
+    tmp_path: Path, rate: Fraction, form: str, told: str, speed: Fraction, reel: str
 ) -> None:
+    comment = "* FROM CLIP NAME: a.mov\n" if reel == "AX" else ""
     event = "001  AX  V  C  00:00:01:00 00:00:01:20 01:00:00:00 01:00:00:20\n"
-    motion = f"M2   AX   {told}   00:00:01:00\n"
+    motion = f"M2   {reel}   {told}   00:00:01:00\n"
     layout = edl(tmp_path, event + comment + motion, rate, form)
     (placed,) = layout.clips
     assert placed.media.scale == speed
@@ -73,9 +76,10 @@ def test_lengths_that_differ_say_the_speed_exactly(tmp_path: Path) -> None:
     [
         "001  AX  V  C  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\nM2 AX -025.0 00:00:01:00",
         "001  AX  V  C  00:00:00:00 00:00:02:00 01:00:00:00 01:00:01:00",
+        "001  AX  V  C  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\nM2 AX SLOW 00:00:01:00",
         "001  AX  V  K  B  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00",
     ],
-    ids=["reverse", "lengths differ unsaid", "key"],
+    ids=["reverse", "lengths differ unsaid", "speed unclear", "key"],
 )
 def test_events_that_cannot_be_dubbed_are_placed_and_say_why(tmp_path: Path, event: str) -> None:
     layout = edl(tmp_path, event, PAL)
@@ -122,6 +126,13 @@ def test_a_time_code_is_shown_as_its_list_counts(tmp_path: Path, form: str, mark
     event = "001  AX  V  C  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n"
     layout = edl(tmp_path, event, NTSC, form)
     assert layout.time_code(Fraction(0)) == f"01:00:00{mark}00"
+
+
+def test_a_list_in_the_order_of_its_sources(tmp_path: Path) -> None:
+    event = "{:03} A  V  C  00:00:0{}:00 00:00:0{}:00 01:00:0{}:00 01:00:0{}:00\n"
+    given = event.format(1, 1, 2, 3, 4) + event.format(2, 4, 5, 0, 1)
+    layout = edl(tmp_path, given, PAL)
+    assert [(p.span.start, p.media(p.span.start)) for p in layout.clips] == [(0, 4), (3, 1)]
 
 
 def test_an_event_that_is_none_is_said(tmp_path: Path) -> None:
@@ -278,6 +289,50 @@ def test_placeholders_without_a_rate_are_passed_over(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+RATE_25 = "<rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate>"
+
+
+def xmeml_clip(start: int, end: int, first: int, media: str) -> str:
+    return (
+        f"<clipitem><name>c</name><duration>200</duration>{RATE_25}<start>{start}</start>"
+        f"<end>{end}</end><in>{first}</in><out>{first + end - start}</out>{media}</clipitem>"
+    )
+
+
+def xmeml_sequence(name: str, clips: str) -> str:
+    return (
+        f"<sequence id='{name}'><name>{name}</name><duration>200</duration>{RATE_25}"
+        f"<media><video><track>{clips}</track></video></media></sequence>"
+    )
+
+
+def test_nested_sequences_show_what_they_hold(tmp_path: Path) -> None:
+    file = f"<file id='f'><pathurl>file:///a.mov</pathurl>{RATE_25}<duration>500</duration></file>"
+    inner = xmeml_sequence("inner", xmeml_clip(0, 100, 20, file))
+    middle = xmeml_sequence("middle", xmeml_clip(10, 90, 5, inner))
+    again = xmeml_clip(50, 60, 30, "<sequence id='inner'/>")
+    whole = xmeml_sequence("cut", xmeml_clip(0, 50, 20, middle) + again)
+    (tmp_path / "cut.xml").write_text(f"<xmeml version='5'>{whole}</xmeml>")
+    timeline = read_timeline(tmp_path / "cut.xml")
+    # Frame 20 of middle is frame 10 of its clip, 15 of inner and 35 of the file.
+    assert seen(lay_out(timeline)) == [
+        (0, 2, "a.mov", Fraction(35, 25)), (2, Fraction(12, 5), "a.mov", 2),
+    ]  # fmt: skip
+    assert "video" not in timeline.metadata["fcp_xml"]
+
+
+def test_a_clip_without_a_file_is_a_placeholder(tmp_path: Path) -> None:
+    clips = xmeml_clip(0, 25, 0, "") + xmeml_clip(
+        25, 50, 5, "<file id='f'><name>a.mov</name><duration>500</duration></file>"
+    )
+    (tmp_path / "cut.xml").write_text(f"<xmeml version='5'>{xmeml_sequence('s', clips)}</xmeml>")
+    (tmp_path / "a.mov").touch()
+    empty, offline = lay_out(read_timeline(tmp_path / "cut.xml")).clips
+    assert not empty.has_picture
+    found = Library((tmp_path,), MadeUpProbe()).find(offline.clip, "x")
+    assert found == str(tmp_path / "a.mov")
+
+
 def otio_text(**clip: Any) -> dict[str, Any]:
     timeline = otio.schema.Timeline("cut")
     track = otio.schema.Track("V1")
@@ -303,6 +358,18 @@ def test_what_nobody_knows_is_passed_over_and_kept(tmp_path: Path, field: str) -
     write_timeline(timeline, again)
     clip = json.loads(again.read_text())["tracks"]["children"][0]["children"][0]
     assert clip[field] == [STRANGE]
+
+
+@pytest.mark.parametrize("kind", ["LinearTimeWarp.9", "Retime.1", "SpeedRamp.2"])
+def test_a_retime_that_nobody_knows_is_not_passed_over(tmp_path: Path, kind: str) -> None:
+    path, again = tmp_path / "cut.otio", tmp_path / "again.otio"
+    effect = {"OTIO_SCHEMA": kind, "name": "fast", "time_scalar": 2.0, "metadata": {}}
+    path.write_text(json.dumps(otio_text(effects=[effect])))
+    timeline = read_timeline(path)
+    assert "fast" in speed_of(next(iter(timeline.find_clips())))[1]
+    write_timeline(timeline, again)
+    clip = json.loads(again.read_text())["tracks"]["children"][0]["children"][0]
+    assert clip["effects"] == [effect]
 
 
 def test_media_of_a_kind_that_nobody_knows_are_kept_beside_the_others(tmp_path: Path) -> None:

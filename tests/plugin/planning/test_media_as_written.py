@@ -66,6 +66,12 @@ def test_the_file_in_the_folder_that_its_name_tells_comes_first(tmp_path: Path) 
     assert Path(found) == tmp_path / "day 2" / "25_90.mov"
 
 
+@pytest.mark.parametrize("name", ["C:\\A\\CAFÉ.MOV", "/Volumes/a/cafe\u0301.mov", "Café.Mov"])
+def test_case_and_accents_are_those_of_another_system(tmp_path: Path, name: str) -> None:
+    (tmp_path / "café.mov").touch()
+    assert library(tmp_path).find(clip(name), "x") == str(tmp_path / "café.mov")
+
+
 SPELLINGS = [
     "plate.%04d.png", "plate.####.png", "plate.[####].png", "plate.@@@@.png", "plate.$F4.png",
     "plate.${F4}.png", "plate.<f4>.png", "plate.[1001-1030].png", "plate.1001-1030#.png",
