@@ -177,7 +177,7 @@ def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress 
     found = _kept_plan(work, request, plan.fingerprint)
     if found is None:
         found = plan.save(work, bank, correction)
-        remove_other_windows(work, found.identity)
+        remove_other_windows(work, found.names)
     clock.keep(work)
     return found
 

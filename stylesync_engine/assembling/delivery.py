@@ -84,7 +84,7 @@ def deliver(
 
 def _devices(plan: Plan, work: Path) -> list[str]:
     """What has rendered the windows, each once."""
-    made = [window_device(work, window, plan.identity) for window in plan.windows]
+    made = [window_device(work, name) for name in plan.names]
     missing = sum(len(w) for w, by in zip(plan.windows, made, strict=True) if by is None)
     if missing:
         raise RequestError(

@@ -221,8 +221,8 @@ def _windows(
     plan: Plan, work: Path, rendering: Rendering | None
 ) -> Iterator[tuple[range, NDArray[np.float16] | None]]:
     """The positions of each part, with their lower halves where these were rendered before."""
-    for window in plan.windows:
-        rendered = load_window(work, window, plan.identity)
+    for name, window in plan.named_windows.items():
+        rendered = load_window(work, name)
         if rendered is None and rendering is None:
             raise RequestError(
                 f"Rendered frames in '{work}' were damaged and are taken away;"

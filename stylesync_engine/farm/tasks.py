@@ -173,7 +173,7 @@ def _wait_for(folder: Path, is_there: Callable[[], bool]) -> bool:
 
 
 def _all_windows(plan: Plan, work: Path) -> bool:
-    return all(has_window(work, window, plan.identity) for window in plan.windows)
+    return all(has_window(work, name) for name in plan.names)
 
 
 def _may_pass(error: BaseException | None) -> bool:

@@ -22,6 +22,10 @@ _WRITING = (
     *("device", "codec", "delivery", "credentials", "mark", "models"),
     *("keep_sound", "match_loudness", "burn_in"),
 )
+_PLANNING = (
+    *("articulation", "style_strength", "style_reading", "style_offset", "style_stream"),
+    *("speech_stream", "length", "landmarks", "appearance"),
+)
 _COMPUTING = ("torch", "numpy", "scipy", "opencv-python", "av", "ai-edge-litert")
 _WHOLE, _BLOCK, _BLOCKS = 2**30, 2**20, 1024
 
@@ -51,6 +55,16 @@ def describe_surroundings(request: DubRequest) -> dict[str, Any]:
 def fingerprint(inputs: Mapping[str, Any]) -> str:
     """sha256 of the inputs that `describe_inputs` has found."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def rendering_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the inputs that stage 2 looks at itself; the rest has its say by way of a plan's
+    tensors."""
+    asked = inputs.get("options", {}).get("options", {})
+    options = {name: value for name, value in asked.items() if name not in _PLANNING}
+    video = inputs.get("files", {}).get("video")
+    others = {name: inputs.get(name) for name in ("packages", "engine", "models")}
+    return {**others, "options": options, "video": video}
 
 
 def check_inputs(planned: Mapping[str, Any], work: Path, here: Mapping[str, Any]) -> None:

@@ -17,13 +17,14 @@ from stylesync_engine.media.sound import is_own_sound
 from stylesync_engine.origin.picture_hashes import sidecar_of
 from stylesync_engine.plan.clock import kept_seconds
 from stylesync_engine.plan.sources import appearance_clip
+from stylesync_engine.plan.windows import WINDOW_FILE
 from stylesync_engine.request import DubRequest, MediaError, RequestError, Stage
 
 _CLIPS = ("video", "speech", "style", "style_speech", "consent")
 _PLAN_FILES = ("plan.safetensors", "seconds.json")
 _DRAFT = r"\..+-[0-9a-f]{6}\.part(\..*)?"  # what a crash left behind
 _KEPT = re.compile("|".join([*map(re.escape, _PLAN_FILES), _DRAFT]))
-_WINDOWS = re.compile(rf"\d{{8}}-\d{{8}}\.safetensors|{_DRAFT}")
+_WINDOWS = re.compile(rf"{WINDOW_FILE.pattern}|{_DRAFT}")
 
 
 def check_places(request: DubRequest) -> None:

@@ -4,8 +4,10 @@
     WORK/windows/*.safetensors  finished windows of rendered crops
 
 A plan file is only ever read back by the engine that knows its format; whatever does not fit is
-refused with a sentence. The header carries its own hash and that of the tensors, and each window
-the hash of its samples and the plan that it belongs to: what was damaged on the way is never shown.
+refused with a sentence. The header carries its own hash, that of the tensors, and the windows'
+names, and each window the hash of its samples: what was damaged on the way is never shown. A window
+is named by all that it is rendered from: a plan that changes in a few frames has the other windows
+already.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from safetensors import SafetensorError, safe_open
 from stylesync_engine.arrays import Array, Image, Indices
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import ReferenceBank
+from stylesync_engine.plan.identity import rendering_inputs
 from stylesync_engine.plan.windows import write_tensors
 from stylesync_engine.records import as_data, read
 from stylesync_engine.request import DubRequest, Fit, FrameRange, RequestError
 
 FORMAT = 6
 _FILE = "plan.safetensors"
+_ROWS = ("matrices", "before", "after", "motion", "shares", "lacking", "hidden")
 _BANK = ("crops", "points", "angles", "frames")
 _FIT = ("place", "corner", "components", "changes")
 WINDOW = 16  # frames that are rendered, and kept, together
@@ -57,7 +61,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What the file says beside its tensors, `tensors` being their sha256."""
+    """What the file says beside its tensors, `tensors` being their sha256; `names` of windows."""
 
     format: int
     request: DubRequest
@@ -65,6 +69,7 @@ class _Header:
     fingerprint: str
     tensors: str
     facts: Facts
+    names: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -103,13 +108,24 @@ class Plan:
     hidden: Image
     facts: Facts = Facts()
     identity: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def windows(self) -> list[range]:
-        """Positions in `shown` of the frames that are rendered together."""
-        return [
-            range(i, min(i + WINDOW, len(self.shown))) for i in range(0, len(self.shown), WINDOW)
-        ]
+        """Positions in `shown` of the frames that are rendered together: those of each `WINDOW`
+        frames of the range, so that a frame that is left out moves no other."""
+        cuts = np.flatnonzero(np.diff(self.shown // WINDOW)) + 1
+        edges = [0, *cuts.tolist(), len(self.shown)]
+        return [range(first, end) for first, end in pairwise(edges)]
+
+    @property
+    def named_windows(self) -> dict[str, range]:
+        """The windows of a plan that was loaded by their names."""
+        return dict(zip(self.names, self.windows, strict=True))
+
+    def window_at(self, position: int) -> tuple[str, range]:
+        """The name and the window that this position lies in."""
+        return next(found for found in self.named_windows.items() if position in found[1])
 
     def parts(self, window: range, together: int) -> list[range]:
         """A window cut into at most `together` positions of successive frames."""
@@ -141,9 +157,29 @@ class Plan:
         if correction is not None:
             tensors |= {f"fit.{name}": getattr(correction, name) for name in _FIT}
         digest = _hash_tensors(sorted(tensors.items()))
-        header = _Header(FORMAT, self.request, self.frames, self.fingerprint, digest, self.facts)
+        names = tuple(self._names(bank, correction))
+        header = _Header(
+            FORMAT, self.request, self.frames, self.fingerprint, digest, self.facts, names
+        )
         write_tensors(work / _FILE, tensors, header.metadata())
-        return replace(self, identity=header.identity)
+        return replace(self, identity=header.identity, names=names)
+
+    def _names(self, bank: ReferenceBank, correction: Correction | None) -> Iterator[str]:
+        """A digest of all that each window's pixels come from: the source, the models, and what
+        this plan says of its frames; the references' pictures, not their numbers."""
+        common = {
+            "made of": rendering_inputs(self.facts.inputs),
+            "mesh": _hash_tensors([("mesh", mesh_of(bank.points))]),
+            "fit": correction and _hash_tensors((name, getattr(correction, name)) for name in _FIT),
+            "typical": _hash_tensors([("crop", bank.crops[typical_reference(self.references)])]),
+        }
+        for window in self.windows:
+            part = slice(window.start, window.stop)
+            rows = {name: getattr(self, name)[part] for name in _ROWS}
+            rows["frames"] = self.frames.start + self.shown[part]
+            used = self.references[part][self.shares[part] > 0]
+            rows["crops"], rows["points"] = bank.crops[used], bank.points[used]
+            yield _digest([common, _hash_tensors(sorted(rows.items()))])
 
     @classmethod
     def load(cls, work: Path) -> Plan:
@@ -164,7 +200,7 @@ class Plan:
                 raise ValueError("its tensors were changed")
             plan = cls(
                 request=header.request, frames=header.frames, fingerprint=header.fingerprint,
-                facts=header.facts, identity=header.identity, **kept,
+                facts=header.facts, identity=header.identity, names=header.names, **kept,
             )  # fmt: skip
             plan._check(file.get_slice("bank.crops").get_shape()[0])
             return plan
@@ -182,6 +218,8 @@ class Plan:
             raise ValueError("its frames lie outside of the range")
         if self.references.min() < 0 or self.references.max() >= bank_size:
             raise ValueError("it names references that it does not hold")
+        if len(self.names) != len(self.windows):
+            raise ValueError("it does not name its windows")
 
 
 @contextmanager
@@ -226,6 +264,23 @@ def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image,
     with _opened(work) as file:
         crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
         return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
+
+
+def mesh_of(points: Array) -> Array:
+    """A face `[468, 2]` whose triangles serve for a whole dub, of its references' `[K, 468, 2]`:
+    whatever is said, it is the same."""
+    return np.asarray(np.median(points, axis=0), np.float32)
+
+
+def read_mesh(work: Path) -> Array:
+    """`mesh_of` a plan's references. Raises RequestError where the plan was damaged."""
+    with _opened(work) as file:
+        return mesh_of(file.get_tensor("bank.points"))
+
+
+def typical_reference(references: Indices) -> int:
+    """The reference `[n, 2]` that is used most."""
+    return int(np.bincount(references[:, 0]).argmax())
 
 
 def read_patch(work: Path, number: int) -> tuple[Image, Array]:

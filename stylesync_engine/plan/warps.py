@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-import numpy as np
-
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.texture import unpack
@@ -15,6 +13,7 @@ from stylesync_engine.plan.plan import (
     Plan,
     damaged,
     read_correction,
+    read_mesh,
     read_patch,
     read_references,
 )
@@ -29,7 +28,7 @@ class Warps:
 
     def __init__(self, plan: Plan, work: Path) -> None:
         self._plan, self._work = plan, work
-        self._triangles = triangulate(np.median(plan.after, axis=0))
+        self._triangles = triangulate(read_mesh(work))
         self.face = functools.lru_cache(_REFERENCES)(self._read_face)
         self.patch = functools.lru_cache(_PATCHES)(self._read_patch)
         self.maps = functools.lru_cache(_MAPS)(self._make_maps)

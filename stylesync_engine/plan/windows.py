@@ -1,4 +1,4 @@
-"""Finished windows of rendered crops, each with its plan's identity and its samples' hash."""
+"""Finished windows of rendered crops, each with its name and its samples' hash."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,72 +18,64 @@ from safetensors.numpy import save_file
 from stylesync_engine.files import disk_errors, replacing
 
 T = TypeVar("T")
+WINDOW_FILE = re.compile(r"[0-9a-f]{64}\.safetensors|\d{8}-\d{8}\.safetensors")
+"""Names of finished windows; the second kind is of earlier versions."""
 
 
-def window_path(work: Path, window: range) -> Path:
-    return work / "windows" / f"{window.start:08d}-{window.stop:08d}.safetensors"
+def window_path(work: Path, name: str) -> Path:
+    return work / "windows" / f"{name}.safetensors"
 
 
-def save_window(
-    work: Path, window: range, identity: str, rendered: NDArray[np.float16], device: str
-) -> None:
-    """Keep rendered lower crops `[n, rows, 256, 3]` that `device` made for the plan of this
-    identity; the file appears only when it is whole."""
+def save_window(work: Path, name: str, rendered: NDArray[np.float16], device: str) -> None:
+    """Keep rendered lower crops `[n, rows, 256, 3]` that `device` made for the window of this name;
+    the file appears only when it is whole."""
     # One entry: the library writes several in an order that changes from run to run.
-    label = {"plan": identity, "samples": _hash_samples(rendered), "device": device}
+    label = {"name": name, "samples": _hash_samples(rendered), "device": device}
     metadata = {"window": json.dumps(label, sort_keys=True)}
-    write_tensors(window_path(work, window), {"rendered": rendered}, metadata)
+    write_tensors(window_path(work, name), {"rendered": rendered}, metadata)
 
 
-def has_window(work: Path, window: range, identity: str) -> bool:
-    """Whether the rendered crops are there, whole and of this plan; reads the header alone."""
-    return _read_window(work, window, identity, lambda _: True) or False
+def has_window(work: Path, name: str) -> bool:
+    """Whether the rendered crops are there and whole; reads the header alone."""
+    return _read_window(work, name, lambda _: True) or False
 
 
-def window_device(work: Path, window: range, identity: str) -> str | None:
+def window_device(work: Path, name: str) -> str | None:
     """What has rendered a window; None where it is missing."""
-    return _read_window(work, window, identity, lambda file: str(_label(file)["device"]))
+    return _read_window(work, name, lambda file: str(_label(file)["device"]))
 
 
-def load_window(work: Path, window: range, identity: str) -> NDArray[np.float16] | None:
-    """The rendered crops, or None where the window is missing or of another plan. One whose
-    samples are not those that were written is taken away, so that it is rendered again."""
-    found = _read_window(
-        work, window, identity, lambda file: (_label(file), file.get_tensor("rendered"))
-    )
+def load_window(work: Path, name: str) -> NDArray[np.float16] | None:
+    """The rendered crops, or None where the window is missing. One whose samples are not those that
+    were written is taken away, so that it is rendered again."""
+    found = _read_window(work, name, lambda file: (_label(file), file.get_tensor("rendered")))
     if found is None:
         return None
     label, rendered = found
     if label["samples"] != _hash_samples(rendered):
-        window_path(work, window).unlink(missing_ok=True)
+        window_path(work, name).unlink(missing_ok=True)
         return None
     return np.asarray(rendered)
 
 
-def remove_other_windows(work: Path, identity: str) -> None:
-    """Take away what was rendered for other plans."""
-    for path in (work / "windows").glob(f"{'[0-9]' * 8}-{'[0-9]' * 8}.safetensors"):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                ours = _label(file).get("plan") == identity
-        except (OSError, SafetensorError, ValueError):
-            ours = False
-        if not ours:
+def remove_other_windows(work: Path, names: Collection[str]) -> None:
+    """Take away what was rendered for other plans than the one with windows of these names."""
+    for path in (work / "windows").glob("*.safetensors"):
+        if WINDOW_FILE.fullmatch(path.name) and path.stem not in names:
             path.unlink(missing_ok=True)
 
 
-def _read_window(work: Path, window: range, identity: str, read: Callable[[Any], T]) -> T | None:
-    """What `read` finds in the file of a window of this plan; None where there is none.
+def _read_window(work: Path, name: str, read: Callable[[Any], T]) -> T | None:
+    """What `read` finds in the file of a window of this name; None where there is none.
 
     Opening compares the file's length with its header.
     """
     try:
-        if not window_path(work, window).is_file():
+        if not window_path(work, name).is_file():
             return None
-        with safe_open(window_path(work, window), framework="numpy") as file:
-            rendered = file.get_slice("rendered")
-            ours = _label(file).get("plan") == identity and rendered.get_dtype() == "F16"
-            return read(file) if ours and rendered.get_shape()[0] == len(window) else None
+        with safe_open(window_path(work, name), framework="numpy") as file:
+            kind = file.get_slice("rendered").get_dtype()
+            return read(file) if _label(file).get("name") == name and kind == "F16" else None
     except (OSError, SafetensorError, LookupError, ValueError):
         return None
 
@@ -94,7 +86,8 @@ def _label(file: Any) -> dict[str, Any]:
 
 
 def _hash_samples(rendered: NDArray[np.float16]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(rendered).data).hexdigest()
+    shape = str(rendered.shape).encode()
+    return hashlib.sha256(shape + np.ascontiguousarray(rendered).tobytes()).hexdigest()
 
 
 def write_tensors(

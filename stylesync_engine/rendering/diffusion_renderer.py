@@ -17,7 +17,7 @@ from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, lip_matte
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.texture import keep_sharp
-from stylesync_engine.plan.plan import Plan
+from stylesync_engine.plan.plan import Plan, typical_reference
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.rendering.latent_networks import Frames, LatentNetworks, batch_of
 from stylesync_engine.weights.loading import Models
@@ -37,7 +37,9 @@ class Diffusion:
         self.device: torch.device = models.device
         self._turn = threading.Lock()
         self._draft, self._correction = draft, correction
-        self._networks = LatentNetworks(models, plan.request.options, draft.face(_typical(plan)))
+        self._networks = LatentNetworks(
+            models, plan.request.options, draft.face(typical_reference(plan.references))
+        )
         self._aligned = self._networks.sizes.aligned
 
     @property
@@ -93,8 +95,3 @@ class Diffusion:
         if self._correction is not None:
             change += self._correction.lower_half(position, points)
         return keep_sharp((known + change).clip(0, 1), known)
-
-
-def _typical(plan: Plan) -> int:
-    """The reference face: the one used most."""
-    return int(np.bincount(plan.references[:, 0]).argmax())

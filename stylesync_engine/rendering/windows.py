@@ -15,7 +15,7 @@ from stylesync_engine.arrays import Image
 from stylesync_engine.media import read_frames
 from stylesync_engine.mouth.crop import cut_from
 from stylesync_engine.plan.pipeline import ahead, spread
-from stylesync_engine.plan.plan import WINDOW, Plan
+from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.plan.warps import Warps
 from stylesync_engine.plan.windows import has_window, save_window
@@ -33,10 +33,11 @@ class Rendering:
     ) -> None:
         """Windows that touch `wanted` (frames of the range, from 0) count, or all of them."""
         self._plan, self._work, self._models = plan, work, models
-        windows = [w for w in plan.windows if wanted is None or _touches(plan, w, wanted)]
-        self.missing = [w for w in windows if not has_window(work, w, plan.identity)]
+        named = plan.named_windows.items()
+        windows = {n: w for n, w in named if wanted is None or _touches(plan, w, wanted)}
+        self.missing = [w for name, w in windows.items() if not has_window(work, name)]
         self.warps = Warps(plan, work)
-        self._total = sum(len(w) for w in windows)
+        self._total = sum(len(w) for w in windows.values())
         self._done = self._total - sum(len(w) for w in self.missing)
         self._kept: dict[int, NDArray[np.float16]] = {}
 
@@ -61,13 +62,12 @@ class Rendering:
 
     def keep(self, part: range, rendered: NDArray[np.float16]) -> bool:
         """Keep a part, in their order; whether a window is whole and on disk with it."""
-        window = self._plan.windows[part.start // WINDOW]
+        name, window = self._plan.window_at(part.start)
         self._kept[part.start] = rendered
         if part.stop < window.stop:
             return False
         whole = np.concatenate([self._kept.pop(p.start) for p in self.parts(window)])
-        device = name_device(self._renderer.device)
-        save_window(self._work, window, self._plan.identity, whole, device)
+        save_window(self._work, name, whole, name_device(self._renderer.device))
         self._done = min(self._done + len(window), self._total)
         return True
 

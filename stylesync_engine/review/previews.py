@@ -126,7 +126,7 @@ def rendered(
     or no consent that the dub needs.
     """
     from stylesync_engine.assembling.frames import CropPlacer
-    from stylesync_engine.plan.plan import WINDOW, Plan
+    from stylesync_engine.plan.plan import Plan
     from stylesync_engine.plan.sources import shot_of
     from stylesync_engine.plan.warps import Warps
     from stylesync_engine.plan.windows import load_window
@@ -144,8 +144,8 @@ def rendered(
                 continue
             if index in positions:
                 i = positions[index]
-                window = plan.windows[i // WINDOW]
-                crops = load_window(work, window, plan.identity)
+                name, window = plan.window_at(i)
+                crops = load_window(work, name)
                 if crops is None:
                     continue
                 crop = place(frame.image, crops[i - window.start].astype(np.float32), i)

@@ -184,9 +184,9 @@ def read_plan(data: bytes, folder: Path) -> None:
     from stylesync_engine.plan.windows import has_window, load_window
 
     tensors = _put(folder / "plan.safetensors", data)
-    _put(folder / "windows" / "00000000-00000002.safetensors", tensors.read_bytes()[:4096])
-    has_window(folder, range(2), "f" * 64)
-    load_window(folder, range(2), "f" * 64)
+    _put(folder / "windows" / f"{'f' * 64}.safetensors", tensors.read_bytes()[:4096])
+    has_window(folder, "f" * 64)
+    load_window(folder, "f" * 64)
     plan = Plan.load(folder)
     for _window in plan.windows:
         read_references(folder, plan.references[:2].ravel())

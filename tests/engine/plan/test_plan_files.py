@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_a_plan_comes_back_as_it_was(plan: Plan, bank: ReferenceBank, tmp_path: 
     assert len(loaded.identity) == 64
     assert loaded.identity == saved.identity
     for entry in fields(Plan):
-        if entry.name == "identity":
+        if entry.name in ("identity", "names"):
             continue
         got, want = getattr(loaded, entry.name), getattr(plan, entry.name)
         if isinstance(want, np.ndarray):
@@ -117,6 +118,34 @@ def test_references_are_read_one_by_one(plan: Plan, bank: ReferenceBank, tmp_pat
 def test_windows_cover_every_shown_frame_once(plan: Plan) -> None:
     assert [i for window in plan.windows for i in window] == list(range(FRAMES))
     assert all(len(window) <= WINDOW for window in plan.windows)
+
+
+def test_a_window_is_named_by_what_it_shows(
+    plan: Plan, bank: ReferenceBank, tmp_path: Path
+) -> None:
+    plan = replace(plan, references=np.zeros_like(plan.references))
+    names = saved(plan, bank, tmp_path)
+    assert Plan.load(tmp_path).names == names
+    assert len(set(names)) == len(plan.windows)
+    others = [20 not in window for window in plan.windows]
+    after = plan.after.copy()
+    after[20] += 1
+    changed = saved(plan, bank, tmp_path, after=after)
+    assert [a == b for a, b in zip(names, changed, strict=True)] == others
+    rows = ("shown", "matrices", "before", "after", "motion", "references", "shares", "lacking")
+    kept = np.arange(FRAMES) != 20
+    fewer = {name: getattr(plan, name)[kept] for name in (*rows, "hidden")}
+    left_out = saved(plan, bank, tmp_path, **fewer)
+    assert [a == b for a, b in zip(names, left_out, strict=True)] == others
+    asked = {"options": {"options": {"seed": 1}}}
+    assert not set(names) & set(saved(plan, bank, tmp_path, facts=Facts(inputs=asked)))
+    spoken = {"options": {"options": {"articulation": 1}}}
+    plain = saved(plan, bank, tmp_path, facts=Facts())
+    assert saved(plan, bank, tmp_path, facts=Facts(inputs=spoken)) == plain
+
+
+def saved(plan: Plan, bank: ReferenceBank, work: Path, **changed: Any) -> tuple[str, ...]:
+    return replace(plan, **changed).save(work, bank).names
 
 
 def test_no_plan_says_what_to_run(tmp_path: Path) -> None:
@@ -176,48 +205,52 @@ def test_the_request_of_a_kept_plan_may_change(
 
 def test_a_window_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
     rendered = np.random.default_rng(0).random((5, 128, 256, 3)).astype(np.float16)
-    window = range(16, 21)
-    assert load_window(tmp_path, window, "a") is None
-    save_window(tmp_path, window, "a", rendered, "cpu")
-    loaded = load_window(tmp_path, window, "a")
+    window = "a" * 64
+    assert load_window(tmp_path, window) is None
+    save_window(tmp_path, window, rendered, "cpu")
+    loaded = load_window(tmp_path, window)
     assert loaded is not None
     np.testing.assert_array_equal(loaded, rendered, strict=True)
-    assert load_window(tmp_path, window, "b") is None
+    assert load_window(tmp_path, "b" * 64) is None
     path = window_path(tmp_path, window)
     path.write_bytes(path.read_bytes()[:-100])
-    assert load_window(tmp_path, window, "a") is None
+    assert load_window(tmp_path, window) is None
     path.write_bytes(b"")
-    assert load_window(tmp_path, window, "a") is None
+    assert load_window(tmp_path, window) is None
 
 
 def test_a_window_with_a_changed_bit_is_taken_away(tmp_path: Path) -> None:
     rendered = np.random.default_rng(0).random((5, 128, 256, 3)).astype(np.float16)
-    window = range(16, 21)
-    save_window(tmp_path, window, "a", rendered, "cpu")
+    window = "a" * 64
+    save_window(tmp_path, window, rendered, "cpu")
     path = window_path(tmp_path, window)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
-    assert load_window(tmp_path, window, "a") is None
+    assert load_window(tmp_path, window) is None
     assert not path.exists()
-    save_window(tmp_path, window, "a", rendered, "cpu")
-    remove_other_windows(tmp_path, "b")
+    save_window(tmp_path, window, rendered, "cpu")
+    remove_other_windows(tmp_path, ["b" * 64])
     assert not path.exists()
 
 
 def test_windows_say_what_made_them(tmp_path: Path) -> None:
     rendered = np.zeros((5, 128, 256, 3), np.float16)
-    save_window(tmp_path, range(5), "a", rendered, "NVIDIA X")
-    assert window_device(tmp_path, range(5), "a") == "NVIDIA X"
-    assert window_device(tmp_path, range(5), "b") is None
-    remove_other_windows(tmp_path, "a")
-    assert window_device(tmp_path, range(5), "a") == "NVIDIA X"
+    save_window(tmp_path, "a" * 64, rendered, "NVIDIA X")
+    assert window_device(tmp_path, "a" * 64) == "NVIDIA X"
+    assert window_device(tmp_path, "b" * 64) is None
+    remove_other_windows(tmp_path, ["a" * 64])
+    assert window_device(tmp_path, "a" * 64) == "NVIDIA X"
+    path = window_path(tmp_path, "b" * 64)
+    path.write_bytes(window_path(tmp_path, "a" * 64).read_bytes())
+    assert load_window(tmp_path, "b" * 64) is None  # under another window's name
 
 
 @pytest.mark.parametrize("wrong", ["shown", "matrices", "references"])
 def test_tensors_that_do_not_belong_together_are_refused(
-    plan: Plan, bank: ReferenceBank, tmp_path: Path, wrong: str
+    plan: Plan, bank: ReferenceBank, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Plan, "_names", lambda self, _: ["a"] * len(self.windows))
     value = getattr(plan, wrong)
     damaged = {"shown": value + 5, "matrices": value[:-1], "references": value + 3}[wrong]
     replace(plan, **{wrong: damaged}).save(tmp_path, bank)
@@ -231,7 +264,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     rendered = np.zeros((16, 128, 256, 3), np.float16)
     with disk_of(100_000):
         with pytest.raises(DiskError, match="full"):
-            save_window(tmp_path, range(16), "a", rendered, "cpu")
+            save_window(tmp_path, "a" * 64, rendered, "cpu")
         with pytest.raises(DiskError, match="full"):
             plan.save(tmp_path, bank)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

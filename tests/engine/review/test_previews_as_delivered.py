@@ -57,9 +57,9 @@ def keep_dub(work: Path, face_model: FaceModel, request: DubRequest) -> Plan:
     bank = ReferenceBank(crops, face[None], np.zeros((1, 3), np.float32), np.arange(1), (patch,))
     plan.save(work, bank)
     plan = Plan.load(work)
-    for window in plan.windows:
+    for name, window in plan.named_windows.items():
         shape = (len(window), 128, 256, 3)
-        save_window(work, window, plan.identity, random.random(shape).astype(np.float16), "cpu")
+        save_window(work, name, random.random(shape).astype(np.float16), "cpu")
     return plan
 
 
