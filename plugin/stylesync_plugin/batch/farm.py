@@ -163,7 +163,7 @@ def job_data(job: Job) -> dict[str, Any]:
             **_pick_data(style.pick),
         },
         "speaker": job.speaker, "person": job.person, "consent": job.consent,
-        "second": job.second,
+        "second": job.second, "keys": list(map(str, job.keys)) or None,
         "options": _present(dataclasses.asdict(job.options)),
     }  # fmt: skip
     data["speech"], data["style"] = _present(data["speech"]), _present(data["style"]) or None
@@ -183,8 +183,13 @@ def _present(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _requests(planned: Plan) -> list[DubRequest]:
-    """Every request once, second deliveries included."""
-    return list({request.output: request for request in planned.requests}.values())
+    """Every request once, second deliveries included, each with a work folder of its own: workers
+    render them at once."""
+    asked = {request.output: request for request in planned.requests}
+    return [
+        dataclasses.replace(request, work=f"{request.work}_{Path(output).name.split('.')[0][-12:]}")
+        for output, request in asked.items()
+    ]
 
 
 def _submission_data(submission: Submission) -> dict[str, Any]:

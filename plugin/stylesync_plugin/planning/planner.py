@@ -198,7 +198,8 @@ class _Planner:
         recording: Recording | None,
         delivery: str | None = None,
     ) -> DubRequest:
-        """The request; the names of its output and work folder come from all the rest."""
+        """The request; its output is named by all the rest, its work folder by all but the keys:
+        with other ones, windows that do not change are there already."""
         job, options = self.job, self.job.options
         if delivery is not None:
             options = dataclasses.replace(options, delivery=cast(Delivery, delivery))
@@ -224,9 +225,12 @@ class _Planner:
         }
         key = _digest([*map(str, asked.values()), str(options)])
         name = f"{_slug(source.path)}_{key}{SUFFIXES.get(options.codec, '.mov')}"
+        work = key
+        if asked["mouth_keys"]:
+            work = _digest([*map(str, {**asked, "mouth_keys": ()}.values()), str(options)])
         media = self.settings.media
         return DubRequest(
-            **asked, options=options, output=str(media / name), work=str(media / "work" / key)
+            **asked, options=options, output=str(media / name), work=str(media / "work" / work)
         )
 
     def _conformed(self, source: Source, frames: Frames) -> Conform:
@@ -336,7 +340,7 @@ def _digest(data: Any) -> str:
 
 def _slug(path: str) -> str:
     name = Path(path.replace("%", "_")).stem
-    return re.sub(r"[^\w.-]+", "_", name)[:60] or "clip"
+    return re.sub(r"[^\w-]+", "_", name)[:60] or "clip"
 
 
 __all__ = ["Conform", "Place", "Plan", "PlanSettings", "PlannedDub", "Refusal", "plan"]

@@ -250,7 +250,7 @@ def test_windows_say_what_made_them(tmp_path: Path) -> None:
 def test_tensors_that_do_not_belong_together_are_refused(
     plan: Plan, bank: ReferenceBank, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Plan, "_names", lambda self, _: ["a"] * len(self.windows))
+    monkeypatch.setattr(Plan, "_names", lambda self, *_: ["a"] * len(self.windows))
     value = getattr(plan, wrong)
     damaged = {"shown": value + 5, "matrices": value[:-1], "references": value + 3}[wrong]
     replace(plan, **{wrong: damaged}).save(tmp_path, bank)
