@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from stylesync_engine.arrays import Array, Image, Indices
+from stylesync_engine.faces.landmarker import MESH_POINTS
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.plan.identity import rendering_inputs
@@ -88,8 +89,9 @@ class Plan:
     `[n, 2, 3]` picture px -> crop px, `before` and `after` `[n, 468, 2]` landmarks in crop px of
     the source and of the wanted face, `motion` `[n, W, P]` the renderer's rows, `references`
     `[n, 2]` and `shares` `[n, 2]` which of the reference bank are mixed, `lacking` `[n]` 0..1 how
-    far these cannot show the mouth, `hidden` `[n, 16, 32]` what lies before it. The bank itself
-    stays on disk: it is most of the plan, and a window needs a few of its pictures. `fingerprint`
+    far these cannot show the mouth, `hidden` `[n, 16, 32]` what lies before it; `mesh` is a
+    face `[468, 2]` whose triangles serve for the whole dub, whatever is said. The bank stays on
+    disk: it is most of the plan, and a window needs a few of its pictures. `fingerprint`
     is that of what went in; `identity`, of a plan that was loaded, also that of what came out, so
     that windows of two plans of the same inputs that differ in their last bits are never mixed.
     """
@@ -106,6 +108,7 @@ class Plan:
     shares: Array
     lacking: Array
     hidden: Image
+    mesh: Array
     facts: Facts = Facts()
     identity: str = ""
     names: tuple[str, ...] = ()
@@ -149,6 +152,7 @@ class Plan:
             "shares": self.shares,
             "lacking": self.lacking,
             "hidden": self.hidden,
+            "mesh": self.mesh,
             **{f"bank.{name}": getattr(bank, name) for name in _BANK},
             "bank.patches": np.frombuffer(b"".join(p.packed for p in bank.patches), np.uint8),
             "bank.ends": np.cumsum([0, *(len(p.packed) for p in bank.patches)]),
@@ -169,8 +173,8 @@ class Plan:
         this plan says of its frames; the references' pictures, not their numbers."""
         common = {
             "made of": rendering_inputs(self.facts.inputs),
-            "mesh": _hash_tensors([("mesh", mesh_of(bank.points))]),
-            "fit": correction and _hash_tensors((name, getattr(correction, name)) for name in _FIT),
+            "mesh": _hash_tensors([("mesh", self.mesh)]),
+            "fit": correction and _hash_tensors((n, getattr(correction, n)) for n in _FIT[:-1]),
             "typical": _hash_tensors([("crop", bank.crops[typical_reference(self.references)])]),
         }
         for window in self.windows:
@@ -179,6 +183,8 @@ class Plan:
             rows["frames"] = self.frames.start + self.shown[part]
             used = self.references[part][self.shares[part] > 0]
             rows["crops"], rows["points"] = bank.crops[used], bank.points[used]
+            if correction is not None:
+                rows["changes"] = correction.changes[part]
             yield _digest([common, _hash_tensors(sorted(rows.items()))])
 
     @classmethod
@@ -218,6 +224,8 @@ class Plan:
             raise ValueError("its frames lie outside of the range")
         if self.references.min() < 0 or self.references.max() >= bank_size:
             raise ValueError("it names references that it does not hold")
+        if self.mesh.shape != (MESH_POINTS, 2):
+            raise ValueError("its mesh is none")
         if len(self.names) != len(self.windows):
             raise ValueError("it does not name its windows")
 
@@ -264,18 +272,6 @@ def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image,
     with _opened(work) as file:
         crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
         return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
-
-
-def mesh_of(points: Array) -> Array:
-    """A face `[468, 2]` whose triangles serve for a whole dub, of its references' `[K, 468, 2]`:
-    whatever is said, it is the same."""
-    return np.asarray(np.median(points, axis=0), np.float32)
-
-
-def read_mesh(work: Path) -> Array:
-    """`mesh_of` a plan's references. Raises RequestError where the plan was damaged."""
-    with _opened(work) as file:
-        return mesh_of(file.get_tensor("bank.points"))
 
 
 def typical_reference(references: Indices) -> int:

@@ -13,7 +13,6 @@ from stylesync_engine.plan.plan import (
     Plan,
     damaged,
     read_correction,
-    read_mesh,
     read_patch,
     read_references,
 )
@@ -28,7 +27,7 @@ class Warps:
 
     def __init__(self, plan: Plan, work: Path) -> None:
         self._plan, self._work = plan, work
-        self._triangles = triangulate(read_mesh(work))
+        self._triangles = triangulate(plan.mesh)
         self.face = functools.lru_cache(_REFERENCES)(self._read_face)
         self.patch = functools.lru_cache(_PATCHES)(self._read_patch)
         self.maps = functools.lru_cache(_MAPS)(self._make_maps)

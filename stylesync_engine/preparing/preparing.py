@@ -149,6 +149,7 @@ def _assemble_plan(
     correction = None
     if likeness is not None:
         correction = likeness.correct(bank, (after, angles), (references, shares))
+    mesh = np.asarray(np.median(bank.points, axis=0), np.float32)
     used, references = np.unique(references, return_inverse=True)
     inputs = describe_inputs(job.request, models)
     plan = Plan(
@@ -164,6 +165,7 @@ def _assemble_plan(
         shares=shares,
         lacking=lacking,
         hidden=hidden,
+        mesh=mesh,
         facts=Facts(
             models=models.name,
             models_fingerprint=models.fingerprint,

@@ -166,6 +166,7 @@ def make_plan(face: Array, count: int = 1, **fields: Any) -> Plan:
         "shares": np.tile(np.array([1, 0], np.float32), (count, 1)),
         "lacking": np.zeros(count, np.float32),
         "hidden": np.zeros((count, 16, 32), np.uint8),
+        "mesh": face,
         **fields,
     })  # fmt: skip
 

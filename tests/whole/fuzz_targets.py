@@ -151,6 +151,7 @@ def make_plans(folder: Path) -> list[bytes]:
         shown=np.arange(2), matrices=values(2, 2, 3), before=values(2, 468, 2),
         after=values(2, 468, 2), motion=values(2, 5, 20), references=np.zeros((2, 2), np.int64),
         shares=values(2, 2), lacking=values(2), hidden=np.zeros((2, 16, 32), np.uint8),
+        mesh=values(468, 2),
         facts=Facts("m", "f", {}, passed_through=((2, 4),)),
     )  # fmt: skip
     crops = np.zeros((1, 256, 256, 3), np.uint8)

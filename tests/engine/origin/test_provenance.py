@@ -79,7 +79,7 @@ def deliver(source: Path, tmp_path: Path) -> Deliver:
             request=request, frames=FrameRange(0, FRAMES), fingerprint="f" * 64,
             shown=np.arange(FRAMES), matrices=none, before=none, after=none, motion=none,
             references=np.zeros((0, 2), np.int64), shares=none, lacking=none,
-            hidden=np.zeros((0, 16, 32), np.uint8),
+            hidden=np.zeros((0, 16, 32), np.uint8), mesh=none,
             facts=Facts("starter", "?", {"files": identify_files(request)}),
         )  # fmt: skip
         with (

@@ -54,6 +54,7 @@ def plan() -> Plan:
         shares=values(FRAMES, 2),
         lacking=values(FRAMES),
         hidden=random.integers(0, 256, (FRAMES, 16, 32)).astype(np.uint8),
+        mesh=values(468, 2),
         facts=Facts("m", "f", {"engine": "1"}, ("one",), ((3, 5),)),
     )
 
