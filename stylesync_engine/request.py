@@ -210,7 +210,9 @@ class DubRequest:
         (), "Frames with closed lips, or left original", "closed@A:B,original@A:B", parse_keys
     )
     work: str | None = told(None, "Keep finished windows here (default: beside OUT)", "DIR")
-    person: str | None = told(None, "Who is dubbed", "NAME")
+    person: str | None = told(
+        None, "Who is dubbed: a person who was made once, or a mere name", "NAME|FOLDER"
+    )
     consent: str | None = told(None, "The person's consent, on record", "FILE")
     options: DubOptions = field(default_factory=DubOptions)
 
@@ -287,7 +289,8 @@ class DubResult:
     `sound_offsets` are how late the sound of what the style was read from is, s, by its role.
     `lips` is how the delivered lips compare with the wanted ones, which follow the speech:
     `follows` their correlation, `width` how far they open against them, `offset` how late they
-    are, s; None where too little is seen. `fit` is what `best` was fitted to the person by."""
+    are, s; None where too little is seen. `fit` is what `best` was fitted to the person
+    by, `person` who was dubbed."""
 
     output: str
     rate: Fraction
@@ -304,6 +307,7 @@ class DubResult:
     sound_offsets: dict[str, float] | None = None
     lips: dict[str, float] | None = None
     fit: Fit | None = None
+    person: str | None = None
 
     def describe_lips(self) -> str:
         """`lips` for a person; empty where nothing is known."""

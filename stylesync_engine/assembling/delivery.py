@@ -16,6 +16,7 @@ from stylesync_engine.assembling.soundtrack import lay_sound
 from stylesync_engine.media import VideoInfo, VideoWriter
 from stylesync_engine.media.loudness import measure_loudness
 from stylesync_engine.origin.consent import Consent
+from stylesync_engine.origin.people import name_of
 from stylesync_engine.plan.clock import Clock, kept_seconds
 from stylesync_engine.plan.identity import check_inputs, describe_surroundings
 from stylesync_engine.plan.plan import Plan
@@ -79,6 +80,7 @@ def deliver(
         sound_offsets=plan.facts.sound_offsets,
         lips=lips.measure(float(info.rate)),
         fit=plan.facts.fit,
+        person=name_of(request.person),
     )
 
 

@@ -19,6 +19,7 @@ from stylesync_engine.files import disk_errors, draft_folder_of, file_hash, swee
 from stylesync_engine.media.sequences import sequence_folder
 from stylesync_engine.origin.consent import Consent
 from stylesync_engine.origin.mark import COMPOSITE, MARKED, mark_file
+from stylesync_engine.origin.people import name_of
 from stylesync_engine.origin.picture_hashes import (
     hash_images,
     hash_pictures,
@@ -92,7 +93,7 @@ def describe(plan: Plan, consent: Consent | None) -> dict[str, Any]:
         },
     }
     if request.person is not None:
-        statement["person"] = request.person
+        statement["person"] = name_of(request.person)
     if consent is not None:
         statement["consent"] = consent.to_dict()
     return statement

@@ -17,6 +17,7 @@ from stylesync_engine.commands.compare import compare
 from stylesync_engine.commands.doctor import doctor
 from stylesync_engine.commands.flags import RequestFile, Work, takes_flags
 from stylesync_engine.commands.models import models_app
+from stylesync_engine.commands.people import people_app
 from stylesync_engine.commands.reporting import (
     Json,
     JsonReport,
@@ -50,6 +51,7 @@ app = make_app(
 )
 add_version(app, PROGRAM)
 app.add_typer(models_app, name="models")
+app.add_typer(people_app, name="person")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from stylesync_engine.records import strict_json
 from stylesync_engine.request import DubRequest, RequestError
 
 _FORMATS: dict[str, type[PurePath]] = {"POSIX": PurePosixPath, "WINDOWS": PureWindowsPath}
-_PATHS = ("video", "speech", "style", "style_speech", "consent", "output", "work")
+_PATHS = ("video", "speech", "style", "style_speech", "person", "consent", "output", "work")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ _GAIN = 0.1  # dB that a fit must be better by
 class Likeness:
     """A fit to K frames: `place` `[468, 2]` landmarks in crop px that textures lie at, `corner`
     `[2]` first row and column, in the lower half, of `components` `[C, h, w, 3]`, whose mean is
-    `mean` `[h, w, 3]`; `looks` `[K, D]` and `weights` `[K, C]` of the kernel of this `width`;
+    `mean` `[h, w, 3]`; `looks` `[K, D]` and `weights` `[K, C]` of the kernel of this `width` `[1]`;
     `skin` `[32, 256, 3]`, rows above the lower half, in whose colours all are compared."""
 
     place: Array
@@ -56,7 +56,7 @@ class Likeness:
 
     def expected(self, points: Array, angles: Array) -> Array:
         """Shares of the components `[T, C]` for landmarks `[T, 468, 2]` and angles `[T, 3]`."""
-        return _kernel(signature(points, angles), self.looks, float(self.width)) @ self.weights
+        return _kernel(signature(points, angles), self.looks, float(self.width[0])) @ self.weights
 
     def shares_of(self, bank: ReferenceBank) -> Array:
         """Shares of the components `[K, C]` in the textures of a bank."""
@@ -147,7 +147,7 @@ def fit_likeness(bank: ReferenceBank) -> tuple[Likeness, tuple[float, float]]:
         components.reshape(-1, *mean.shape).astype(np.float16),
         looks,
         _weights(kernel, shares, bank.clips),
-        np.array(max(width, 1e-3), np.float32),
+        np.array([max(width, 1e-3)], np.float32),
         skin,
     )
     return likeness, _checked(bank, kernel, alike, float(matte.sum() * 3))

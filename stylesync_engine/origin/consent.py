@@ -18,6 +18,7 @@ from typing import Any
 
 from stylesync_engine.errors import about
 from stylesync_engine.files import hash_once, read_bounded
+from stylesync_engine.origin.people import consent_of, name_of
 from stylesync_engine.origin.studio import read_studio
 from stylesync_engine.records import strict_json
 from stylesync_engine.request import DubRequest, RequestError
@@ -95,7 +96,7 @@ def check_consent(request: DubRequest, today: datetime.date | None = None) -> Co
 
     Raises RequestError where it does not, and where the studio requires one and there is none.
     """
-    return consent_for(request.video, request.person, request.consent, today)
+    return consent_for(request.video, name_of(request.person), consent_of(request), today)
 
 
 def consent_for(

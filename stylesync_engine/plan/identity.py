@@ -12,6 +12,7 @@ from typing import Any
 
 from stylesync_engine import __version__
 from stylesync_engine.media import files_of
+from stylesync_engine.origin.people import PERSON_FILE, find_person
 from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.request import DubRequest, MediaError, RequestError
 from stylesync_engine.weights.loading import Models
@@ -95,6 +96,8 @@ def identify_files(request: DubRequest) -> dict[str, str]:
     """Each file that the request reads, by its role, and by what its contents are known again."""
     paths = {name: getattr(request, name) for name in _FILES}
     paths["appearance"] = appearance_clip(request.options.appearance)[0]
+    person = find_person(request.person)
+    paths["person"] = str(person / PERSON_FILE) if person else None
     return {name: identify_file(path) for name, path in paths.items() if path}
 
 

@@ -14,6 +14,7 @@ from stylesync_engine.media import files_of
 from stylesync_engine.media.codecs import IMAGES
 from stylesync_engine.media.sequences import delivered_names, sequence_folder, sound_name
 from stylesync_engine.media.sound import is_own_sound
+from stylesync_engine.origin.people import PERSON_FILE, consent_of, find_person
 from stylesync_engine.origin.picture_hashes import sidecar_of
 from stylesync_engine.plan.clock import kept_seconds
 from stylesync_engine.plan.sources import appearance_clip
@@ -86,6 +87,9 @@ def _files_read(request: DubRequest) -> dict[str, list[Path]]:
 def _clips(request: DubRequest) -> dict[str, str]:
     clips = {role: getattr(request, role) for role in _CLIPS}
     clips["appearance"] = appearance_clip(request.options.appearance)[0]
+    person = find_person(request.person)
+    clips["person"] = person and str(person / PERSON_FILE)
+    clips["consent"] = consent_of(request)
     return {role: path for role, path in clips.items() if path}
 
 

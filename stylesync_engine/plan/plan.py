@@ -153,14 +153,11 @@ class Plan:
             "lacking": self.lacking,
             "hidden": self.hidden,
             "mesh": self.mesh,
-            **{f"bank.{name}": getattr(bank, name) for name in _BANK},
-            "bank.patches": np.frombuffer(b"".join(p.packed for p in bank.patches), np.uint8),
-            "bank.ends": np.cumsum([0, *(len(p.packed) for p in bank.patches)]),
-            "bank.places": np.array([p.place for p in bank.patches], np.float32).reshape(-1, 2, 3),
+            **bank_tensors(bank),
         }
         if correction is not None:
             tensors |= {f"fit.{name}": getattr(correction, name) for name in _FIT}
-        digest = _hash_tensors(sorted(tensors.items()))
+        digest = hash_tensors(sorted(tensors.items()))
         names = tuple(self._names(bank, correction))
         header = _Header(
             FORMAT, self.request, self.frames, self.fingerprint, digest, self.facts, names
@@ -173,9 +170,9 @@ class Plan:
         this plan says of its frames; the references' pictures, not their numbers."""
         common = {
             "made of": rendering_inputs(self.facts.inputs),
-            "mesh": _hash_tensors([("mesh", self.mesh)]),
-            "fit": correction and _hash_tensors((n, getattr(correction, n)) for n in _FIT[:-1]),
-            "typical": _hash_tensors([("crop", bank.crops[typical_reference(self.references)])]),
+            "mesh": hash_tensors([("mesh", self.mesh)]),
+            "fit": correction and hash_tensors((n, getattr(correction, n)) for n in _FIT[:-1]),
+            "typical": hash_tensors([("crop", bank.crops[typical_reference(self.references)])]),
         }
         for window in self.windows:
             part = slice(window.start, window.stop)
@@ -185,7 +182,7 @@ class Plan:
             rows["crops"], rows["points"] = bank.crops[used], bank.points[used]
             if correction is not None:
                 rows["changes"] = correction.changes[part]
-            yield _digest([common, _hash_tensors(sorted(rows.items()))])
+            yield _digest([common, hash_tensors(sorted(rows.items()))])
 
     @classmethod
     def load(cls, work: Path) -> Plan:
@@ -202,7 +199,7 @@ class Plan:
                         kept[name] = values
                     yield name, values
 
-            if _hash_tensors(tensors()) != header.tensors:
+            if hash_tensors(tensors()) != header.tensors:
                 raise ValueError("its tensors were changed")
             plan = cls(
                 request=header.request, frames=header.frames, fingerprint=header.fingerprint,
@@ -264,6 +261,16 @@ def _header_of(file: Any, work: Path) -> _Header:
     return read(_Header, data, "plan")
 
 
+def bank_tensors(bank: ReferenceBank) -> dict[str, NDArray[Any]]:
+    """A bank as a file holds it."""
+    return {
+        **{f"bank.{name}": getattr(bank, name) for name in _BANK},
+        "bank.patches": np.frombuffer(b"".join(p.packed for p in bank.patches), np.uint8),
+        "bank.ends": np.cumsum([0, *(len(p.packed) for p in bank.patches)]),
+        "bank.places": np.array([p.place for p in bank.patches], np.float32).reshape(-1, 2, 3),
+    }
+
+
 def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image, Array]]:
     """Crops `[256, 256, 3]` and landmarks `[468, 2]` of the bank's entries of these numbers.
 
@@ -309,7 +316,7 @@ def note_request(work: Path, request: DubRequest) -> None:
     write_tensors(work / _FILE, tensors, header.metadata())
 
 
-def _hash_tensors(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
+def hash_tensors(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
     """sha256 of names, types, shapes and values."""
     digest = hashlib.sha256()
     for name, values in tensors:

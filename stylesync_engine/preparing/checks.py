@@ -10,6 +10,7 @@ from stylesync_engine.media import VideoInfo, probe_sound, probe_video
 from stylesync_engine.media.codecs import check_output
 from stylesync_engine.origin.consent import Consent, check_consent
 from stylesync_engine.origin.mark import check_mark
+from stylesync_engine.origin.people import find_person
 from stylesync_engine.origin.signers import choose_signer
 from stylesync_engine.pictures.colour import check_space, is_ambiguous
 from stylesync_engine.plan.places import check_places
@@ -62,7 +63,7 @@ def check_request(request: DubRequest) -> Checked:
     if request.style:
         with about("style"):
             check_range(request.style, request.style_frames, _usable(request, request.style))
-    elif options.appearance == "style":
+    elif find_person(request.person) is None and options.appearance == "style":
         raise RequestError("The appearance of the style needs a style clip; give one.", "style")
     appearance, shown = appearance_clip(options.appearance)
     if appearance:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stylesync_engine.mouth.likeness import Likeness, fit_likeness, is_better
 from stylesync_engine.mouth.references import MOST_REFERENCES, ReferenceBank, choose_coverage
+from stylesync_engine.plan.person import Person
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.request import Fit
 
@@ -30,6 +31,13 @@ def fit_seconds(job: Job) -> int:
 def most_references(job: Job) -> int:
     """How many frames of a clip serve as references, to a fit as well."""
     return max(MOST_REFERENCES, min(_MOST_FITTED, _FRAMES_A_SECOND * fit_seconds(job)))
+
+
+def known_fit(job: Job, person: Person | None) -> tuple[Likeness | None, Fit | None] | None:
+    """What was fitted when the person was made; None where that is to be done now."""
+    if person is None or not fit_seconds(job):
+        return None
+    return person.likeness, person.facts.fit
 
 
 def fit_person(job: Job, bank: ReferenceBank) -> tuple[Likeness | None, Fit | None]:

@@ -22,11 +22,13 @@ from stylesync_engine.mouth.references import (
     mixing_weights,
 )
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
+from stylesync_engine.plan.person import Person
 from stylesync_engine.plan.plan import Facts, Plan
 from stylesync_engine.preparing.checks import Checked
-from stylesync_engine.preparing.fitting import fit_person
+from stylesync_engine.preparing.fitting import fit_person, known_fit
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.lips import predict_motion, style_reference
+from stylesync_engine.preparing.people import person_of
 from stylesync_engine.preparing.reference_frames import choose_references
 from stylesync_engine.preparing.shots import FollowedShot
 from stylesync_engine.request import (
@@ -48,7 +50,8 @@ def prepare_plan(
     about these. Raises a DubError for what cannot be dubbed."""
     job = Job(checked.request, models, on_progress)
     _warn_of_undecoded(checked.info, job.warnings)
-    shot, style, motion = follow_and_predict(job, checked)
+    person = person_of(job)
+    shot, style, motion = follow_and_predict(job, checked, person)
     _warn_of_cuts(shot, job.warnings)
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
     if not len(shown):
@@ -56,12 +59,19 @@ def prepare_plan(
             "No frame of the range can be dubbed;"
             " choose a range that shows the speaker during the speech."
         )
-    return _assemble_plan(job, shot, style, motion, shown)
+    return _assemble_plan(job, shot, style, motion, shown, person)
 
 
-def follow_and_predict(job: Job, checked: Checked) -> tuple[FollowedShot, FollowedShot, Array]:
-    """The shot, what shows the person's style, and the lips `[T, 13]`, NaN where frames stay."""
+def follow_and_predict(
+    job: Job, checked: Checked, person: Person | None = None
+) -> tuple[FollowedShot, FollowedShot, Array]:
+    """The shot, what shows the person's style, and the lips `[T, 13]`, NaN where frames stay. The
+    style of a `person` who was made is known."""
     frames = checked.frames
+    if person is not None:
+        shot = job.follow(job.request.video, frames, "track", within=frames)
+        read = job.request.options.style_reading != "none"
+        return shot, shot, predict_motion(job, shot, person.style if read else None)
     around = frames if job.request.style else _with_surroundings(frames, checked.info)
     followed, style = _follow_both(job, around, frames)
     shot, style = followed.part(frames), style or followed
@@ -128,12 +138,17 @@ def _warn_of_cuts(shot: FollowedShot, warnings: list[str]) -> None:
 
 
 def _assemble_plan(
-    job: Job, shot: FollowedShot, style: FollowedShot, motion: Array, shown: Indices
+    job: Job,
+    shot: FollowedShot,
+    style: FollowedShot,
+    motion: Array,
+    shown: Indices,
+    person: Person | None,
 ) -> tuple[Plan, ReferenceBank, Correction | None]:
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
-    bank, tone, covers = choose_references(job, shot, style)
+    bank, tone, covers = choose_references(job, shot, style, person)
     hidden = np.stack([covers[int(index)] for index in shown])
     angles = seen.pose.angles()
     path = choose_path(bank, after, angles, tone=tone)
@@ -145,7 +160,7 @@ def _assemble_plan(
     lacking = lacking_mouths(lip_openings(after).mean(axis=1), shown_openings, bank)
     _warn_of_lacking(job, lacking)
     _warn_of_hidden(job, hidden)
-    likeness, fitted = fit_person(job, bank)
+    likeness, fitted = known_fit(job, person) or fit_person(job, bank)
     correction = None
     if likeness is not None:
         correction = likeness.correct(bank, (after, angles), (references, shares))

@@ -15,6 +15,7 @@ from stylesync_engine.mouth.references import (
     skin_tone,
 )
 from stylesync_engine.mouth.texture import Patch, cut_patch
+from stylesync_engine.plan.person import Person
 from stylesync_engine.plan.pipeline import ahead, spread, workers_for
 from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.preparing.fitting import most_references
@@ -57,11 +58,12 @@ def cut_references(
 
 
 def choose_references(
-    job: Job, shot: FollowedShot, style: FollowedShot
+    job: Job, shot: FollowedShot, style: FollowedShot, person: Person | None
 ) -> tuple[ReferenceBank, Array, dict[int, Image]]:
     """Frames that serve as reference images, the shot's own tone, and what hides its mouths.
 
-    `style` is the style clip, or without one the shot and its surroundings.
+    `style` is the style clip, or without one the shot and its surroundings; a `person` who was
+    made has references already.
     """
     choice = job.request.options.appearance
     clip, frames = appearance_clip(choice)
@@ -72,6 +74,8 @@ def choose_references(
     tone = np.median(skin_tone(own.crops), axis=0)
     if clip:
         return cut_references(job.follow(clip, frames, "style"), most)[0], tone, hidden
+    if person is not None and choice != "shot":
+        return (person.bank if choice == "style" else own.join(person.bank)), tone, hidden
     if choice == "shot" or not (job.request.style or surrounded):
         return own, tone, hidden
     theirs, _ = cut_references(style, most)
