@@ -187,16 +187,33 @@ def sync(
 
 
 @app.command(epilog=f"Example: {PROGRAM} bench --quality draft --json")
-@takes_flags("video", "speech", "models", "quality", "device", "steps", "sampler")
+@takes_flags("video", "speech", "models", "quality", "device", "codec", "steps", "sampler")
 def bench(
-    as_json: Json = False, video: str | None = None, speech: str | None = None, **flags: Any
+    as_json: Json = False,
+    video: str | None = None,
+    speech: str | None = None,
+    cores: Annotated[
+        str | None, typer.Option(metavar="N,...", help="A table of all sizes on so many cores.")
+    ] = None,
+    peer: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Prints a network's fps to compare with.")
+    ] = None,
+    **flags: Any,
 ) -> None:
     """Measure the speed, stage by stage.
 
-    Frames/s, share of the time, and peak memory.
+    Frames/s, share of the time, and peak memory; with --cores of all sizes, draft and good, each
+    in a process of its own.
     """
     options = DubOptions(**flags)
     with reporting(as_json) as report:
+        if cores is not None:
+            from stylesync_engine.review import bench_table
+
+            counts, words = bench_table.parse_cores(cores), {k: str(v) for k, v in flags.items()}
+            table = bench_table.measure_table(counts, words, video, speech, peer)
+            report.result(table, format_rows(table["rows"]))
+            return
         from stylesync_engine.review import benchmark
 
         found = benchmark.measure(options, video=video, speech=speech, on_progress=report.progress)
