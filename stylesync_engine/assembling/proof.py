@@ -193,10 +193,11 @@ def _move(draft: Path, output: Path) -> None:
 
 @contextmanager
 def _hidden_folder(output: Path) -> Iterator[Path]:
-    """A folder beside the output, on the same disk; it goes away whatever happens, after
-    a crash the next time."""
-    sweep_drafts(output)
-    folder = draft_folder_of(output)
+    """A folder on the output's own disk: beside it, or within a folder that is there and may be a
+    disk of its own. It goes away whatever happens, after a crash the next time."""
+    place = output / output.name if output.is_dir() else output
+    sweep_drafts(place)
+    folder = draft_folder_of(place)
     try:
         with disk_errors(output):
             folder.mkdir(parents=True)

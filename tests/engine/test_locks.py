@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -9,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from clip_fixtures import MODELS
 
-from stylesync_engine.files import locked
+from stylesync_engine.files import file_hash, locked
+from stylesync_engine.media import read_frames
 from stylesync_engine.request import DiskError, RequestError
 
 HOLD = """
@@ -64,6 +67,41 @@ def test_the_second_may_wait(tmp_path: Path) -> None:
         order.append("second")
     thread.join()
     assert order == ["begins", "ends", "second"]
+
+
+@pytest.mark.slow
+def test_two_dubs_with_one_work_folder_each_make_their_own_file(
+    talking: Path, other_speech: Path, tmp_path: Path
+) -> None:
+    """Both at once: the second is refused in a sentence, or waits; what is said to be made is."""
+    sources = file_hash(talking), file_hash(other_speech)
+    commands = [
+        [
+            sys.executable, "-m", "stylesync_engine", "dub", "--json", "--video", str(talking),
+            "--speech", str(other_speech), "--frames", "0:20", "--quality", "draft", "--device",
+            "cpu", "--codec", "ffv1", "--models", MODELS, "--work", str(tmp_path / "work"),
+            "--output", str(tmp_path / f"{name}.mkv"), *more,
+        ]
+        for name, more in (("a", ()), ("b", ("--seed", "3")))
+    ]  # fmt: skip
+    for waits in ((), ("--wait",)):
+        runs = [
+            subprocess.Popen([*words, *waits], stdout=subprocess.PIPE, text=True)
+            for words in commands
+        ]
+        said = [json.loads(run.communicate(timeout=600)[0].splitlines()[-1]) for run in runs]
+        done = [entry for entry in said if entry["event"] == "result"]
+        assert len(done) == (2 if waits else 1)
+        assert all(Path(entry["output"]).is_file() for entry in done)
+        for entry in said:
+            assert entry in done or "in use by another dub" in entry["message"]
+    frames = [
+        [frame.image.planes[0].tobytes() for frame in read_frames(tmp_path / f"{name}.mkv")]
+        for name in "ab"
+    ]
+    assert list(map(len, frames)) == [20, 20]
+    assert not list(tmp_path.rglob("*.lock"))
+    assert (file_hash(talking), file_hash(other_speech)) == sources
 
 
 def test_a_place_that_cannot_be_locked_gets_a_sentence(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from stylesync_engine.files import file_hash, read_bounded, replacing
 from stylesync_engine.records import as_data
 from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError
 
+_BYTES = 2**26
+
 
 @dataclass(slots=True)
 class Hashes:
@@ -99,10 +101,18 @@ def write_json(path: Path, data: Any) -> None:
         draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """What one of our small files says. Raises OSError and ValueError where it cannot be read."""
+    try:
+        return json.loads(read_bounded(path, _BYTES))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        data = json.loads(read_bounded(path, 2**26))
-    except (OSError, ValueError, RecursionError):
+        data = read_json(path)
+    except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None
 

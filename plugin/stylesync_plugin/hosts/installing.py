@@ -12,11 +12,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylesync_engine.files import file_hash, read_bounded
 from stylesync_engine.request import DiskError, RequestError
 
 RECORD = "stylesync.installed.json"
 LOADERS = Path(__file__).resolve().parents[1] / "loaders"
 
+_BYTES = 2**20
 _NOTES = (".DS_Store", "Thumbs.db", "desktop.ini")
 _PROGRAM = re.compile(r'^PROGRAM = "stylesync"$', re.MULTILINE)
 _SETTINGS = {"darwin": "~/Library/Application Support", "win32": "~/AppData/Roaming"}
@@ -115,7 +117,7 @@ def uninstall_loader(host: str, parent: Path) -> list[Path]:
     """
     target = _place(host, parent)
     try:
-        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+        record = json.loads(read_bounded(target / RECORD, _BYTES))
     except (OSError, ValueError) as error:
         raise RequestError(f"There is no loader of ours in '{parent}'.") from error
     known = {target / name: digest for name, digest in record["files"].items()}
@@ -142,7 +144,7 @@ def _is_ours(path: Path, known: dict[Path, str], target: Path) -> bool:
     if path == target / RECORD or path.name in _NOTES:
         return True
     if path in known:
-        return _digest(path.read_bytes()) == known[path]
+        return file_hash(path) == known[path]
     compiled = path.parent == target / "__pycache__" and path.suffix == ".pyc"
     return compiled and target / f"{path.name.partition('.')[0]}.py" in known
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import opentimelineio as otio
 
+from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.request import MediaError, RequestError
 from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.hosts.media_files import file_of, reference_to
@@ -24,6 +25,8 @@ from stylesync_plugin.timeline.items import METADATA, own_start
 from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
 
 KINDS = {"MOVIE": otio.schema.TrackKind.Video, "SOUND": otio.schema.TrackKind.Audio}
+
+_BYTES = 2**27  # of a project of many thousand strips
 
 Strip = dict[str, Any]
 Scene = dict[str, Any]
@@ -53,7 +56,7 @@ class StripsFile:
     def snapshot(self) -> Scene:
         """What the loader has written; raises MediaError where that is something else."""
         try:
-            data = json.loads(self.source.read_text(encoding="utf-8"))
+            data = json.loads(read_bounded(self.source, _BYTES))
         except (OSError, ValueError) as error:
             raise MediaError(
                 f"'{self.source}' cannot be read as strips of {self.name};"
@@ -87,7 +90,7 @@ class StripsFile:
         for index, track in enumerate(timeline.tracks):
             if METADATA in track.metadata:
                 edit.lay(track, _channel_below(timeline.tracks[:index]))
-        self.target.write_text(json.dumps(edit.to_dict(), indent=1), encoding="utf-8")
+        write_text(self.target, json.dumps(edit.to_dict(), indent=1))
 
     def _track(self, strips: list[Strip], kind: str, rate: Fraction, origin: int) -> Any:
         channel = strips[0]["channel"]

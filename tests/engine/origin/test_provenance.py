@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -119,6 +121,23 @@ def test_our_files_are_accepted(name: str, deliver: Deliver, trust: None, tmp_pa
     assert str(tmp_path) not in json.dumps(proof.to_dict()["statement"])
     hidden = [path.name for path in output.parent.iterdir() if path.name.startswith(".")]
     assert hidden == []
+
+
+@pytest.mark.parametrize("name", ["dub", "exr", "shot.%04d.png", "dub.mov"])
+def test_a_folder_may_be_a_disk_of_its_own(
+    name: str, deliver: Deliver, trust: None, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out" / (name if "." not in name else "")
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs to mount a disk of memory")
+    try:
+        for _ in range(2):
+            assert verification.verify(deliver(name)).signed_by == signing.TEST_NAME
+            assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_signing_keeps_pictures_sound_and_time_code(deliver: Deliver, source: Path) -> None:

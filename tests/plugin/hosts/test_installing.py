@@ -24,7 +24,7 @@ from stylesync_plugin.hosts.installing import (
 )
 
 from stylesync_engine import __version__
-from stylesync_engine.request import DiskError, RequestError
+from stylesync_engine.request import DiskError, MediaError, RequestError
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
@@ -190,3 +190,25 @@ def test_the_extension_has_the_version_of_the_project() -> None:
 def test_an_unknown_editor_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["install", "premiere", "--to", str(tmp_path)]) == 2
     assert "choose one of blender, nuke, resolve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", [installing.RECORD, "added.py"])
+def test_what_never_ends_stands_in_nobodys_way(place: str, tmp_path: Path) -> None:
+    """Nothing is waited for, and nothing of somebody else's is taken away."""
+    install_loader("resolve", tmp_path)
+    file = next(tmp_path.rglob(installing.RECORD)).with_name(place)
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(RequestError):
+        installing.uninstall_loader("resolve", tmp_path)
+    assert file.is_fifo()
+
+
+def test_strips_that_never_end_are_refused(tmp_path: Path) -> None:
+    from stylesync_plugin.hosts.blender import BlenderStrips
+
+    for number, make in enumerate((os.mkfifo, lambda path: path.symlink_to("/dev/zero"))):
+        source = tmp_path / f"{number}.json"
+        make(source)
+        with pytest.raises(MediaError, match="cannot be read as strips"):
+            BlenderStrips(source, tmp_path / "out.json").read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from stylesync_ui.panel.preferences import Preferences
@@ -15,3 +16,10 @@ def test_preferences_survive_and_nonsense_is_the_default(tmp_path: Path) -> None
     assert Preferences.read(file) == Preferences(device="cuda")
     file.write_text("[]")
     assert Preferences.read(file) == Preferences()
+
+
+def test_what_never_ends_is_no_preferences(tmp_path: Path) -> None:
+    for name, make in (("device", lambda path: path.symlink_to("/dev/zero")), ("pipe", os.mkfifo)):
+        file = tmp_path / name
+        make(file)
+        assert Preferences.read(file) == Preferences()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QRunnable
 from PySide6.QtGui import QImage
+from stylesync_plugin.batch.records import read_json
 
 
 class Load(QRunnable):
@@ -33,7 +34,7 @@ class LoadOutline(QRunnable):
 
     def run(self) -> None:
         try:
-            peaks = [float(peak) for peak in json.loads(self._file.read_text(encoding="utf-8"))]
+            peaks = [float(peak) for peak in read_json(self._file)]
         except (OSError, ValueError, TypeError):
             peaks = []
         self._keep(peaks)

@@ -16,6 +16,8 @@ from PySide6.QtGui import QImage
 from stylesync_ui.engine.link import EngineLink, Event
 from stylesync_ui.engine.preview_folder import PreviewFolder
 
+_BYTES = 2**26  # of a picture
+
 
 @dataclass(slots=True)
 class Proxy:
@@ -48,10 +50,12 @@ class PlaceInProxy:
                 known = index.read(16 if self.number else 8)
             ends = [int.from_bytes(known[n : n + 8], "little") for n in range(0, len(known), 8)]
             first, last = (ends[0], ends[1]) if self.number else (0, ends[0])
+            if not 0 <= last - first <= _BYTES:
+                return QImage()
             with self.file.open("rb") as pictures:
                 pictures.seek(first)
                 return QImage.fromData(pictures.read(last - first))
-        except (OSError, IndexError):
+        except (OSError, IndexError, OverflowError):
             return QImage()
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
-from stylesync_plugin.batch.records import write_json
+from stylesync_plugin.batch.records import read_json, write_json
 
 PREVIEW_HEIGHTS = (360, 540, 720, 1080)
 
@@ -34,7 +33,7 @@ class Preferences:
     def read(cls, file: Path) -> Preferences:
         """What was kept; anything unreadable is the default."""
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = read_json(file)
         except (OSError, ValueError):
             return cls()
         plain = cls()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from stylesync_plugin.batch.records import write_json
+from stylesync_plugin.batch.records import read_json, write_json
 from stylesync_plugin.contract import Progress
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted", "found"]
@@ -159,7 +158,7 @@ class JobQueue:
 def _read(store: Path) -> list[JobRecord]:
     """The jobs of the earlier session; an unreadable file is an empty queue."""
     try:
-        data = json.loads(store.read_text(encoding="utf-8"))
+        data = read_json(store)
         return [JobRecord.from_dict(entry) for entry in data["jobs"]]
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return []

@@ -35,6 +35,8 @@ def is_script(path: str) -> bool:
 
 def _begins_as_ttml(path: str) -> bool:
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             return b"ttml" in file.read(2000)
     except OSError:
