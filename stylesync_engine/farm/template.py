@@ -13,6 +13,7 @@ smaller the last tasks are, the less a worker waits for another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -26,6 +27,8 @@ PART = WINDOW
 _FINISHED_LAST = 3
 """Dubs for each worker that are left for the end."""
 _NAME_MOST = 128
+_NO_NAME = re.compile(r"[{}\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What Open Job Description takes for its own expressions, or refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def job_template(
     return {
         "specificationVersion": "jobtemplate-2023-09",
         "extensions": ["TASK_CHUNKING"],
-        "name": f"StyleSync {name}"[:_NAME_MOST],
+        "name": f"StyleSync {_NO_NAME.sub('_', name)}"[:_NAME_MOST],
         "parameterDefinitions": [
             {
                 "name": "Bundle", "type": "PATH", "objectType": "DIRECTORY", "dataFlow": "INOUT",

@@ -120,7 +120,8 @@ def find_folder(name: str) -> Path:
         return SHIPPED / name
     own = models_directory() / name
     named = _expanded(name)
-    for folder in (own, named):
+    inside = ".." not in Path(name).parts  # a name leads nowhere else; a path is one from here
+    for folder in (own, named) if inside else (named,):
         if _is_file(folder / MANIFEST):
             return folder
     pickles = sorted(p.name for p in _files_of(named) if p.suffix in _PICKLES)

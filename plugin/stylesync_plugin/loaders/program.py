@@ -12,8 +12,8 @@ PROGRAM = "stylesync"
 """A name on the PATH; installing the loader puts the full path of the program here."""
 
 
-EDITORS_OWN = ("PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
-"""Settings that would lead the program to the editor's own Python and Qt."""
+EDITORS_OWN = ("PYTHON", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
+"""How settings begin that would lead the program to the editor's own Python and Qt."""
 
 
 class Program:
@@ -22,17 +22,23 @@ class Program:
     def __init__(self, editor: str, scene: dict, extra: tuple = (), program: str = "") -> None:
         folder = Path(scene["media"])
         folder.mkdir(parents=True, exist_ok=True)
-        source, self.answer = folder / "strips.json", folder / "edit.json"
+        source, self.answer = folder / "stylesync.strips.json", folder / "stylesync.edit.json"
         self.answer.unlink(missing_ok=True)
         source.write_text(json.dumps(scene), encoding="utf-8")
         found = shutil.which(program or PROGRAM)
         if not found:
             raise FileNotFoundError(f"There is no program '{program or PROGRAM}'; name its path.")
         words = [found, "host", editor, str(source), "-o", str(self.answer), "--json", *extra]
-        clean = {k: v for k, v in os.environ.items() if k not in EDITORS_OWN}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(EDITORS_OWN)}
         self.log = folder / "stylesync.log"
         with self.log.open("w", encoding="utf-8") as log:
-            self.child = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=clean)
+            self.child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=clean,
+            )
 
     def has_ended(self) -> bool:
         return self.child.poll() is not None

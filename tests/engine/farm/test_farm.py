@@ -92,6 +92,33 @@ def test_a_job_survives_its_data(data: dict[str, Any]) -> None:
     assert job_from(json.loads(json.dumps(job_data(job))), "another") == job
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["{{Param.Bundle}}", "{{evil", "a\nb", "$(reboot)", "`x`", "--of", "x" * 200, "\x9f\u2028"],
+)
+def test_a_folder_s_name_is_no_expression(name: str, media: Path, tmp_path: Path) -> None:
+    """What a farm expands, or refuses, comes from the template alone."""
+    model = pytest.importorskip("openjd.model")
+    folder = tmp_path / name
+    submit(submission(media, tmp_path), folder, FarmOptions())
+    template = json.loads((folder / "template.json").read_text())
+    checked = model.decode_job_template(template=template, supported_extensions=["TASK_CHUNKING"])
+    assert "{" not in str(checked.name)
+    names = {entry["name"]: entry.get("default") for entry in template["parameterDefinitions"]}
+    assert (names["Bundle"], names["Engine"]) == (".", "stylesync-engine")
+    job = model.create_job(
+        job_template=checked,
+        job_parameter_values=model.preprocess_job_parameters(
+            job_template=checked, job_parameter_values={"Bundle": str(folder)},
+            job_template_dir=folder, current_working_dir=tmp_path,
+        ),
+    )  # fmt: skip
+    for step in job.steps:  # one word each, whatever the folder is called
+        arguments = [str(word) for word in step.script.actions.onRun.args]
+        assert sum("Param.Bundle" in word for word in arguments) == 1
+    assert read_bundle(folder)
+
+
 def test_template_is_an_open_job_description(media: Path, tmp_path: Path) -> None:
     model = pytest.importorskip("openjd.model")
     submit(submission(media, tmp_path), tmp_path / "job", FarmOptions(gpus=1))

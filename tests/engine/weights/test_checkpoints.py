@@ -362,6 +362,40 @@ def test_unknown_models_say_where_they_were_looked_for(own_models: Path) -> None
         load_models("paper", "cpu")
 
 
+@pytest.mark.parametrize("name", ["../../x", "..", "../x", "a/../../x", "./../x", "~nobody/../x"])
+def test_a_name_leads_out_of_no_directory(
+    name: str, tiny_models: Path, own_models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither to read from, nor to write to."""
+    for place in (own_models.parent / "x", own_models.parent.parent / "x"):
+        shutil.copytree(tiny_models, place, dirs_exist_ok=True)
+    (own_models / "a").mkdir(parents=True)
+    elsewhere = tmp_path / "one" / "two" / "three"
+    elsewhere.mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(ModelError, match="no models"):
+        table.find_folder(name)
+    with pytest.raises(ModelError):
+        table.plain_name(name)
+    with pytest.raises(ModelError):
+        pull_models(name)
+
+
+def test_a_table_changed_together_with_its_weights_is_another_one(
+    copy: Path, tmp_path: Path
+) -> None:
+    """Its hashes fit, so that it can be loaded; it is never taken for what it was."""
+    before = load_models(str(copy), "cpu")
+    save_models(tmp_path / "speaker", name="speaker", base=str(copy), renderer=before.renderer)
+    with torch.no_grad():
+        next(before.lip_motion.parameters()).add_(1)
+    save_models(copy, name="tiny", lip_motion=before.lip_motion)
+    assert all(row["ok"] for row in verify_models(str(copy)) if "ok" in row)
+    assert load_models(str(copy), "cpu").fingerprint != before.fingerprint
+    with pytest.raises(ModelError, match="adapted from other weights"):
+        load_models(str(tmp_path / "speaker"), "cpu")
+
+
 def test_models_of_the_users_directory_are_found_by_name(
     tiny_models: Path, own_models: Path
 ) -> None:

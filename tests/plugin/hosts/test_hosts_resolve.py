@@ -155,6 +155,17 @@ def test_the_menu_starts_the_program_and_shows_its_words(
     environment.update(PYTHONHOME=sys.base_prefix, QT_PLUGIN_PATH="/opt/resolve/plugins")
     ran = subprocess.run([sys.executable, *code], env=environment, capture_output=True, text=True)
     assert ran.stdout == f"asked for {words}, home clean, plugins clean\n", ran.stderr
+    hostile = {
+        "PYTHONPATH": str(tmp_path), "PYTHONINSPECT": "1", "PYTHONSTARTUP": "/dev/zero",
+        "PYTHONSAFEPATH": "", "PYTHONUSERBASE": str(tmp_path), "PYTHONPLATLIBDIR": "x",
+        "PYTHONBREAKPOINT": "os.abort", "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "rot13",
+    }  # fmt: skip
+    program.write_text("#!/bin/sh\nenv | grep -c ^PYTHON; cat\n")
+    script = f"import os; os.environ.update({hostile!r})\n{text.decode()}"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == "0\n"  # and nobody waits for an input that never comes
     program.unlink()
     ran = subprocess.run([sys.executable, *code], capture_output=True, text=True, check=True)
     assert "stylesync install resolve" in ran.stdout

@@ -9,14 +9,19 @@ import subprocess
 PROGRAM = "stylesync"
 WORDS = ["host", "resolve"]
 # They would lead the program to the application's own Python and Qt.
-THEIRS = ("PYTHONHOME", "PYTHONPATH", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
+THEIRS = ("PYTHON", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
 
 
 def run():
-    clean = {k: v for k, v in os.environ.items() if k not in THEIRS}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(THEIRS)}
+    pipes = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
     try:
-        child = subprocess.Popen([PROGRAM, *WORDS], env=clean, **pipes)
+        child = subprocess.Popen([PROGRAM, *WORDS], env=clean, text=True, **pipes)
     except OSError:
         print(f"There is no program '{PROGRAM}'; run `stylesync install resolve` again.")
         return
