@@ -25,6 +25,7 @@ from stylesync_plugin.formats.mlt_document import (
     read_document,
     text_of,
 )
+from stylesync_plugin.formats.mlt_sound import turn_down, turn_up
 from stylesync_plugin.timeline.items import METADATA, MLT, own_start
 from stylesync_plugin.timeline.paths import path_of
 from stylesync_plugin.times import seconds
@@ -47,8 +48,10 @@ def write_to_string(timeline: Any, target: Path) -> str:
             f" choose another name than '{target.name}', or write .otio."
         )
     edit = _Edit(document)
+    turn_up(document)
     edit.take_out()
     edit.lay(timeline.tracks)
+    turn_down(document, edit.before, timeline.tracks)
     edit.count_anew()
     if document.folder != target.absolute().parent:
         document.root.set("root", str(document.folder))

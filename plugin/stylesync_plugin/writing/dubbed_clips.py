@@ -59,7 +59,7 @@ def clip_of(original: PlacedClip, dub: Dubbed, names: TrackNames) -> Any:
         source_range=TimeRange(
             rational_time(place.start, place.rate), rational_time(place.span.duration, rate)
         ),
-        metadata={METADATA: _record(dub)},
+        metadata={METADATA: {**_record(dub), "original_sound": _level(dub, names)}},
     )
     effects = [e for e in original.clip.effects if not isinstance(e, otio.schema.TimeEffect)]
     clip.effects.extend(effect.deepcopy() for effect in effects)
@@ -99,6 +99,11 @@ def _sequence(
 
 def _address(path: Path, names: TrackNames) -> str:
     return str(path.absolute()) if names.bare_paths else url_of(path)
+
+
+def _level(dub: Dubbed, names: TrackNames) -> OriginalSound:
+    """What becomes of the shot's own sound under a dub that brings new speech."""
+    return names.original_sound if dub.planned.sounds else "keep"
 
 
 def _record(dub: Dubbed) -> dict[str, Any]:

@@ -12,12 +12,24 @@ from typing import Any
 import numpy as np
 import opentimelineio as otio
 import pytest
+from mlt_case import KDENLIVE, SHOTCUT, project
+from stylesync_plugin.batch.dub_timeline import dub_timeline
 from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.items import METADATA, gain_of
-from stylesync_plugin.writing.write_back import Dubbed, write_back
-from timeline_material import Audio, clip, needs_melt, ranged, run_melt, timeline, track
+from stylesync_plugin.writing.write_back import Dubbed, TrackNames, remove, write_back
+from timeline_material import (
+    Audio,
+    MarkingEngine,
+    clip,
+    needs_melt,
+    ranged,
+    run_melt,
+    timeline,
+    track,
+    write_clip,
+)
 
 from stylesync_engine.request import DubResult
 
@@ -77,11 +89,15 @@ def tone(path: Path, frequency: int, seconds: float) -> Path:
     return path
 
 
-def levels_of(project: Path, frequency: int, parts: int) -> list[float]:
+def levels_of(
+    project: Path, frequency: int, parts: int, played: tuple[int, int] | None = None
+) -> list[float]:
     """How loud a frequency is in equal parts of what melt plays, relative to the first."""
     out = project.with_suffix(".wav")
+    out.unlink(missing_ok=True)
     wanted = ["vn=1", "ac=1", "ar=48000", "real_time=0", "terminate_on_pause=1"]
-    run_melt(["melt", str(project), "-consumer", f"avformat:{out}", *wanted], out)
+    cut = [f"in={played[0]}", f"out={played[1] - 1}"] if played else []
+    run_melt(["melt", str(project), *cut, "-consumer", f"avformat:{out}", *wanted], out)
     with wave.open(str(out)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
     length = len(samples) // parts
@@ -135,3 +151,48 @@ def test_melt_plays_the_part_as_loud_as_it_should(
     assert [gain_of(item) for item in cut.audio_tracks()[0]] == [0, gain or 0, 0]
     write_timeline(cut, tmp_path / "cut.mlt")
     assert levels_of(tmp_path / "cut.mlt", 1000, 3) == pytest.approx([1.0, wanted, 1.0], abs=0.01)
+
+
+def heard(root: ET.Element) -> None:
+    """The clips of Shotcut's project bring their sound."""
+    for told in root.iter("property"):
+        if told.get("name") == "audio_index":
+            told.text = "1"
+    for node in root.iter("track"):
+        if node.get("hide") == "audio":
+            del node.attrib["hide"]
+
+
+def hummed(folder: Path, name: str, number: int) -> None:
+    """A clip of the projects with a hum of 1000 Hz in it."""
+    picture = write_clip(folder / f"{name}.pictures.mkv", RATE, 120, number)
+    sound = tone(folder / f"{name}.hum.wav", 1000, 4.8)
+    command = ["ffmpeg", "-v", "error", "-i", str(picture), "-i", str(sound), "-c:v", "copy"]
+    command += ["-c:a", "pcm_s16le", str(folder / f"{name}.mkv")]
+    subprocess.run(command, check=True, timeout=60)
+
+
+@needs_melt
+@pytest.mark.parametrize("kind", [KDENLIVE, SHOTCUT])
+@pytest.mark.parametrize(("level", "under"), [("off", 0), ("-20dB", 0.1), ("keep", 1)])
+def test_an_editors_own_project_plays_one_voice_under_a_dub(
+    tmp_path: Path, kind: str, level: Any, under: float
+) -> None:
+    for number, name in enumerate("ab", 1):
+        hummed(tmp_path, name, number)
+    tone(tmp_path / "line.wav", 1500, 0.4)
+    source = project(tmp_path, tmp_path, kind, heard if kind == SHOTCUT else lambda root: None)
+    job = job_from({"range": "14-24", "speech": "line.wav"}, "line", {"codec": "ffv1"})
+    settings, names = PlanSettings(tmp_path / "dubs", (tmp_path,)), TrackNames(original_sound=level)
+    batch = dub_timeline(read_timeline(source), [job], settings, MarkingEngine(), names)
+    assert not batch.failures
+    target, played = tmp_path / f"out{source.suffix}", (4, 34)
+    write_timeline(batch.timeline, target)
+    assert levels_of(target, 1000, 3, played) == pytest.approx([1, under, 1], abs=0.03)
+    first, spoken, last = levels_of(target, 1500, 3, played)
+    assert spoken > 50 * max(first, last)
+    again = tmp_path / f"again{source.suffix}"
+    write_timeline(read_timeline(target), again)
+    assert levels_of(again, 1000, 3, played) == pytest.approx([1, under, 1], abs=0.03)
+    write_timeline(remove(read_timeline(again)), target)
+    assert levels_of(target, 1000, 3, played) == pytest.approx([1, 1, 1], abs=0.03)
