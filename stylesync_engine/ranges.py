@@ -1,4 +1,4 @@
-"""Ranges of frames, and a point in a frame, as a request writes them; standard library only."""
+"""Ranges of frames, points in a frame and time codes, as people write them; stdlib only."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Literal, Self, get_args
 from stylesync_engine.errors import RequestError
 
 MouthShape = Literal["closed", "original"]
+TIME_CODE = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})([:;.])(\d{2,3})", re.ASCII)
+"""SMPTE time code (ST 12-1): hours, minutes, seconds, the mark (`;` where it drops), frames."""
 A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
 
 
@@ -108,3 +110,28 @@ class MouthKey:
 def parse_keys(text: str | Sequence[object]) -> Sequence[object]:
     """`"closed@12:15,original@40:52"` -> its parts; a sequence stays."""
     return text.split(",") if isinstance(text, str) else text
+
+
+def dropped_a_minute(nominal: int) -> int:
+    """The numbers that drop-frame time code leaves out a minute, but every tenth: 2 at 29.97, 4 at
+    59.94; other rates have no such form."""
+    return nominal // 15 if nominal % 30 == 0 else 0
+
+
+def number_of_label(label: re.Match[str], nominal: int, drop: bool) -> int:
+    """Frames since midnight of a time code that counts `nominal` a second."""
+    hours, minutes, seconds, frames = (int(label[i]) for i in (1, 2, 3, 5))
+    passed = hours * 60 + minutes
+    left_out = dropped_a_minute(nominal) * (passed - passed // 10) if drop else 0
+    return (passed * 60 + seconds) * nominal + frames - left_out
+
+
+def label_of_number(number: int, nominal: int, mark: str) -> str:
+    """The time code of the frame so many after midnight; the mark `;` drops numbers."""
+    dropped = dropped_a_minute(nominal) if mark == ";" else 0
+    tens, rest = divmod(number, nominal * 600 - dropped * 9)
+    number += dropped * (9 * tens + max(0, (rest - dropped) // (nominal * 60 - dropped)))
+    seconds, frame = divmod(number % (nominal * 86400), nominal)
+    digits = max(2, len(str(nominal - 1)))
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{clock}{mark}{frame:0{digits}}"

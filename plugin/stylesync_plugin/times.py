@@ -14,6 +14,12 @@ from typing import TypeAlias
 
 import opentimelineio as otio
 
+from stylesync_engine.ranges import (
+    TIME_CODE,
+    dropped_a_minute,
+    label_of_number,
+    number_of_label,
+)
 from stylesync_engine.request import RequestError
 
 RationalTime: TypeAlias = otio.opentime.RationalTime
@@ -26,7 +32,6 @@ ZERO = Fraction(0)
 EDGE = Fraction(1, 10_000)
 
 _NTSC_TOLERANCE = 0.0041  # 23.98 is a common way to write 24000/1001
-_TIME_CODE = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})([:;.])(\d{2,3})")
 _SECONDS = re.compile(r"(\d+(?:\.\d+|/[1-9]\d*)?)\s*s")
 
 
@@ -153,7 +158,7 @@ def parse_time(
     counts drop frame counts so whatever the mark. Raises RequestError.
     """
     written = str(text).strip()
-    if code := _TIME_CODE.fullmatch(written):
+    if code := TIME_CODE.fullmatch(written):
         drop = code[4] == ";" if counts_drop is None else counts_drop
         moment = _frames_of(code, rate, drop) / rate - zero
         if moment < 0:
@@ -193,21 +198,14 @@ def time_code(
 ) -> str:
     """Seconds on the timeline as a time code for people: drop frame or not, by rate where the
     timeline does not say."""
+    drops = counts_drop is not False and _can_drop(rate)
     frame = max(0, frame_at(moment + zero, rate))
-    nominal = math.ceil(rate)
-    drop = 0 if counts_drop is False else _dropped_a_minute(rate)
-    if drop:
-        tens, rest = divmod(frame, 600 * nominal - 9 * drop)
-        frame += 9 * drop * tens + drop * max(0, (rest - drop) // (60 * nominal - drop))
-    whole, frames = divmod(frame, nominal)
-    mark = ";" if drop else ":"
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{mark}{frames:02}"
+    return label_of_number(frame, math.ceil(rate), ";" if drops else ":")
 
 
-def _dropped_a_minute(rate: Fraction) -> int:
-    """Numbers that drop-frame time code leaves out a minute: 29.97 and its multiples only."""
-    nominal = math.ceil(rate)
-    return nominal // 15 if rate.denominator == 1001 and nominal % 30 == 0 else 0
+def _can_drop(rate: Fraction) -> bool:
+    """Only 29.97 and its multiples do."""
+    return rate.denominator == 1001 and dropped_a_minute(math.ceil(rate)) > 0
 
 
 def frames_of_time_code(text: str, rate: Fraction, drop: bool = False) -> int:
@@ -217,19 +215,14 @@ def frames_of_time_code(text: str, rate: Fraction, drop: bool = False) -> int:
     """
     if text.isdecimal():
         return int(text)
-    code = _TIME_CODE.fullmatch(text)
+    code = TIME_CODE.fullmatch(text)
     if code is None:
         raise RequestError(f"'{text}' is not a time code; write 01:00:10:00.")
     return _frames_of(code, rate, drop or code[4] == ";")
 
 
 def _frames_of(code: re.Match[str], rate: Fraction, drop: bool) -> int:
-    hours, minutes, secs, frames = (int(code[i]) for i in (1, 2, 3, 5))
     nominal = math.ceil(rate)
-    if minutes > 59 or secs > 59 or frames >= nominal:
+    if int(code[2]) > 59 or int(code[3]) > 59 or int(code[5]) >= nominal:
         raise RequestError(f"'{code[0]}' is not a time code at {float(rate):g} frames a second.")
-    total = ((hours * 60 + minutes) * 60 + secs) * nominal + frames
-    if drop:
-        passed = hours * 60 + minutes
-        total -= _dropped_a_minute(rate) * (passed - passed // 10)
-    return total
+    return number_of_label(code, nominal, drop and _can_drop(rate))

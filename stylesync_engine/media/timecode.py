@@ -1,14 +1,18 @@
-"""SMPTE time code (ST 12-1) as text: counting frames, drop-frame numbers left out."""
+"""Time code of files: counted on, and at the rate of its own track."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
 
-_FORM = re.compile(r"^(\d{2}):(\d{2}):(\d{2})([:;.])(\d{2,3})$")
+from stylesync_engine.ranges import (
+    TIME_CODE,
+    dropped_a_minute,
+    label_of_number,
+    number_of_label,
+)
 
 
 def advance_timecode(text: str, frames: int, rate: Fraction) -> str:
@@ -19,55 +23,21 @@ def advance_timecode(text: str, frames: int, rate: Fraction) -> str:
 def recount_timecode(text: str, counted: int, nominal: int, frames: int = 0) -> str:
     """The same moment, and `frames` later, of a label that counts `counted` frames a second, as
     one that counts `nominal`; a text that is no time code stays as it is."""
-    match = _FORM.match(text)
-    if match is None:
+    label = TIME_CODE.fullmatch(text)
+    if label is None:
         return text
-    hours, minutes, seconds, mark, frame = match.groups()
-    dropped = _dropped_a_minute(counted) if mark == ";" else 0
-    all_minutes = int(hours) * 60 + int(minutes)
-    number = (all_minutes * 60 + int(seconds)) * counted + int(frame)
-    number = (number - dropped * (all_minutes - all_minutes // 10)) * nominal // counted
-    dropped = _dropped_a_minute(nominal) if mark == ";" else 0
-    if counted != nominal and not dropped:
+    mark = label[4]
+    number = number_of_label(label, counted, drop=mark == ";") * nominal // counted
+    if counted != nominal and not dropped_a_minute(nominal):
         mark = ":"
-    return _format(number + frames, nominal, dropped, mark)
-
-
-def _dropped_a_minute(nominal: int) -> int:
-    """2 at 29.97, 4 at 59.94; other rates have no drop-frame form."""
-    return nominal // 15 if nominal % 30 == 0 else 0
-
-
-def _format(number: int, nominal: int, dropped: int, mark: str) -> str:
-    if dropped:
-        ten_minutes = nominal * 600 - dropped * 9
-        tens, rest = divmod(number, ten_minutes)
-        number += dropped * 9 * tens
-        if rest >= nominal * 60:
-            number += dropped * (1 + (rest - nominal * 60) // (nominal * 60 - dropped))
-    number %= nominal * 86400
-    seconds, frame = divmod(number, nominal)
-    digits = max(2, len(str(nominal - 1)))
-    return (
-        f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{frame:0{digits}d}"
-    )
+    return label_of_number(number + frames, nominal, mark)
 
 
 _HOLDERS: Final = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"tref"})
-
-
 _MOST_BOX: Final = 1 << 16
-
-
 """Bytes of a box that is read: those of interest are far smaller."""
-
-
 _MXF_COMPONENT: Final = bytes.fromhex("060e2b34025301010d01010101011400")
-
-
 _MXF_BASE: Final = b"\x15\x02\x00\x02"
-
-
 _MXF_HEADER: Final = 1 << 20
 
 
