@@ -8,10 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+NONE = subprocess.DEVNULL
 PROGRAM = "stylesync"
 """A name on the PATH; installing the loader puts the full path of the program here."""
-
-
 EDITORS_OWN = ("PYTHON", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
 """How settings begin that would lead the program to the editor's own Python and Qt."""
 
@@ -32,13 +31,7 @@ class Program:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(EDITORS_OWN)}
         self.log = folder / "stylesync.log"
         with self.log.open("w", encoding="utf-8") as log:
-            self.child = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=clean,
-            )
+            self.child = subprocess.Popen(words, stdin=NONE, stdout=log, stderr=log, env=clean)
 
     def has_ended(self) -> bool:
         return self.child.poll() is not None

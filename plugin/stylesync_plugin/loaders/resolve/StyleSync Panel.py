@@ -21,7 +21,7 @@ def run():
         "text": True,
     }
     try:
-        child = subprocess.Popen([PROGRAM, *WORDS], env=clean, text=True, **pipes)
+        child = subprocess.Popen([PROGRAM, *WORDS], env=clean, **pipes)
     except OSError:
         print(f"There is no program '{PROGRAM}'; run `stylesync install resolve` again.")
         return
