@@ -21,6 +21,7 @@ from typing import Any
 
 from PySide6.QtGui import QColor, QCursor, QPalette
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from session_shots import take_session
 from stylesync_plugin.times import Span
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.panel.preferences import Home
@@ -71,6 +72,7 @@ def _take_all(asked: argparse.Namespace, folder: Path) -> None:
             take_first_run(session, asked)
             take_editing_states(session, asked)
             take_dub_states(session, asked)
+            take_session(session, asked.clips, asked.speech)
             take_other_windows(session)
             take_many_clips(session, asked)
             take_narrow_dock(session)

@@ -38,10 +38,10 @@ def columns() -> tuple[Column, ...]:
     """What is read first stands first; the others are a scroll away."""
     return (
         Column("number", "#", 38, True),
-        Column("status", tr("Status"), 70),
+        Column("status", tr("Status"), 78),
         Column("character", tr("Character"), 72, True),
         Column("start", tr("In"), 94, True),
-        Column("text", tr("Text"), 160, True),
+        Column("text", tr("Text"), 152, True),
         Column("fit", tr("Fit"), 60),
         Column("pick", tr("Pick"), 40),
         Column("takes", tr("Takes"), 50),

@@ -6,7 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragMoveEvent,
@@ -14,13 +21,31 @@ from PySide6.QtGui import (
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
+    QPalette,
 )
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+)
 
 from stylesync_ui.lines.model import LinesModel
 from stylesync_ui.look.widgets import dropped_files
 
 ROW = 24  # px
+Index = QModelIndex | QPersistentModelIndex
+
+
+class OwnColours(QStyledItemDelegate):
+    """What is selected keeps the colours of its text."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        found = index.data(Qt.ItemDataRole.ForegroundRole)
+        if found is not None:
+            option.palette.setBrush(QPalette.ColorRole.HighlightedText, found)
 
 
 class LinesTable(QTableView):
@@ -51,6 +76,7 @@ class LinesTable(QTableView):
         self.setAccessibleName(self.tr("Lines"))
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._build_headers()
+        self.setItemDelegate(OwnColours(self))
         self.selectionModel().currentRowChanged.connect(self._moved)
 
     def _build_headers(self) -> None:
@@ -77,14 +103,16 @@ class LinesTable(QTableView):
 
     def selected(self) -> list[int]:
         """The indices of all lines that are selected, else of the one that is stood on."""
+        return self.selected_rows() or ([self.current] if self.current >= 0 else [])
+
+    def selected_rows(self) -> list[int]:
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
-        current = self.current
-        return [self.lines.line_at(row) for row in rows] or ([current] if current >= 0 else [])
+        return [self.lines.line_at(row) for row in rows]
 
     def stand_on(self, index: int) -> None:
         """Select a line, where the table shows it."""
         row = self.lines.row_of(index)
-        if row is not None and index != self.current:
+        if row is not None and (index != self.current or index not in self.selected_rows()):
             self.selectRow(row)
             self.scrollTo(self.lines.index(row, 0))
 
@@ -140,6 +168,8 @@ class LinesTable(QTableView):
             self.asked.emit(command)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.opened.emit(self.current)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.asked.emit("to_viewer")
         elif self._is_own(event) or event.matches(QKeySequence.StandardKey.SelectAll):
             super().keyPressEvent(event)
         else:

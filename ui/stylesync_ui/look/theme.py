@@ -277,7 +277,7 @@ QSlider::handle:horizontal:focus { background: @accent; }
 QSplitter::handle { background: @deep; }
 QTableView {
   background: @base; alternate-background-color: @field; color: @text; border: 0;
-  selection-background-color: @hover; selection-color: @text; gridline-color: @line;
+  selection-background-color: @hover; gridline-color: @line;
 }
 QTableView::item { padding: 0 4px; border: 0; }
 QTableView::item:selected { background: @hover; }

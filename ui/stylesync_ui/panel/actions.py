@@ -112,6 +112,7 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
     return {
         "import_lines": desk.ask_import,
         "cast": desk.show_cast,
+        "to_viewer": layout.viewer.focus_canvas,
         "show_lines": layout.show_lines,
         "next_line": lambda: desk.go(1),
         "previous_line": lambda: desk.go(-1),

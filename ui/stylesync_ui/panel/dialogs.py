@@ -235,7 +235,15 @@ def help_page(parent: QWidget) -> TextDialog:
         "Choose the face to dub by a click where several are seen. The result lies on a new track"
         " above the original, which stays untouched."
     )
-    html = f"<h2>{tr('A dub in three ranges')}</h2>{listed}<p>{done}</p>{_keys()}"
+    session = tr(
+        "A session: drop a script and the folder of its sounds. In the table Tab goes to the next"
+        " line, Space plays it, Ctrl+Return dubs, [ and ] change takes, Y approves, N wants a redo."
+        " On the lane a drag slips a line's sound, its ends trim it, with Ctrl they stretch it."
+    )
+    html = (
+        f"<h2>{tr('A dub in three ranges')}</h2>{listed}<p>{done}</p>"
+        f"<p><b>{tr('Lines')}</b>&nbsp; {session}</p>{_keys()}"
+    )
     return TextDialog(tr("How it works"), html, (780, 760), parent)
 
 

@@ -125,9 +125,9 @@ class StripSurface(QWidget):
         self.update()
 
     def bring(self, span: Span) -> None:
-        """Scroll to where a span can be seen; a span of a few px is shown closely."""
+        """Scroll to where a span can be seen; one of too few px, or too many, is made to fit."""
         left, right = self.scale.x_of(span.start), self.scale.x_of(span.end)
-        if right - left < SHORT_PX:
+        if right - left < SHORT_PX or right - left > self.body_width:
             self.fill(span)
         elif left < 0 or right > self.body_width:
             self.scroll_to(float(span.start) - 0.15 * self.body_width / self.scale.density)
