@@ -75,17 +75,20 @@ def wait(condition: Callable[[], object], what: str, seconds: float = 120) -> No
     raise AssertionError(f"In {seconds} s it did not come to pass: {what}")
 
 
-def drag(widget: QWidget, start: QPoint, end: QPoint) -> None:
-    """Press, move in steps, let go."""
-    QTest.mousePress(widget, Qt.MouseButton.LeftButton, pos=start)
+def drag(
+    widget: QWidget, start: QPoint, end: QPoint,
+    held: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:  # fmt: skip
+    """Press, move in steps, let go; a key may be held all the while."""
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, held, start)
     for step in range(1, 6):
         at = start + (end - start) * (step / 5)
         event = QMouseEvent(
             QMouseEvent.Type.MouseMove, QPointF(at), QPointF(widget.mapToGlobal(at)),
-            Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+            Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton, held,
         )  # fmt: skip
         QApplication.sendEvent(widget, event)
-    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, pos=end)
+    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, held, end)
 
 
 def click(widget: QWidget, at: QPoint | None = None) -> None:

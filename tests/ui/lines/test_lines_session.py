@@ -186,34 +186,40 @@ def test_a_changed_timeline_moves_its_lines_or_marks_them(quick_panel: Any, tmp_
     assert "1 have lost" in panel.banner.text.text()
 
 
+CTRL, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
+
+
 @pytest.mark.parametrize(
-    ("x", "held", "field", "wanted"),
-    [(60, False, "slip", 2), (-1, False, "trim_out", None), (-1, True, "stretch", None)],
+    ("part", "held", "frames", "field", "wanted"),
+    [
+        ("middle", NONE, 2, "slip", 2),
+        ("middle", NONE, -2, "slip", -2),
+        ("end", NONE, -2, "trim_out", 0.08),
+        ("start", NONE, 2, "trim_in", 0.08),
+        ("end", CTRL, 2, "stretch", 1.04),
+        ("end", CTRL, 50, "stretch", 1.1),
+    ],
 )
 def test_a_sound_is_moved_on_the_lane(
-    quick_panel: Any, tmp_path: Path, x: int, held: bool, field: str, wanted: int | None
+    quick_panel: Any, tmp_path: Path, part: str, held: Any, frames: int, field: str, wanted: float
 ) -> None:
-    """Dragged by two frames: slipped in the middle, trimmed at its end, stretched with Ctrl."""
+    """Dragged by frames: slipped in the middle, trimmed at its ends, stretched with Ctrl."""
     panel = quick_panel
     open_session(panel, *write_session(tmp_path))
-    table, strip = panel.lines_page.table, panel.strip
-    table.stand_on(0)
+    strip = panel.strip
+    panel.lines_page.table.stand_on(0)
     panel.desk.open_line(0)
     wait(lambda: panel.media.sound(line(panel, 0).sound), "its length is known")
     QApplication.processEvents()
     (block,) = [b for b in strip.lane_blocks() if b.current]
-    frame = strip.scale.density / 25
-    at = 96 + strip.scale.x_of(block.sound.at if x > 0 else block.sound.end) + x
-    y = 26 + 16
-    drag(strip, QPoint(round(at), y), QPoint(round(at + 2 * frame * (1 if x > 0 else -1)), y))
-    value = getattr(line(panel, 0), field)
-    if wanted is not None:
-        assert value == wanted
-        assert panel.viewing.line.at == panel.session.rows[0].span.start + 2 / 25 or True
-    elif field == "trim_out" and not held:
-        assert value == pytest.approx(0.08, abs=0.03)
-        panel.do("undo")
-        assert line(panel, 0).trim_out == 0
+    sound = block.sound
+    at = {"start": sound.at, "middle": (sound.at + sound.end) / 2, "end": sound.end}[part]
+    x = 96 + strip.scale.x_of(at)
+    begin = QPoint(round(x), 26 + 16)
+    drag(strip, begin, begin + QPoint(round(frames * strip.scale.density / 25), 0), held)
+    assert getattr(line(panel, 0), field) == pytest.approx(wanted, abs=0.015)
+    panel.do("undo")
+    assert getattr(line(panel, 0), field) == (1 if field == "stretch" else 0)
 
 
 def test_a_sound_that_is_dropped_on_a_line_is_its_own(quick_panel: Any, tmp_path: Path) -> None:

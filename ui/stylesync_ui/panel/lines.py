@@ -13,7 +13,7 @@ from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.lines.page import LinesPage
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.takes import line_of, span_of
-from stylesync_ui.strip.lane import BlockSound, LaneLines, LineBlock
+from stylesync_ui.strip.lane import SEEN, BlockSound, LaneLines, LineBlock
 from stylesync_ui.wish.choices import DubWish
 
 _SHOWN = {
@@ -53,13 +53,14 @@ class SessionOnLane(LaneLines):
         found = [i for i in self._session.in_time.within(start, end, least) if i != current]
         if 0 <= current < len(self._session.rows) and self._session.rows[current].span:
             found.append(current)
-        return [self._block(index, index == current) for index in found]
+        return [self._block(index, index == current, SEEN * least) for index in found]
 
-    def _block(self, index: int, current: bool) -> LineBlock:
+    def _block(self, index: int, current: bool, least: float) -> LineBlock:
+        """The block of a line; where its sound lies if it lasts longer than `least` s."""
         row = self._session.rows[index]
         line, state = row.line, self._page.model.state(index)
         title = f"{line.number}  {line.character}"
-        sound = self.sound_of(line, row.span)
+        sound = self.sound_of(line, row.span) if row.span.duration > least else None
         colour = self._session.character_of(line).colour or ""
         return LineBlock(row.span, title, state, line.sound or "", sound, index, current, colour)
 

@@ -15,6 +15,8 @@ from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.look import theme
 
 LANE = 32
+SEEN = 8
+"""px of a block from which its sound can be seen: what is narrower asks for none."""
 STEP = 1.5
 """px between two points of an outline."""
 
@@ -88,9 +90,10 @@ def _block(
     ground = QColor(colour)
     ground.setAlpha(70)
     painter.fillRect(box, ground)
-    peaks = media.outline(block.file) if block.file else None
-    facts = media.sound(block.file) if block.file else None
-    if peaks and facts is not None and facts.samples and box.width() > 3:
+    wide = bool(block.file) and box.width() > SEEN
+    peaks = media.outline(block.file) if wide else None
+    facts = media.sound(block.file) if wide else None
+    if peaks and facts is not None and facts.samples:
         a_second = box.width() / float(block.span.duration)
         sound = block.sound or BlockSound(block.span.start, Fraction(0), facts.length)
         left = box.left() + float(sound.at - block.span.start) * a_second
