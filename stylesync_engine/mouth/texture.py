@@ -96,14 +96,16 @@ def lay_texture(
     return np.asarray(np.clip(laid, 0, 1), np.float32)
 
 
-def keep_sharp(rendered: Array, reference: Array) -> Array:
+def keep_sharp(rendered: Array, reference: Array, pixel: float = 1.0) -> Array:
     """The rendered lower half `[128, 256, 3]` 0..1, its texture as strong as the reference's
-    around each place, never weaker than it was.
+    around each place, never weaker than it was. A px of the picture is `pixel` px of the crop: of a
+    small face, the crop holds nothing finer.
 
     What a model adds to a reference is the mean of what may be right, which takes more away from
     the teeth and lips that were there than it gives.
     """
-    fine, wanted = (p - cv2.GaussianBlur(p, (0, 0), _FINE_SIGMA) for p in (rendered, reference))
+    sigma = _FINE_SIGMA * max(pixel, 1.0)
+    fine, wanted = (p - cv2.GaussianBlur(p, (0, 0), sigma) for p in (rendered, reference))
     gain = np.sqrt(_power(wanted) / _power(fine)).clip(1, _MOST_SHARPENED)
     return np.asarray(np.clip(rendered + (gain[..., None] - 1) * fine, 0, 1), np.float32)
 

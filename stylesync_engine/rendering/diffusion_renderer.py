@@ -74,7 +74,7 @@ class Diffusion:
         for crop, known, lower, position in zip(crops, aligned, made, window, strict=True):
             if self._aligned:
                 known = known[LOWER:] / np.float32(255)
-                lower = self._changed(known, lower, position, plan.after[position])
+                lower = self._changed(known, lower, plan, position)
             if len(repaired) and plan.lacking[position]:
                 # Lips of which the reference shows nothing that is true are the model's alone.
                 matte = lip_matte(plan.after[position])[LOWER:, :, None]
@@ -85,13 +85,14 @@ class Diffusion:
             finished.append(match_seam(lower, crop[LOWER:], *around))
         return np.stack(finished)
 
-    def _changed(self, known: Array, change: Array, position: int, points: Array) -> Array:
+    def _changed(self, known: Array, change: Array, plan: Plan, position: int) -> Array:
         """What the model, and a fit to the person, change is added to the reference's own pixels,
         so that the fine texture that the autoencoder cannot hold stays."""
-        sampling = self._networks.sampling
+        sampling, points = self._networks.sampling, plan.after[position]
         matte = lip_matte(points)[LOWER:, :, None]
         kept = sampling.change + (sampling.lip_change - sampling.change) * matte
         change = kept * change
         if self._correction is not None:
             change += self._correction.lower_half(position, points)
-        return keep_sharp((known + change).clip(0, 1), known)
+        pixel = float(np.hypot(*plan.matrices[position][:, 0]))
+        return keep_sharp((known + change).clip(0, 1), known, pixel)

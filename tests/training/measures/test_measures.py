@@ -132,3 +132,16 @@ def test_syncnet_takes_its_published_shapes() -> None:
         assert network.hear(torch.zeros(1, 1, 13, 20)).shape == (1, 1024)
         assert network.see(torch.zeros(1, 3, 5, 224, 224)).shape == (1, 1024)
     assert published.mfcc(np.random.default_rng(0).normal(size=16000)).shape == (101, 13)
+
+
+def test_the_mouths_box_tells_a_soft_mouth_that_the_face_hides() -> None:
+    truth = np.random.default_rng(3).integers(0, 256, (3, 128, 256, 3)).astype(np.uint8)
+    made = truth.copy()
+    made[:, 40:96, 88:168] = cv2.GaussianBlur(made[0, 40:96, 88:168], (0, 0), 2.0)
+    centres = np.tile(np.array([128.0, 196.0], np.float32), (3, 1))
+    figures = videos.mouth_figures(made, truth, centres)
+    assert figures["mouth_PSNR"] < videos.psnr(made, truth) - 5
+    assert figures["mouth_sharpness"] < 0.1
+    assert videos.mouth_figures(truth, truth, centres)["mouth_sharpness"] == pytest.approx(1.0)
+    edge = np.tile(np.array([2.0, 254.0], np.float32), (3, 1))
+    assert videos.mouth_figures(truth, truth, edge)["mouth_SSIM"] == pytest.approx(1.0)

@@ -32,6 +32,7 @@ TRACKER = "the engine's own tracker"
 _ANCHORS = [33, 263, 168]  # outer eye corners, nose bridge
 _ANCHOR_PLACES = np.array([[0.30, 0.36], [0.70, 0.36], [0.50, 0.36]], np.float32) * CROP
 _WINDOW = 7  # px of SSIM's window
+_MOUTH = 56, 80  # px of the crop: height and width of a box around the lips
 
 MEANINGS = {
     "LipLMD": "distance of the lip landmarks, as a share of the crop's side: lower is better",
@@ -41,6 +42,9 @@ MEANINGS = {
     "SSIM": "lower half of the face: higher is better",
     "LPIPS": "lower half of the face: lower is better",
     "FID": "lower half of the face: lower is better",
+    "mouth_PSNR": "a box around the lips alone, dB: higher is better",
+    "mouth_SSIM": "a box around the lips alone: higher is better",
+    "mouth_sharpness": "texture around the lips against the truth's: near 1",
     "MobileNetV2": "distance in perception, not LPIPS: lower is better",
     "gap_correlation": "of the lips' opening with the truth's: near 1",
     "gap_slope": "how wide they open against the truth: near 1",
@@ -109,6 +113,7 @@ class Judge:
             "gap_correlation": correlation(made.gap[frames], real.gap[frames], 1),
             "gap_slope": slope(made.gap[frames], real.gap[frames]),
             "flicker": flicker(a, b),
+            **mouth_figures(a, b, points[1].mean(axis=1)),
         }
         perceptual = self.perceptual(a, b)
         if perceptual is not None:
@@ -217,6 +222,37 @@ def _ssim(picture: Image, truth: Image) -> float:
     index = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
     edge = _WINDOW // 2
     return float(index[edge:-edge, edge:-edge].mean())
+
+
+def mouth_figures(pictures: Image, truth: Image, centres: Array) -> dict[str, float]:
+    """PSNR, SSIM and sharpness in a box around the lips: the rest of the face, which was hardly
+    touched, would hide them. Lower halves `[T, 128, 256, 3]`, the lips' `centres` `[T, 2]` in crop
+    px."""
+    a, b = (_around(values, centres) for values in (pictures, truth))
+    return {
+        "mouth_PSNR": psnr(a, b),
+        "mouth_SSIM": ssim(a, b),
+        "mouth_sharpness": float(np.median(_texture(a) / np.maximum(_texture(b), 1e-6))),
+    }
+
+
+def _around(halves: Image, centres: Array) -> Image:
+    """Boxes of `_MOUTH` px, `[T, h, w, 3]`, shifted where they would leave the half."""
+    height, width = _MOUTH
+    rows = np.clip(centres[:, 1] - LOWER - height / 2, 0, halves.shape[1] - height).astype(int)
+    columns = np.clip(centres[:, 0] - width / 2, 0, halves.shape[2] - width).astype(int)
+    return np.stack(
+        [
+            half[row : row + height, column : column + width]
+            for half, row, column in zip(halves, rows, columns, strict=True)
+        ]
+    )
+
+
+def _texture(pictures: Image) -> NDArray[np.float64]:
+    """Variance of the Laplacian of each picture, `[T]`."""
+    gray = pictures.mean(axis=3)
+    return np.array([cv2.Laplacian(picture, cv2.CV_64F).var() for picture in gray])
 
 
 def flicker(pictures: Image, truth: Image) -> float:
