@@ -82,7 +82,7 @@ class CropPlacer:
     """Puts a plan's rendered lower halves where they belong in the picture."""
 
     def __init__(self, plan: Plan, warps: Warps) -> None:
-        self._plan, self._texture = plan, FineTexture(plan, warps)
+        self._plan, self._warps, self._texture = plan, warps, FineTexture(plan, warps)
 
     def __call__(
         self, source: PixelImage, rendered: NDArray[np.float32], position: int
@@ -94,6 +94,7 @@ class CropPlacer:
             plan.before[position],
             plan.after[position],
             plan.hidden[position],
+            self._warps.matte(position),
         )
         (rows, columns), (left, top, _, _) = region.inner, region.box
         box = left + columns.start, top + rows.start, left + columns.stop, top + rows.stop

@@ -44,13 +44,12 @@ _STILL, _MOVING = 0.02, 0.3  # px of the crop: what moves less stays as it is, m
 _FILTER = 4  # px around a place that an interpolation reads
 
 
-def match_seam(rendered: Array, source: Image, before: Array, after: Array) -> Array:
+def match_seam(rendered: Array, source: Image, matte: Array) -> Array:
     """Take the slow colour difference along the matte's edge out of the rendering.
 
-    `rendered` `[128, 256, 3]` 0..1 and `source` `[128, 256, 3]` uint8 are lower halves; `before`
-    and `after` landmarks in crop px. The old mouth is far from the edge and does not count.
+    `rendered` `[128, 256, 3]` 0..1, `source` `[128, 256, 3]` uint8 and `matte` `[128, 256]` 0..1,
+    of `contour_matte`, are lower halves. The old mouth is far from the edge and does not count.
     """
-    matte = contour_matte(before, after)[LOWER:]
     difference = source.astype(np.float32) / 255.0 - rendered
     edge = 4.0 * matte * (1.0 - matte)  # 1 where source and rendering meet half and half
     alike = np.exp(-np.square(largest(difference) / _SEAM_ALIKE))
@@ -70,15 +69,23 @@ def largest(values: Array) -> Array:
     return np.asarray(np.maximum(np.maximum(red, green), blue), np.float32)
 
 
-def place_region(matrix: Array, before: Array, after: Array, hidden: Image | None = None) -> Region:
+def place_region(
+    matrix: Array,
+    before: Array,
+    after: Array,
+    hidden: Image | None = None,
+    matte: Array | None = None,
+) -> Region:
     """Where a dub may change the picture; the box may reach beyond it.
 
-    `matrix` `[2, 3]` is picture px -> crop px; landmarks as in `match_seam`; `hidden` `[16, 32]` as
-    in `find_hidden`.
+    `matrix` `[2, 3]` is picture px -> crop px; `before` and `after` are landmarks in crop px;
+    `hidden` `[16, 32]` as in `find_hidden`; `matte` `[128, 256]` where it is known.
     """
+    if matte is None:
+        matte = contour_matte(before, after)[LOWER:]
     move = jaw_move(before, after)
     cover = np.clip((np.linalg.norm(move, axis=2) - _STILL) / (_MOVING - _STILL), 0, 1)
-    matte = np.pad(contour_matte(before, after)[LOWER:], ((0, BELOW), (0, 0)))
+    matte = np.pad(matte, ((0, BELOW), (0, 0)))
     cover = np.maximum(cover, matte).astype(np.float32)
     box = _box_in_picture(cover, matrix)
     if hidden is not None and hidden.any():

@@ -76,15 +76,22 @@ def _rescale(plane: AnyPlane, image: PixelImage, layout: PixelLayout, number: in
     levels = scale, offset, new_scale, new_offset
     if plane.dtype.kind == "f":
         return _store(_levelled(plane, levels), layout)
-    table = _table(plane.dtype, levels, layout)
+    table, times = _table(plane.dtype, levels, layout)
+    if times is not None:
+        return np.asarray(np.multiply(plane, times, dtype=table.dtype))
     return np.asarray(cv2.LUT(plane, table)) if plane.dtype == np.uint8 else table[plane]
 
 
 @lru_cache(maxsize=16)
-def _table(dtype: np.dtype[Any], levels: Levels, layout: PixelLayout) -> AnyPlane:
-    """What every code value becomes: quicker to look up than to compute again for each px."""
+def _table(
+    dtype: np.dtype[Any], levels: Levels, layout: PixelLayout
+) -> tuple[AnyPlane, AnyPlane | None]:
+    """What every code value becomes: quicker to look up than to compute again for each px. And how
+    many times as much that is, where it is a whole number, as in a deeper limited range."""
     codes = np.arange(np.iinfo(dtype).max + 1, dtype=np.float32)
-    return _store(_levelled(codes, levels), layout)
+    table = _store(_levelled(codes, levels), layout)
+    times = table[1:2]
+    return table, times if np.array_equal(table, codes * np.float32(times[0])) else None
 
 
 def _levelled(values: AnyPlane, levels: Levels) -> FloatImage:

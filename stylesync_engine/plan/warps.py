@@ -6,6 +6,8 @@ import functools
 from pathlib import Path
 
 from stylesync_engine.arrays import Array, Image
+from stylesync_engine.mouth.crop import LOWER
+from stylesync_engine.mouth.jaw import contour_matte
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.texture import unpack
 from stylesync_engine.mouth.warping import triangulate, warp_maps
@@ -19,7 +21,7 @@ from stylesync_engine.plan.plan import (
 
 _REFERENCES = 16  # kept unpacked: a path plays on, and comes back soon
 _PATCHES = 8
-_MAPS = 64  # of 320 KiB: what the cores have under way is rendered and put in with the same ones
+_MAPS = 64  # of 320 KiB, mattes of 128: those of what the cores have under way
 
 
 class Warps:
@@ -31,6 +33,7 @@ class Warps:
         self.face = functools.lru_cache(_REFERENCES)(self._read_face)
         self.patch = functools.lru_cache(_PATCHES)(self._read_patch)
         self.maps = functools.lru_cache(_MAPS)(self._make_maps)
+        self.matte = functools.lru_cache(_MAPS)(self._make_matte)
 
     @functools.cached_property
     def correction(self) -> Correction | None:
@@ -53,3 +56,7 @@ class Warps:
     def _make_maps(self, number: int, position: int) -> tuple[Array, Array]:
         """`warp_maps` of a reference onto the wanted face at a position of the plan."""
         return warp_maps(self.face(number)[1], self._plan.after[position], self._triangles)
+
+    def _make_matte(self, position: int) -> Array:
+        """`contour_matte` of the lower half `[128, 256]` at a position of the plan."""
+        return contour_matte(self._plan.before[position], self._plan.after[position])[LOWER:]

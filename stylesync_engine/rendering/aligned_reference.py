@@ -44,7 +44,7 @@ class AlignedReference:
     def __call__(self, plan: Plan, window: range, crops: Image) -> Array:
         return np.stack(
             [
-                match_seam(lower, crop[LOWER:], plan.before[position], plan.after[position])
+                match_seam(lower, crop[LOWER:], self.matte(position))
                 for lower, crop, position in zip(
                     self.lower_halves(plan, window, crops), crops, window, strict=True
                 )
@@ -55,6 +55,10 @@ class AlignedReference:
         """`[128, 256, 3]` 0..1 of each frame, references mixed around jumps."""
         for position, crop in zip(window, crops, strict=True):
             yield self._mix(plan, position, crop)
+
+    def matte(self, position: int) -> Array:
+        """Where the rendering shows, `[128, 256]` 0..1."""
+        return self._warps.matte(position)
 
     def face(self, index: int) -> Image:
         """The reference crop `[256, 256, 3]` of this number."""

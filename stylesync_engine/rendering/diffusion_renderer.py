@@ -81,8 +81,7 @@ class Diffusion:
                 share = plan.lacking[position] * (2 * matte).clip(max=1)
                 lower = lower + share * (next(opened).clip(0, 1) - lower)
             lower = lower.clip(0, 1)
-            around = plan.before[position], plan.after[position]
-            finished.append(match_seam(lower, crop[LOWER:], *around))
+            finished.append(match_seam(lower, crop[LOWER:], self._draft.matte(position)))
         return np.stack(finished)
 
     def _changed(self, known: Array, change: Array, plan: Plan, position: int) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stylesync_engine.faces.face_model import JAW
 from stylesync_engine.mouth.compositing import compose, into_picture, match_seam, place_region
 from stylesync_engine.mouth.crop import CROP, LOWER
+from stylesync_engine.mouth.jaw import contour_matte
 from stylesync_engine.pictures.formats import layout_of
 from stylesync_engine.pictures.image import PixelImage
 
@@ -112,7 +113,7 @@ def test_the_source_is_not_written_to(face: Array) -> None:
 def test_a_slow_difference_of_light_is_taken_away(face: Array) -> None:
     rendered = np.full((LOWER, CROP, 3), 0.5, np.float32)
     source = np.full((LOWER, CROP, 3), round(0.545 * 255), np.uint8)
-    matched = match_seam(rendered, source, face, face)
+    matched = match_seam(rendered, source, contour_matte(face, face)[LOWER:])
     jaw = np.round(face[list(JAW)]).astype(int)
     edge = [(x, y - LOWER) for x, y in jaw.tolist() if LOWER + 16 < y < CROP - 4]
     assert edge
@@ -124,6 +125,6 @@ def test_structure_at_the_seam_is_not_light(face: Array) -> None:
     """A dark collar beside the chin must not darken the skin."""
     rendered = np.full((LOWER, CROP, 3), 0.5, np.float32)
     source = np.zeros((LOWER, CROP, 3), np.uint8)
-    matched = match_seam(rendered, source, face, face)
+    matched = match_seam(rendered, source, contour_matte(face, face)[LOWER:])
     assert float(np.abs(matched - rendered).max()) < 0.085
     assert float(np.abs(matched - rendered)[:100].mean()) < 0.02
