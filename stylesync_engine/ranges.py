@@ -1,4 +1,4 @@
-"""Ranges of frames, points in a frame and time codes, as people write them; stdlib only."""
+"""Ranges of frames, points, rates and time codes, as people write them; stdlib only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, Self, get_args
 
 from stylesync_engine.errors import RequestError
 
 MouthShape = Literal["closed", "original"]
+LENGTHS_DIFFER = 0.04
+"""s, one step of stage 1, by which speech and range may differ unsaid."""
+_ENDINGS = {
+    "trim": "the frames after it stay as they are",
+    "hold": "the mouth holds its last shape",
+    "silence": "the mouth rests after it",
+}
 TIME_CODE = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})([:;.])(\d{2,3})", re.ASCII)
 """SMPTE time code (ST 12-1): hours, minutes, seconds, the mark (`;` where it drops), frames."""
+_RATE = re.compile(r"[1-9]\d{0,5}(\.\d{1,12}|/[1-9]\d{0,5})?", re.ASCII)
 A_TO_B = re.compile(r"\s*(\d{1,18})\s*:\s*(\d{1,18})\s*", re.ASCII)
 
 
@@ -135,3 +144,23 @@ def label_of_number(number: int, nominal: int, mark: str) -> str:
     digits = max(2, len(str(nominal - 1)))
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{clock}{mark}{frame:0{digits}}"
+
+
+def parse_rate(text: str) -> Fraction:
+    """`24`, `29.97` or `24000/1001` -> frames/s; raises RequestError for anything else."""
+    if not _RATE.fullmatch(text):
+        raise RequestError(f"rate is '{text}'; write 24, 29.97 or 24000/1001.", "images_rate")
+    return Fraction(text)
+
+
+def tell_lengths(
+    speech: float, span: float, policy: str, whose: str = "", most: float = math.inf
+) -> str | None:
+    """What becomes of speech that is longer or shorter than its range (s), by the policy `length`;
+    None where they are alike. `whose` speech it is; from `most` s on it is not told how much."""
+    extra = speech - span
+    if abs(extra) <= LENGTHS_DIFFER:
+        return None
+    then = "its end is cut off" if extra > 0 else _ENDINGS[policy]
+    told = f"{'over ' * (extra >= most)}{abs(extra):.2f} s {'longer' if extra > 0 else 'shorter'}"
+    return f"The speech{whose and f' of {whose}'} is {told} than the range; {then}."

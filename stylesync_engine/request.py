@@ -24,6 +24,7 @@ from stylesync_engine.ranges import A_TO_B, parse_keys
 from stylesync_engine.ranges import FrameRange as FrameRange
 from stylesync_engine.ranges import MouthKey as MouthKey
 from stylesync_engine.ranges import SpeakerPoint as SpeakerPoint
+from stylesync_engine.ranges import parse_rate as parse_rate
 from stylesync_engine.records import as_data, check_choices, check_path, parse_json, read, told
 
 to_dict = as_data
@@ -41,7 +42,6 @@ Stage = Literal["track", "style", "speech", "lips", "render", "assemble"]
 SMALLEST_FACE = 48  # px of face width below which a dub could not look right, and is refused
 WITHOUT_ALPHA: tuple[Codec, ...] = ("prores422hq", "dnxhr", "h264", "h265")
 
-_RATE = re.compile(r"[1-9]\d{0,5}(\.\d{1,12}|/[1-9]\d{0,5})?", re.ASCII)
 SOURCES = ("video", "speech", "style", "style_speech", "consent")
 _PATHS = (*SOURCES, "output", "work")
 _FOR_REVIEW: tuple[Codec, ...] = ("h264", "h265")
@@ -345,10 +345,3 @@ class LipCurve:
     @classmethod
     def from_dict(cls, data: Any) -> LipCurve:
         return read(cls, data, "curve", drop="peaks")
-
-
-def parse_rate(text: str) -> Fraction:
-    """`24`, `29.97` or `24000/1001` -> frames/s; raises RequestError for anything else."""
-    if not _RATE.fullmatch(text):
-        raise RequestError(f"rate is '{text}'; write 24, 29.97 or 24000/1001.", "images_rate")
-    return Fraction(text)

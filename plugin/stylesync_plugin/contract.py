@@ -3,6 +3,7 @@
 from stylesync_engine import __version__
 from stylesync_engine.files import locked
 from stylesync_engine.origin.studio import Studio, read_studio
+from stylesync_engine.ranges import tell_lengths
 from stylesync_engine.records import as_data
 from stylesync_engine.request import (
     SMALLEST_FACE,
@@ -51,4 +52,5 @@ __all__ = [
     "as_data",
     "locked",
     "read_studio",
+    "tell_lengths",
 ]

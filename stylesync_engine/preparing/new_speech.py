@@ -13,17 +13,12 @@ from numpy.typing import NDArray
 from stylesync_engine.arrays import Array
 from stylesync_engine.media import read_audio_blocks
 from stylesync_engine.plan.sources import speech_track
+from stylesync_engine.ranges import LENGTHS_DIFFER, tell_lengths
 from stylesync_engine.request import DubRequest, Length
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE
 
-_TOLERANCE = 0.04  # s, one step of stage 1, by which speech and range may differ unsaid
 _HEARD = 600  # s of speech after the range, whose length is told
 _QUIET = 1e-4  # RMS below which speech counts as silent
-_ENDINGS: dict[Length, str] = {
-    "trim": "the frames after it were left as they are",
-    "hold": "the mouth holds its last shape",
-    "silence": "the mouth rests after it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class NewSpeech:
     @property
     def short(self) -> bool:
         """Whether the speech ends before the range."""
-        return self.length < self.duration - _TOLERANCE
+        return self.length < self.duration - LENGTHS_DIFFER
 
     @property
     def filled(self) -> Array:
@@ -48,21 +43,11 @@ class NewSpeech:
 
     def warnings(self, policy: Length) -> list[str]:
         """What a person should know about this speech and this range."""
-        found = []
-        if self.length > self.duration + _TOLERANCE:
-            longer = self.length - self.duration
-            found.append(
-                f"The speech is {'over ' * (longer >= _HEARD)}{longer:.2f} s longer than the range;"
-                " its end was cut off."
-            )
+        told = tell_lengths(self.length, self.duration, policy, most=_HEARD)
+        found = [told] if told else []
         energy = np.square(self.samples, dtype=np.float64).sum() / max(1, len(self.samples))
         if math.sqrt(energy) < _QUIET:
             found.append("The speech is silent; the mouth rests. Check the file if it should not.")
-        if self.short:
-            missing = self.duration - self.length
-            found.append(
-                f"The speech is {missing:.2f} s shorter than the range; {_ENDINGS[policy]}."
-            )
         return found
 
     def times(self, frames: NDArray[np.float64], policy: Length) -> NDArray[np.float64]:

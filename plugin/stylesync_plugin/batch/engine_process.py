@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 from stylesync_engine.failures import error_from
 from stylesync_engine.records import as_data
@@ -90,7 +90,7 @@ class EngineProcess:
             return
         try:
             if process.stdin is not None:
-                process.stdin.write(json.dumps({"id": "end", "method": "shutdown"}) + "\n")
+                process.stdin.write(SHUTDOWN)
                 process.stdin.close()
             process.wait(_SECONDS_TO_STOP)
         except (OSError, subprocess.TimeoutExpired):
@@ -116,7 +116,7 @@ class EngineProcess:
 
     def _listen(self, process: subprocess.Popen[str], job: str, on_progress: OnProgress) -> Any:
         for line in process.stdout or ():
-            event = _parse(line)
+            event = parse_event(line)
             if event.pop("id", None) != job:
                 continue
             kind = event.get("event")
@@ -151,7 +151,7 @@ class EngineProcess:
         if self._process is None or self._process.stdin is None:
             return False
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(line_of(message))
             self._process.stdin.flush()
         except OSError:
             return False
@@ -177,8 +177,7 @@ class EngineProcess:
             return ""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 4000))
-        lines = self._log.read().decode("utf-8", errors="replace").strip().splitlines()
-        return f" ({lines[-1][:200]})" if lines else ""
+        return last_words(self._log.read(), 200)
 
     def _drop_log(self) -> None:
         if self._log is not None:
@@ -186,7 +185,21 @@ class EngineProcess:
             self._log = None
 
 
-def _parse(line: str) -> dict[str, Any]:
+def line_of(message: dict[str, Any]) -> str:
+    """A request to the engine as its line protocol writes it."""
+    return json.dumps(message) + "\n"
+
+
+SHUTDOWN: Final = line_of({"id": "end", "method": "shutdown"})
+
+
+def last_words(log: bytes, most: int) -> str:
+    """What an engine that ended said last, in brackets; empty where it said nothing."""
+    lines = log.decode("utf-8", errors="replace").strip().splitlines()
+    return f" ({lines[-1][:most]})" if lines else ""
+
+
+def parse_event(line: str | bytes) -> dict[str, Any]:
     """An event; lines that are none (a library that prints) are passed over."""
     try:
         event = json.loads(line)

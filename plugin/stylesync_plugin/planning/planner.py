@@ -20,12 +20,12 @@ from typing import Any, cast
 
 from stylesync_engine.errors import about
 from stylesync_engine.origin.consent import check_consent
+from stylesync_engine.ranges import tell_lengths
 from stylesync_engine.request import (
     Delivery,
     DubError,
     DubRequest,
     FrameRange,
-    Length,
     MediaError,
     MouthKey,
     RequestError,
@@ -52,13 +52,6 @@ from stylesync_plugin.timeline.layout import Layout, lay_out
 from stylesync_plugin.timeline.selecting import VIDEO, Piece, select, with_range
 from stylesync_plugin.timeline.sources import EngineProbe, Library, Probe, Source
 from stylesync_plugin.times import Span, frame_at, frame_from
-
-_ENDINGS: dict[Length, str] = {
-    "trim": "the frames after it stay as they are",
-    "hold": "the mouth will hold its last shape",
-    "silence": "the mouth will rest after it",
-}
-"""What becomes of the frames after the end of speech that is too short."""
 
 SUFFIXES = {"ffv1": ".mkv", "h264": ".mp4", "png": ".%06d.png", "exr": ".%06d.exr"}
 
@@ -262,16 +255,11 @@ class _Planner:
 
     def _lengths(self) -> tuple[str, ...]:
         """What a person should hear about speech that does not fit its range."""
-        extra = float(self.speech.length - (self.end - self.start))
-        if abs(extra) < 0.1:
-            return ()
-        compared, then = "longer", "its end will be cut off"
-        if extra < 0:
-            compared, then = "shorter", _ENDINGS[self.job.options.length]
-        return (
-            f"The speech of {self.job.name} is {abs(extra):.2f} s {compared} than its range;"
-            f" {then}.",
-        )
+        told = tell_lengths(
+            float(self.speech.length), float(self.end - self.start),
+            self.job.options.length, self.job.name,
+        )  # fmt: skip
+        return (told,) if told else ()
 
     def _find_style(
         self,

@@ -68,11 +68,11 @@ def test_each_problem_stands_beside_its_field(
 @pytest.mark.parametrize(
     ("length", "seconds", "said"),
     [
-        ("trim", 2, "1.0 s shorter than the range; the frames after it stay as they were."),
-        ("hold", 2, "1.0 s shorter than the range; the mouth holds its last shape."),
-        ("silence", 2, "1.0 s shorter than the range; the mouth rests after it."),
-        ("trim", 5, "2.0 s longer than the range; its end is cut off."),
-        ("silence", 5, "2.0 s longer than the range; its end is cut off."),
+        ("trim", 2, "1.00 s shorter than the range; the frames after it stay as they are."),
+        ("hold", 2, "1.00 s shorter than the range; the mouth holds its last shape."),
+        ("silence", 2, "1.00 s shorter than the range; the mouth rests after it."),
+        ("trim", 5, "2.00 s longer than the range; its end is cut off."),
+        ("silence", 5, "2.00 s longer than the range; its end is cut off."),
     ],
 )
 def test_what_happens_to_speech_of_another_length_is_said(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
-from stylesync_plugin.batch.engine_process import engine_command
+from stylesync_plugin.batch.engine_process import (
+    SHUTDOWN,
+    engine_command,
+    last_words,
+    line_of,
+    parse_event,
+)
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
@@ -86,7 +91,7 @@ class EngineLink(QObject):
         if process is None:
             return
         process.blockSignals(True)
-        process.write(b'{"id": "end", "method": "shutdown"}\n')
+        process.write(SHUTDOWN.encode())
         process.closeWriteChannel()
         if not process.waitForFinished(int(SECONDS_TO_STOP * 1000)):
             process.kill()
@@ -94,7 +99,7 @@ class EngineLink(QObject):
         self._go("off")
 
     def _send(self, message: Event) -> None:
-        line = json.dumps(message).encode() + b"\n"
+        line = line_of(message).encode()
         if self._process is None and self.state != "gone":
             self.start()
         if self.state == "ready" and self._process is not None:
@@ -114,12 +119,7 @@ class EngineLink(QObject):
             self._hear(line)
 
     def _hear(self, line: bytes) -> None:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            return
-        if not isinstance(event, dict):
-            return
+        event = parse_event(line)
         if event.get("event") == "ready":
             self._arrived(event)
             return
@@ -168,9 +168,7 @@ class EngineLink(QObject):
         self.lost.emit(message)
 
     def gone_message(self) -> str:
-        said = self._errors.decode("utf-8", errors="replace").strip().splitlines()
-        why = f" ({said[-1][:160]})" if said else ""
-        return self.tr("The engine cannot be started") + why + "."
+        return self.tr("The engine cannot be started") + last_words(self._errors, 160) + "."
 
     def _go(self, state: str) -> None:
         if state != self.state:

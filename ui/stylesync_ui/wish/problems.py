@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from PySide6.QtCore import QCoreApplication
-from stylesync_plugin.contract import SMALLEST_FACE, DubError
+from stylesync_plugin.contract import SMALLEST_FACE, DubError, tell_lengths
 from stylesync_plugin.times import Span
 
 from stylesync_ui.timeline.document import in_our_words
@@ -117,20 +117,9 @@ def _of_speech(wish: DubWish, found: Findings) -> list[Problem]:
         return [Problem("speech", "todo", text)]
     if wish.dub is None or found.speech_seconds is None:
         return []
-    extra = float(found.speech_seconds - wish.dub.duration)
-    if abs(extra) < 0.1:
-        return []
-    if extra > 0:
-        text = tr("The speech is {s:.1f} s longer than the range; {policy}.")
-        policy = tr("its end is cut off")
-    else:
-        text = tr("The speech is {s:.1f} s shorter than the range; {policy}.")
-        policy = {
-            "trim": tr("the frames after it stay as they were"),
-            "hold": tr("the mouth holds its last shape"),
-            "silence": tr("the mouth rests after it"),
-        }[wish.options.length]
-    return [Problem("speech", "warning", text.format(s=abs(extra), policy=policy))]
+    seconds = float(found.speech_seconds), float(wish.dub.duration)
+    told = tell_lengths(*seconds, wish.options.length)
+    return [Problem("speech", "warning", told)] if told else []
 
 
 def _of_style(wish: DubWish, found: Findings) -> list[Problem]:
