@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import opentimelineio as otio
 import pytest
 from panel_material import click, drag, key, wait
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QInputDialog
 from session_material import code, open_quick_window, open_session, write_session, write_sound
 from silent_panel import open_timeline
 from stylesync_plugin.lines.document import read_lines
@@ -180,7 +181,8 @@ def test_a_changed_timeline_moves_its_lines_or_marks_them(quick_panel: Any, tmp_
     for track in timeline.tracks:
         del track[0]
     otio.adapters.write_to_file(timeline, str(path))
-    open_timeline(panel, path)
+    wait(lambda: "another program" in panel.banner.text.text(), "the change is noticed", 30)
+    click(panel.banner.button_of("read_again"))
     wait(lambda: states(panel) == ["unclear", "ready", "ready", "ready"], "they are matched again")
     assert line(panel, 1).start == code(10)
     assert "1 have lost" in panel.banner.text.text()
@@ -273,3 +275,38 @@ def test_lines_inherit_from_the_cast(quick_panel: Any, tmp_path: Path) -> None:
     assert (anna["style"], anna["person"]) == (str(tmp_path / "anna.mov"), "Anna Example")
     assert "style" not in ben
     assert {b.colour for b in panel.strip.lane_blocks()} >= {"#ff0000"}
+
+
+def test_notes_on_frames_go_out_with_the_lines(
+    quick_panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("lips too late", True))
+    table = panel.lines_page.table
+    table.setFocus()
+    table.stand_on(1)
+    key(table, "C")
+    assert line(panel, 1).note == f"[{code(84)}] lips too late"
+    panel.desk.export(tmp_path / "notes.csv")
+    assert "lips too late" in (tmp_path / "notes.csv").read_text()
+    panel.desk.export(tmp_path / "notes.doc")
+    assert "neither" in panel.banner.text.text()
+
+
+def test_the_original_sound_stays_where_that_is_wanted(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    panel._adopt(dataclasses.replace(panel.preferences, original_sound="keep"))
+    drafted(panel, tmp_path, lines=1)
+    wait(lambda: panel.lines_page.put_all.isEnabled(), "it can be put on")
+    click(panel.lines_page.put_all)
+    wait(lambda: outputs_on(panel), "it is on the timeline")
+    sounds = [t for t in panel.document.content.of_kind("Audio") if not t.is_ours]
+    assert all(clip.placed.enabled for track in sounds for clip in track.clips)
+    panel.do("undo")
+    panel._adopt(dataclasses.replace(panel.preferences, original_sound="off"))
+    wait(lambda: panel.lines_page.put_all.isEnabled(), "it can be put on again")
+    click(panel.lines_page.put_all)
+    wait(lambda: outputs_on(panel), "it is on the timeline")
+    sounds = [t for t in panel.document.content.of_kind("Audio") if not t.is_ours]
+    assert not all(clip.placed.enabled for track in sounds for clip in track.clips)

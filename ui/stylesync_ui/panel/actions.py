@@ -37,6 +37,7 @@ def actions_of(
 def _of_timeline(timeline: TimelineFile) -> Actions:
     return {
         "open": timeline.ask_open,
+        "read_again": timeline.read_again,
         "save": timeline.save_where_known,
         "save_as": timeline.ask_save,
         "undo": lambda: timeline.travel("undo"),
@@ -111,6 +112,8 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
     dubs = desk.dubs
     return {
         "import_lines": desk.ask_import,
+        "export_lines": desk.ask_export,
+        "note_line": desk.note,
         "cast": desk.show_cast,
         "to_viewer": layout.viewer.focus_canvas,
         "show_lines": layout.show_lines,

@@ -120,6 +120,8 @@ def _view() -> tuple[Command, ...]:
 def _lines() -> tuple[Command, ...]:
     return (
         Command("import_lines", tr("Import lines…"), ("Ctrl+I",)),
+        Command("export_lines", tr("Export lines and notes…"), ("Ctrl+E",)),
+        Command("note_line", tr("Note on this frame…"), ("C",)),
         Command("cast", tr("Cast…"), ("Ctrl+Shift+C",)),
         Command("next_line", tr("Next line"), ("Alt+Down",)),
         Command("previous_line", tr("Previous line"), ("Alt+Up",)),

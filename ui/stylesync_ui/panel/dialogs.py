@@ -24,7 +24,7 @@ from stylesync_ui.engine.preview_folder import PreviewFolder
 from stylesync_ui.look import theme
 from stylesync_ui.look.widgets import Check, Choice, Elided, button, label, row, tool
 from stylesync_ui.panel.commands import Command, Group, all_groups
-from stylesync_ui.panel.preferences import PREVIEW_HEIGHTS, Preferences
+from stylesync_ui.panel.preferences import ORIGINAL_SOUNDS, PREVIEW_HEIGHTS, Preferences
 from stylesync_ui.timeline.file_questions import ask_folder
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -47,7 +47,7 @@ class PreferencesDialog(QDialog):
         self.media = Elided()
         self.choose_media, self.forget_media = self._folder_buttons(self.tr("Add…"))
         self.device, self.height_box = Choice(), Choice()
-        self.limit = Choice()
+        self.limit, self.original = Choice(), Choice()
         self.size_text = label("", "muted")
         self.clean = button(self.tr("Clean now"))
         self.consent = Check(self.tr("Dub only with consent on record"))
@@ -61,6 +61,16 @@ class PreferencesDialog(QDialog):
             self.device.addItem(self.tr("Automatic") if entry == "auto" else entry.upper(), entry)
         for height in PREVIEW_HEIGHTS:
             self.height_box.addItem(self.tr("{h} lines").format(h=height), height)
+        for level, text in zip(
+            ORIGINAL_SOUNDS,
+            (
+                self.tr("Off under a dub"),
+                self.tr("20 dB lower under a dub"),
+                self.tr("As it was under a dub"),
+            ),
+            strict=True,
+        ):
+            self.original.addItem(text, level)
         for size in sorted({*CACHE_SIZES, self.preferences.cache_mb}):
             self.limit.addItem(self.tr("{n:g} GB").format(n=size / 1000), size)
         for widget, name in (
@@ -69,6 +79,7 @@ class PreferencesDialog(QDialog):
             (self.device, self.tr("Compute on")),
             (self.height_box, self.tr("Preview size")),
             (self.limit, self.tr("Keep previews up to")),
+            (self.original, self.tr("Original sound under a dub")),
         ):
             widget.setAccessibleName(name)
         form = QFormLayout()
@@ -84,6 +95,7 @@ class PreferencesDialog(QDialog):
         form.addRow(self.tr("Compute on"), self.device)
         form.addRow(self.tr("Preview size"), self.height_box)
         form.addRow(self.tr("Keep previews up to"), self.limit)
+        form.addRow(self.tr("Original sound"), self.original)
         form.addRow("", row(self.size_text, None, self.clean))
         form.addRow(self.tr("Consent"), self.consent)
         close = button(self.tr("Close"))
@@ -104,6 +116,9 @@ class PreferencesDialog(QDialog):
         self.height_box.activated.connect(
             lambda: self._set(preview_height=self.height_box.currentData())
         )
+        self.original.activated.connect(
+            lambda: self._set(original_sound=self.original.currentData())
+        )
         self.limit.activated.connect(lambda: self._set(cache_mb=self.limit.currentData()))
         self.consent.clicked.connect(lambda on: self._set(consent_required=on))
         self.clean.clicked.connect(lambda: self._measure(0))
@@ -119,6 +134,9 @@ class PreferencesDialog(QDialog):
             max(0, self.height_box.findData(self.preferences.preview_height))
         )
         self.limit.setCurrentIndex(self.limit.findData(self.preferences.cache_mb))
+        self.original.setCurrentIndex(
+            max(0, self.original.findData(self.preferences.original_sound))
+        )
         if self.consent.isEnabled():
             self.consent.setChecked(self.preferences.consent_required)
 

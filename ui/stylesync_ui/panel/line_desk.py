@@ -9,11 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QInputDialog, QWidget
 from stylesync_plugin.contract import DubError, Quality
 from stylesync_plugin.lines.document import Line, Status
+from stylesync_plugin.lines.exporting import export_lines
 from stylesync_plugin.lines.heard import fit_of, heard_sound, heard_span
-from stylesync_plugin.times import Span
+from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.lines.cast import CastDialog
@@ -115,6 +116,40 @@ class LineDesk(QObject):
         self.session.change(able, status=status)
         if len(able) == 1:
             self.go(1)
+
+    def note(self) -> None:
+        """A note on the frame that is shown, kept with its time code in the line's notes."""
+        line, document = self.line, self.session.document
+        if line is None or document is None:
+            return
+        rate, zero = self.session.clock
+        code = time_code(self._playhead.player.position, rate, zero)
+        title = self.tr("Note on {code}").format(code=code)
+        text, said = QInputDialog.getText(self._window, title, self.tr("Note"))
+        if said and text.strip():
+            notes = [line.note, f"[{code}] {text.strip()}"]
+            self.session.change([self.current], note="  ".join(filter(None, notes)))
+
+    def ask_export(self) -> None:
+        """The lines as a table with their notes, or as a jobs file."""
+        lines, document = self.session.lines, self.session.document
+        if lines is None or document is None:
+            return
+        proposed = document.path.with_name(f"{document.path.stem}.lines.csv")
+        path = file_questions.ask_lines_target(self._window, proposed)
+        if path is not None:
+            self.export(path)
+
+    def export(self, path: Path) -> None:
+        if self.session.lines is None:
+            return
+        try:
+            count = export_lines(self.session.lines, path)
+        except DubError as error:
+            self._banner.say(str(error), "warning")
+            return
+        text = self.tr("{n} lines: {name}").format(n=count, name=path.name)
+        self._banner.say(text, "good")
 
     def step_take(self, steps: int) -> None:
         line = self.line

@@ -277,6 +277,7 @@ class Panel(PanelParts):
         self.editing.consent_wanted = preferences.consent_required
         self.jobs.media_folders = preferences.folders
         self.player.sound_on = preferences.sound_on
+        self.jobs.placer.keep_original(preferences.original_sound)
         self.viewer.show_sound(preferences.sound_on, self.player.output.trouble)
         if preferences.device != self.editing.wish.options.device:
             self.editing.set_option("device", preferences.device)

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths
 from stylesync_plugin.batch.records import read_json, write_json
 
+ORIGINAL_SOUNDS = ("off", "-20dB", "keep")
 PREVIEW_HEIGHTS = (360, 540, 720, 1080)
 
 
@@ -26,6 +27,7 @@ class Preferences:
     consent_required: bool = False
     seen_help: bool = False
     sound_on: bool = True
+    original_sound: str = "off"
     window: str = ""
     splits: dict[str, list[int]] = field(default_factory=dict)
 
@@ -43,6 +45,8 @@ class Preferences:
             if isinstance(data, dict)
             and type(data.get(entry.name)) is type(getattr(plain, entry.name))
         }
+        if known.get("original_sound") not in ORIGINAL_SOUNDS:
+            known.pop("original_sound", None)
         return cls(**known)
 
     @property

@@ -21,6 +21,7 @@ from stylesync_plugin.contract import (
 from stylesync_plugin.formats.files import read_timeline
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.planner import PlanSettings
+from stylesync_plugin.writing.dubbed_clips import TrackNames
 
 from stylesync_ui.engine.bridge import EngineBridge, error_of
 from stylesync_ui.engine.link import Event
@@ -37,6 +38,7 @@ class DubRunner(QObject):
         super().__init__()
         self.bridge = bridge
         self.probe = AskingProbe(bridge)
+        self.names = TrackNames()
         self._stop = threading.Event()
         self._only_kept = False
         self.job_id: str | None = None
@@ -75,6 +77,7 @@ class DubRunner(QObject):
             jobs = [job_from(entry, str(entry.get("name", "dub"))) for entry in data]
             outcome = dub_timeline(
                 content, jobs, settings, lambda request, say: self._dub(job_id, request, say),
+                self.names,
                 on_progress=lambda progress: self._say(job_id, progress),
             )  # fmt: skip
         except DubError as error:

@@ -16,7 +16,9 @@ from stylesync_plugin.batch.dub_timeline import Batch
 from stylesync_plugin.contract import DubError
 from stylesync_plugin.planning.planner import PlanSettings
 from stylesync_plugin.times import Span
+from stylesync_plugin.writing.dubbed_clips import TrackNames
 from stylesync_plugin.writing.marking import with_marker
+from stylesync_plugin.writing.original_sound import check_original_sound
 from stylesync_plugin.writing.write_back import pick_take
 
 from stylesync_ui.engine.bridge import EngineLost
@@ -44,6 +46,11 @@ class Placer(QObject):
         runner.ended.connect(self._planned)
         self._laid_out.connect(self._take_change)
 
+    def keep_original(self, level: str) -> None:
+        """What becomes of the shot's own sound under dubs that are put on from now on."""
+        names = TrackNames(original_sound=check_original_sound(level))
+        self._runner.names = names
+
     def put(self, jobs: Sequence[JobRecord]) -> None:
         """Dubs that are done go onto the timeline, all in one step."""
         document = self._document_of()
@@ -66,8 +73,9 @@ class Placer(QObject):
         document = self._document_of()
         if document is not None:
             timeline, folders = document.content.timeline, document.folders
+            names = self._runner.names
             self._change(
-                [], True, lambda: view(pick_take(timeline, place, take), folders),
+                [], True, lambda: view(pick_take(timeline, place, take, names), folders),
                 lambda: self.switch(place, take),
             )  # fmt: skip
 

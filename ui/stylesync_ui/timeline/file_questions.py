@@ -59,6 +59,13 @@ def ask_target(parent: QWidget, proposed: Path) -> Path | None:
     return Path(path) if path else None
 
 
+def ask_lines_target(parent: QWidget, proposed: Path) -> Path | None:
+    """Where to write the lines: a table, or jobs."""
+    kinds = f"{_kinds(tr('Table'), ('.csv',))};;{_kinds(tr('Jobs'), ('.json',))}"
+    path, _ = QFileDialog.getSaveFileName(parent, tr("Export the lines"), str(proposed), kinds)
+    return Path(path) if path else None
+
+
 def ask_speech(parent: QWidget) -> Path | None:
     return _ask(parent, tr("The new speech"), _kinds(tr("Sound"), SOUNDS))
 

@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 from stylesync_plugin.contract import DubError
 
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.timeline import file_questions
 from stylesync_ui.timeline.document import Content, Document, open_content, view
+
+SETTLE_MS = 600
+"""How long another program may take to write the file."""
 
 
 class TimelineFile(QObject):
@@ -33,6 +36,8 @@ class TimelineFile(QObject):
         self.document: Document | None = None
         self._window, self._banner, self._folders = window, banner, folders
         self._wanted = Path()
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.fileChanged.connect(self._changed_on_disk)
         self._opening = Opening()
         self._opening.opened.connect(self._take)
         self._opening.looked_again.connect(self._take_media)
@@ -56,12 +61,34 @@ class TimelineFile(QObject):
 
     def _take(self, path: Path, content: Content) -> None:
         self.document = Document(path, content, self._folders())
+        self._watch(path)
         self._banner.hide()
         self.opened.emit(self.document)
         self.noted.emit()
         if content.missing:
             text = self.tr("{n} media files are missing.").format(n=content.missing)
             self._banner.say(text, "warning", ("find_media", self.tr("Find missing media…")))
+
+    def _watch(self, path: Path) -> None:
+        """Notice when another program writes the file; one that was replaced is watched anew."""
+        if watched := self._watcher.files():
+            self._watcher.removePaths(watched)
+        self._watcher.addPath(str(path))
+
+    def _changed_on_disk(self, path: str) -> None:
+        QTimer.singleShot(SETTLE_MS, lambda: self._tell_changed(path))
+
+    def _tell_changed(self, path: str) -> None:
+        if self.document is None or Path(path) != self.document.path or not Path(path).exists():
+            return
+        self._watch(self.document.path)
+        text = self.tr("{name} was saved by another program.").format(name=Path(path).name)
+        self._banner.say(text, "todo", ("read_again", self.tr("Read it again")))
+
+    def read_again(self) -> None:
+        """The timeline as it is on disk now; its lines are matched to it."""
+        if self.document is not None and self.may_leave():
+            self.open(self.document.path)
 
     # Media
 
