@@ -12,7 +12,8 @@ from stylesync_plugin.contract import LipCurve, MouthKey
 
 from stylesync_ui.look import theme
 
-HEIGHT = 84
+HEIGHT, LOW = 84, 44
+"""px where there is room, and where there is not."""
 LEAST_GAP = 0.08
 """Of the face's height: a mouth that opens less does not fill the view."""
 

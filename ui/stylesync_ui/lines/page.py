@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
+from stylesync_ui.lines.lip_curve import HEIGHT, LOW
 from stylesync_ui.lines.model import LinesModel, letter_of, status_title
 from stylesync_ui.lines.refine import RefineView
 from stylesync_ui.lines.session import Session
-from stylesync_ui.lines.table import LinesTable
+from stylesync_ui.lines.table import ROW, LinesTable
 from stylesync_ui.look.widgets import (
     Choice,
     button,
@@ -30,6 +31,7 @@ STATES = (
     "failed", "interrupted",
 )  # fmt: skip
 COUNT_MS = 150
+ROOMY = 480  # px of height
 
 
 class LinesPage(QWidget):
@@ -45,6 +47,7 @@ class LinesPage(QWidget):
         self.session = session
         self.model = LinesModel(session)
         self.table = LinesTable(self.model, keys)
+        self.table.setMinimumHeight(3 * ROW)
         self.setAcceptDrops(True)
         self._counting = QTimer(self)
         self._counting.setSingleShot(True)
@@ -260,6 +263,11 @@ class LinesPage(QWidget):
     def _show_again(self, indices: set[int]) -> None:
         if self.table.current in indices:
             self.show_line(self.table.current)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A low panel has less room for the lips."""
+        self.refine.curve.setFixedHeight(HEIGHT if self.height() >= ROOMY else LOW)
+        super().resizeEvent(event)
 
     # Files
 
