@@ -18,6 +18,7 @@ from stylesync_engine.commands.reporting import (
     reporting,
     run_app,
 )
+from stylesync_engine.files import Written, refuse_overwriting
 from stylesync_engine.request import ModelError, RequestError
 from stylesync_plugin.commands.flags import (
     ONE_DUB,
@@ -117,6 +118,26 @@ def remove(
         report.result(
             {"output": str(output), "removed": len(ids)}, f"Removed {len(ids)} dubs: {output}"
         )
+
+
+@app.command(epilog=f"Example: {PROGRAM} extract dubbed.otio -o dubs.xml")
+def extract(
+    timeline: TimelineFile,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="The timeline of dubs alone.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Only StyleSync's own tracks, to paste above those of one's own: .otio, .xml, .fcpxml."""
+    from stylesync_plugin.formats.files import read_timeline, write_timeline
+    from stylesync_plugin.writing import write_back
+
+    with reporting(as_json) as report:
+        refuse_overwriting({"timeline": [timeline]}, [Written.one(output.absolute())])
+        alone = write_back.only_ours(read_timeline(timeline))
+        write_timeline(alone, output)
+        count = len(write_back.list_dubs(alone))
+        report.result({"output": str(output), "dubs": count}, f"{count} dubs alone: {output}")
 
 
 @app.command(epilog=f"Example: {PROGRAM} panel cut.otio")

@@ -18,7 +18,7 @@ from stylesync_engine.request import DubOptions, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.batch.engine_process import EngineProcess
 from stylesync_plugin.batch.report import check_page, draw_sheet, write_report
-from stylesync_plugin.formats.files import WRITABLE, read_timeline, write_timeline
+from stylesync_plugin.formats.files import WRITABLE, keep_copy, read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, JobsFile, job_from, read_jobs
 from stylesync_plugin.planning.planner import Plan, PlanSettings, plan
 from stylesync_plugin.timeline.layout import PlacedClip, lay_out
@@ -54,6 +54,8 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
                 work.timeline, work.jobs, work.settings, engine, names, display.show,
                 (work.output, _page_of(work.output)),
             )  # fmt: skip
+        if asked.get("in_place"):
+            keep_copy(work.output)
         finish(batch, work.output, with_report, report)
     return say_failures(batch)
 
@@ -104,12 +106,19 @@ def _page_of(output: Path) -> Path:
 
 def prepare_work(asked: Asked) -> Work:
     source: Path = asked["timeline"]
+    in_place = bool(asked.get("in_place"))
+    if in_place and asked.get("output"):
+        raise RequestError("Give --in-place or --output, not both.")
     output: Path = asked.get("output") or source.with_name(f"{source.stem}.dubbed.otio")
+    output = source if in_place else output
     if output.suffix.lower() not in WRITABLE:
         raise RequestError(
             f"'{output.name}' is no timeline we write; choose {', '.join(WRITABLE)}."
         )
-    read = {"timeline": [source], "jobs file": [Path(asked["jobs"])] if "jobs" in asked else []}
+    read = {
+        "timeline": [] if in_place else [source],
+        "jobs file": [Path(asked["jobs"])] if "jobs" in asked else [],
+    }
     written = (output.absolute(), _page_of(output.absolute()))
     refuse_overwriting(read, map(Written.one, written))
     check_page(_page_of(output))

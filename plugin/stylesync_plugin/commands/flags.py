@@ -42,6 +42,10 @@ LISTS: dict[str, Any] = {
 }
 PLACES: dict[str, Any] = {
     "output": OutputPath,
+    "in_place": Annotated[
+        bool | None,
+        typer.Option("--in-place", help="Into TIMELINE itself; a copy of it is kept beside."),
+    ],
     "media": _path("--media", "DIR", "Where the dubs go (default: OUT.stylesync)."),
     "search": Annotated[
         list[Path] | None,

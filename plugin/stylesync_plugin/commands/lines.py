@@ -38,7 +38,9 @@ def import_(
 ) -> None:
     """Lines from a script: columns In, Out, Text, Character, Sound, Number in any order and in
     several languages, or subtitles. Sounds are matched by name, number, time in the name, or the
-    time stamp of a Broadcast Wave; what does not match stays as `unclear`, with its reason."""
+    time stamp of a Broadcast Wave; what does not match stays as `unclear`, with its reason. The
+    timeline itself as the script makes lines of its markers and guides, such as `12 ANNA: Hello`.
+    """
     from stylesync_plugin.formats.files import read_timeline
     from stylesync_plugin.lines.document import write_lines
     from stylesync_plugin.lines.exporting import summary_of
@@ -53,7 +55,8 @@ def import_(
         counted = parse_rate(rate) if rate else None
         content = read_timeline(timeline, rate=counted)
         name = str(timeline.absolute())
-        lines = import_lines(script, sounds, content, name, EngineProbe(), counted)
+        asked = None if script.resolve() == timeline.resolve() else script
+        lines = import_lines(asked, sounds, content, name, EngineProbe(), counted)
         write_lines(lines, output)
         rows = [{"line": e.number, "unclear": e.why} for e in lines.lines if e.status == "unclear"]
         told = ", ".join(f"{count} {status}" for status, count in summary_of(lines).items())
@@ -103,6 +106,33 @@ def export(
             lines = check_timeline(lines, read_timeline(timeline, rate=rate), rate)
         count = export_lines(lines, output, quality)
         report.result({"output": str(output), "lines": count}, f"{count} lines: {output}")
+
+
+@lines_app.command(epilog="Example: stylesync lines notes session.json cut.otio -o notes.csv")
+def notes(
+    document: Document,
+    timeline: Annotated[Path, typer.Argument(metavar="TIMELINE", help="As it is now.")],
+    output: Out,
+    as_json: Json = False,
+) -> None:
+    """Write what was said about lines and their frames: as a table (OUT.csv), or as markers of a
+    copy of the timeline."""
+    from stylesync_engine.files import write_text
+    from stylesync_plugin.formats.files import read_timeline, write_timeline
+    from stylesync_plugin.lines.document import read_lines
+    from stylesync_plugin.lines.marked import notes_table, with_notes
+
+    with reporting(as_json) as report:
+        read = {"document of lines": [document], "timeline": [timeline]}
+        refuse_overwriting(read, [Written.one(output.absolute())])
+        lines = read_lines(document)
+        content = read_timeline(timeline, rate=lines.frame_rate)
+        if output.suffix.lower() == ".csv":
+            write_text(output, notes_table(lines, content))
+        else:
+            write_timeline(with_notes(lines, content), output)
+        count = sum(bool(line.note) + len(line.notes) for line in lines.lines)
+        report.result({"output": str(output), "notes": count}, f"{count} notes: {output}")
 
 
 @lines_app.command(epilog="Example: stylesync lines status session.json --timeline dubbed.otio")

@@ -9,16 +9,25 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.formats import safe_xml
-from stylesync_plugin.timeline.items import gain_of, remembered
-from stylesync_plugin.times import ZERO, TimeRange, exact_rate, rational_time, seconds
+from stylesync_plugin.timeline.items import duration, gain_of, remembered, timeline_rate
+from stylesync_plugin.times import (
+    ZERO,
+    TimeRange,
+    exact_rate,
+    frame_range,
+    rational_time,
+    seconds,
+)
 
 _FCP = "fcp_xml"
+_FINE = 1000  # a second: what is counted finer is no picture
 Warp = otio.schema.LinearTimeWarp
 
 
@@ -86,6 +95,7 @@ def prepared(timeline: Any) -> Any:
     """A copy that the adapter writes with its speeds, its disabled clips and its gains; raises
     RequestError for other retimes."""
     copy = timeline.deepcopy()
+    _count_in_frames(copy, timeline_rate(timeline))
     for clip in copy.find_clips():
         if not clip.enabled or "enabled" in remembered(clip, _FCP):
             told = {**dict(remembered(clip, _FCP)), "enabled": "TRUE" if clip.enabled else "FALSE"}
@@ -105,6 +115,36 @@ def prepared(timeline: Any) -> Any:
             _scale_start(item, 1 / abs(speed))
             _remember(item, speed)
     return copy
+
+
+def _count_in_frames(timeline: Any, rate: Fraction) -> None:
+    """Sound is counted in whole frames, which are all that these applications have; what follows on
+    a track stays in its place to half a frame."""
+    for track in timeline.find_children(descended_from_type=otio.schema.Track):
+        if track.kind != otio.schema.TrackKind.Audio:
+            continue
+        exact, end = ZERO, 0
+        for item in track:
+            if not isinstance(item, otio.core.Item):
+                continue
+            exact, start = exact + duration(item), end
+            end = round(exact * rate)
+            if item.source_range is None or not _is_fine(item):
+                continue
+            first = round(seconds(item.source_range.start_time) * rate)
+            item.source_range = frame_range(first, end - start, rate)
+            told = getattr(getattr(item, "media_reference", None), "available_range", None)
+            if told is not None and exact_rate(told.duration.rate) > _FINE:
+                zero, length = (seconds(t) * rate for t in (told.start_time, told.duration))
+                item.media_reference.available_range = frame_range(round(zero), ceil(length), rate)
+
+
+def _is_fine(item: Any) -> bool:
+    """Whether an item or its media are counted in samples."""
+    told = getattr(getattr(item, "media_reference", None), "available_range", None)
+    ranges = [found for found in (item.source_range, told) if found is not None]
+    rates = [exact_rate(t.rate) for found in ranges for t in (found.start_time, found.duration)]
+    return max(rates) > _FINE
 
 
 def _scale_start(clip: Any, scale: Fraction) -> None:

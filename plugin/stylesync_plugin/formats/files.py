@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from typing import Any, TypeAlias
 
 import opentimelineio as otio
 
-from stylesync_engine.files import read_bounded
+from stylesync_engine.files import appearing, read_bounded
 from stylesync_engine.request import DiskError, RequestError
 from stylesync_plugin.formats import (
     edl,
@@ -92,6 +94,20 @@ def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         raise DiskError(
             f"'{target}' cannot be written ({error.strerror}); choose another place."
         ) from error
+
+
+def keep_copy(source: Path) -> Path:
+    """Keep a copy of a timeline beside it before it is written over: `NAME.before-1.SUFFIX`, the
+    next number each time; returns it. Raises DiskError."""
+    numbers = (n for n in itertools.count(1) if not _copy_of(source, n).exists())
+    copied = _copy_of(source, next(numbers))
+    with appearing(copied) as draft:
+        shutil.copyfile(source, draft)
+    return copied
+
+
+def _copy_of(source: Path, number: int) -> Path:
+    return source.with_name(f"{source.stem}.before-{number}{source.suffix}")
 
 
 def snapped(content: Any) -> Any:

@@ -20,6 +20,8 @@ LOADERS = Path(__file__).resolve().parents[1] / "loaders"
 
 _BYTES = 2**20
 _NOTES = (".DS_Store", "Thumbs.db", "desktop.ini")
+_SCRIPTS = {"StyleSync Dub.py": b"EXTRA = []", "StyleSync Panel.py": b'EXTRA = ["--panel"]'}
+"""What DaVinci Resolve's one script is called, and what each name gives the program beside."""
 _PROGRAM = re.compile(r'^PROGRAM = "stylesync"$', re.MULTILINE)
 _SETTINGS = {"darwin": "~/Library/Application Support", "win32": "~/AppData/Roaming"}
 
@@ -47,6 +49,8 @@ def loader_of(host: str) -> Loader:
         raise RequestError(f"'{host}' has no loader; choose one of {', '.join(HOSTS)}.")
     own = sorted(path.name for path in (LOADERS / host).iterdir() if path.is_file())
     files = {name: f"{host}/{name}" for name in own}
+    if host == "resolve":  # its menu shows each file of the folder by its name
+        files = dict.fromkeys(_SCRIPTS, f"{host}/{own[0]}")
     if "__init__.py" in files:
         files["program.py"] = "program.py"
     return Loader(*HOSTS[host], files)
@@ -57,6 +61,7 @@ def loader_files(host: str, program: str | None = None) -> dict[str, bytes]:
     files = {}
     for name, source in loader_of(host).files.items():
         content = (LOADERS / source).read_bytes()
+        content = content.replace(b"EXTRA = []", _SCRIPTS.get(name, b"EXTRA = []"))
         files[name] = _naming(program, content) if program else content
     return files
 

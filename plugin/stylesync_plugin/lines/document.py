@@ -47,6 +47,14 @@ class Character:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameNote:
+    """What somebody has to say about a `frame` of the timeline, counted from a line's start."""
+
+    frame: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line. `start` and `end` are times of the timeline, `end` excluded; `sound` is a file and
     `fit` by how many s it is heard beyond the line. `why` says what is unclear about it. `quality`
@@ -78,6 +86,7 @@ class Line:
     quality: Quality | None = None
     style_strength: float | None = None
     keys: tuple[MouthKey, ...] = ()
+    notes: tuple[FrameNote, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:

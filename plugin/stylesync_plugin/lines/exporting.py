@@ -14,6 +14,7 @@ from stylesync_engine.files import write_text
 from stylesync_engine.request import RequestError
 from stylesync_plugin.lines.document import Line, Lines
 from stylesync_plugin.lines.heard import heard_sound
+from stylesync_plugin.lines.rows import plain_cell
 from stylesync_plugin.writing.write_back import list_dubs
 
 _TO_DUB = ("ready", "waiting", "draft", "redo")
@@ -71,13 +72,8 @@ def table_of(lines: Lines) -> str:
     writer.writerow(["Number", "Character", "In", "Out", "Text", "Sound", *_TABLE[6:]])
     for line in lines.lines:
         values = ["" if (v := getattr(line, name)) is None else str(v) for name in _TABLE]
-        writer.writerow([_plain(value) for value in values])
+        writer.writerow([plain_cell(value) for value in values])
     return out.getvalue()
-
-
-def _plain(value: str) -> str:
-    is_number = value.lstrip("+-").replace(".", "", 1).isdecimal()
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@") and not is_number else value
 
 
 def with_dubs(lines: Lines, timeline: Any) -> Lines:

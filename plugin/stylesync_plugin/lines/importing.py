@@ -11,6 +11,7 @@ from typing import Any
 
 from stylesync_engine.request import DubError, RequestError
 from stylesync_plugin.lines.document import FORMAT, Anchor, Character, Line, Lines
+from stylesync_plugin.lines.marked import rows_of_markers
 from stylesync_plugin.lines.rows import Row, read_rows
 from stylesync_plugin.lines.sounds import Match, find_sounds, match_sounds
 from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
@@ -23,20 +24,21 @@ _FITS = 0.1  # s by which a sound and its line may differ without a word
 
 
 def import_lines(
-    script: Path,
+    script: Path | None,
     sounds: Path | None,
     timeline: Any,
     name: str,
     probe: Probe,
     rate: Fraction | None = None,
 ) -> Lines:
-    """The lines of a script on a timeline that is called `name`.
+    """The lines of a script on a timeline that is called `name`; without a script, those that its
+    markers and guides name.
 
     What does not match is kept, with the status `unclear` and its reason. Raises RequestError
     where the script, the folder or the timeline cannot be used at all.
     """
     layout = lay_out(timeline, rate)
-    rows = read_rows(script)
+    rows = read_rows(script) if script else rows_of_markers(timeline, layout)
     found = find_sounds(sounds) if sounds else []
     read = [_Read(row, layout) for row in rows]
     starts = [entry.start for entry in read]

@@ -151,9 +151,18 @@ def _subtitles(text: str, kind: str, path: Path) -> list[Row]:
 
 
 def _subtitle(place: int, event: Any) -> Row:
-    """A subtitle; `NAME:` or `[NAME]` before its text is who speaks."""
-    text = " ".join(event.plaintext.split())
-    named = re.match(r"(?:\[([^\]]{1,40})\]\s*|([A-ZÄÖÜÉÈ][A-ZÄÖÜÉÈ .'-]{1,30}):\s*)(?=\S)", text)
-    who = (named[1] or named[2]).strip() if named else event.name
+    who, text = who_speaks(" ".join(event.plaintext.split()))
     start, end = (f"{moment / 1000:.3f}s" for moment in (event.start, event.end))
-    return Row(place, str(place), who, start, end, text[named.end() :] if named else text)
+    return Row(place, str(place), who or event.name, start, end, text)
+
+
+def who_speaks(text: str) -> tuple[str, str]:
+    """`NAME: text` or `[NAME] text` in its two parts; the name is empty where there is none."""
+    named = re.match(r"(?:\[([^\]]{1,40})\]\s*|([A-ZÄÖÜÉÈ][A-ZÄÖÜÉÈ .'-]{1,30}):\s*)(?=\S)", text)
+    return ((named[1] or named[2]).strip(), text[named.end() :]) if named else ("", text)
+
+
+def plain_cell(value: str) -> str:
+    """A cell of a table that never begins a formula."""
+    is_number = value.lstrip("+-").replace(".", "", 1).isdecimal()
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@") and not is_number else value

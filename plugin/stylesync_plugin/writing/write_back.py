@@ -102,6 +102,22 @@ def remove(timeline: Any, ids: Collection[str] | None = None) -> Any:
     return copy
 
 
+def only_ours(timeline: Any) -> Any:
+    """A copy of the timeline with StyleSync's own tracks alone, to be pasted above somebody's own:
+    every dub and its speech lies where it lay. Raises RequestError where there is none.
+
+    Dubs inside of nested sequences stay there, and are not taken out.
+    """
+    copy = timeline.deepcopy()
+    for index in reversed(range(len(copy.tracks))):
+        if not is_ours(copy.tracks[index]):
+            del copy.tracks[index]
+    copy.tracks.markers[:] = []
+    if not list_dubs(copy):
+        raise RequestError(f"'{timeline.name}' holds no dubs on tracks of its own; dub it first.")
+    return copy
+
+
 def list_dubs(timeline: Any) -> list[dict[str, Any]]:
     """What we put on the timeline: the metadata of every dubbed clip, as plain data."""
     records = [clip.metadata[METADATA] for clip in timeline.find_clips() if role(clip) == "dub"]
@@ -195,4 +211,12 @@ def _put_sounds(stack: Any, pieces: list[Piece], ids: Collection[str], names: Tr
             del stack[stack.index(track)]
 
 
-__all__ = ["Dubbed", "TrackNames", "list_dubs", "pick_take", "remove", "write_back"]
+__all__ = [
+    "Dubbed",
+    "TrackNames",
+    "list_dubs",
+    "only_ours",
+    "pick_take",
+    "remove",
+    "write_back",
+]

@@ -1,4 +1,5 @@
-"""Workspace > Scripts > Edit > StyleSync: open the panel for this timeline.
+"""Workspace > Scripts > Edit > StyleSync: dub the playhead's clip between the in and out marks, or
+open the panel for this timeline, as the script's own name says.
 
 The program beside it talks to DaVinci Resolve by external scripting; its words are shown here.
 """
@@ -7,12 +8,13 @@ import os
 import subprocess
 
 PROGRAM = "stylesync"
-WORDS = ["host", "resolve", "--panel"]
+EXTRA = []
 # They would lead the program to the application's own Python and Qt.
 THEIRS = ("PYTHON", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH")
 
 
 def run():
+    words = ["host", "resolve", *EXTRA]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(THEIRS)}
     pipes = {
         "stdin": subprocess.DEVNULL,
@@ -21,7 +23,7 @@ def run():
         "text": True,
     }
     try:
-        child = subprocess.Popen([PROGRAM, *WORDS], env=clean, **pipes)
+        child = subprocess.Popen([PROGRAM, *words], env=clean, **pipes)
     except OSError:
         print(f"There is no program '{PROGRAM}'; run `stylesync install resolve` again.")
         return
