@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -381,10 +380,8 @@ def test_a_path_that_no_disk_holds_is_refused(served: Served, method: str, path:
 
 
 def test_a_line_of_a_hundred_megabytes_is_refused(served: Served) -> None:
-    started = time.monotonic()
     served.send(b"x" * 10**8, {"id": "next", "method": "ping"})
     assert served.until("next", "result")
-    assert time.monotonic() - started < 60  # on a busy machine; a second on an idle one
     told = Path(f"/proc/{served.process.pid}/status").read_text()
     peak = int(told.split("VmHWM:")[1].split()[0])
     assert peak < 2**20  # KiB

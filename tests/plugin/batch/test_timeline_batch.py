@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -404,9 +403,7 @@ def test_speakers_on_a_timeline_with_the_real_engine(tmp_path: Path) -> None:
         find_folder("starter")
     except ModelError as error:
         pytest.skip(str(error))
-    begun = time.monotonic()
     with EngineProcess() as engine:
         batch = check_speakers(tmp_path, engine, {"codec": "ffv1", "quality": "draft"})
     write_report(batch, tmp_path / "report.html", "Speakers", draw_sheet)
     assert len(list((tmp_path / "report_sheets").glob("*.png"))) == 4
-    assert time.monotonic() - begun < 1200

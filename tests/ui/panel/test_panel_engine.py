@@ -18,8 +18,6 @@ from stylesync_ui.panel.preferences import Home
 from stylesync_ui.window import Window, make_application
 
 START = """
-import time
-begun = time.process_time()
 import sys
 from pathlib import Path
 from stylesync_ui.panel.preferences import Home
@@ -29,7 +27,7 @@ window = Window(Home(Path(sys.argv[1]) / "c", Path(sys.argv[1]) / "p"), [sys.exe
 window.show()
 application.processEvents()
 heavy = {"torch", "av", "cv2", "diffusers", "transformers", "librosa"} & set(sys.modules)
-print(time.process_time() - begun, sorted(heavy))
+print(len(sys.modules), sorted(heavy))
 window.close()
 """
 
@@ -50,8 +48,8 @@ def test_it_starts_in_a_moment_and_without_torch(tmp_path: Path) -> None:
         [sys.executable, "-c", START, str(tmp_path)],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    seconds, heavy = done.stdout.split(maxsplit=1)
-    assert float(seconds) < 1.5
+    modules, heavy = done.stdout.split(maxsplit=1)
+    assert int(modules) < 1000  # of which half a thousand take a second
     assert heavy.strip() == "[]"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch import Tensor
 from stylesync_engine.models.autoencoder import to_pictures
 from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.request import ModelError
-from stylesync_training.data.workspace import write_json
+from stylesync_training.data.workspace import read_json, write_json
 
 Array = NDArray[np.float32]
 
@@ -75,7 +74,7 @@ def check_index(folder: Path, speakers: Sequence[str] | None = None) -> None:
     """Raises ModelError naming a shard of `speakers` that is missing or of another size than when
     it was prepared; folders without an index pass."""
     path = folder / INDEX
-    shards = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    shards = read_json(path) if path.exists() else {}
     for name, row in shards.items():
         shard = folder / name
         if speakers is not None and shard.parent.name not in speakers:

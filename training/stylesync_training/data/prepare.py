@@ -33,6 +33,7 @@ from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.speech.sync import LipReader
 from stylesync_engine.weights.loading import load_lip_reader
 from stylesync_training.data.corpora import SourceClip
+from stylesync_training.data.workspace import read_json
 
 OnDone = Callable[[int, int], None]
 
@@ -80,7 +81,7 @@ def cut_clips(
 def read_dropped(folder: Path) -> dict[str, str]:
     """Reasons by clip of what a step left out."""
     report = folder / DROPPED
-    return dict(json.loads(report.read_text())) if report.exists() else {}
+    return dict(read_json(report)) if report.exists() else {}
 
 
 def _run_all(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stylesync_engine.files import replacing
+from stylesync_engine.records import parse_json
 from stylesync_engine.request import RequestError
 from stylesync_engine.weights.table import hash_file
 from stylesync_training.data.corpora import SourceClip
@@ -119,7 +120,7 @@ class Workspace:
             raise RequestError(f"{path} is missing; run stylesync-train prepare first.")
         return [
             SourceClip(speaker, name, Path(file), _span(seconds))
-            for speaker, name, file, seconds in json.loads(path.read_text(encoding="utf-8"))
+            for speaker, name, file, seconds in read_json(path)
         ]
 
     def check_made_with(self, front_end: str) -> None:
@@ -127,7 +128,7 @@ class Workspace:
         something else, since the networks would then learn from a mixture."""
         made = {"front_end": front_end, "face_model": hash_file(self.face_model)}
         path = self.clips / "made_with.json"
-        if path.exists() and json.loads(path.read_text(encoding="utf-8")) != made:
+        if path.exists() and read_json(path) != made:
             raise RequestError(
                 f"The clips in {self.clips} were cut with another face model or speech front end;"
                 " delete that folder or choose another work folder."
@@ -142,10 +143,10 @@ def open_workspace(folder: Path) -> Workspace:
     if not path.exists():
         return Workspace(folder)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         lists = {k: tuple(data.get(k, ())) for k in ("holdout", "check", "sources")}
         return Workspace(folder, Choices(data["preset"], data["front_end"], **lists))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (RequestError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{path} cannot be read ({error}); run prepare again.") from error
 
 
@@ -155,7 +156,7 @@ def keep_config(run: Path, config: Any) -> None:
     path = run / CONFIG
     data = json.loads(json.dumps(dataclasses.asdict(config)))
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json(path)
         if before.get("sizes") != data["sizes"]:
             raise RequestError(
                 f"The run in {run} was started with other sizes; delete it or choose another"
@@ -170,8 +171,16 @@ def read_sizes(run: Path, sizes_type: type[R], default: R) -> R:
     path = run / CONFIG
     if not path.exists():
         return default
-    data = json.loads(path.read_text(encoding="utf-8"))["sizes"]
+    data = read_json(path)["sizes"]
     return sizes_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def read_json(path: Path) -> Any:
+    """What one of the work folder's files says. Raises RequestError where it cannot be read."""
+    try:
+        return parse_json(path.read_bytes(), f"file {path}")
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read ({error.strerror}); check it.") from error
 
 
 def write_json(path: Path, data: Any) -> None:

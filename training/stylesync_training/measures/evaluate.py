@@ -7,7 +7,6 @@ Follow: a clip is dubbed with another clip's speech. Rows that are measured stay
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from stylesync_engine.review.contact_sheet import CELL, lay_out
 from stylesync_engine.review.previews import write_png
 from stylesync_engine.weights.loading import Models, load_models
 from stylesync_training.data.corpora import SourceClip
-from stylesync_training.data.workspace import write_json
+from stylesync_training.data.workspace import read_json, write_json
 from stylesync_training.fitting.sync_expert import SyncJudge
 from stylesync_training.measures.published import Published
 from stylesync_training.measures.videos import MEANINGS, TRACKER, Judge, crop_matrix, mean_rows
@@ -206,7 +205,7 @@ def _measured(
     output = _output(place, pair, quality)
     kept = output.with_suffix(".json")
     if kept.exists() and output.exists():
-        return dict(json.loads(kept.read_text(encoding="utf-8")))
+        return dict(read_json(kept))
     output.parent.mkdir(parents=True, exist_ok=True)
     appearance = "style" if pair.kind == "rebuild" else "auto"
     options = DubOptions(

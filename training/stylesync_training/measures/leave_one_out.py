@@ -9,7 +9,6 @@ by all folds.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from stylesync_engine.speech.style import (
     StyleReference,
 )
 from stylesync_training.data.dataset import TrainingClip
-from stylesync_training.data.workspace import write_json
+from stylesync_training.data.workspace import read_json, write_json
 from stylesync_training.fitting.lip_motion import (
     LipMotionTraining,
     lip_basis,
@@ -101,7 +100,7 @@ def run_folds(
             f"There is no variant '{unknown[0]}'; choose from {', '.join(VARIANTS)}."
         )
     path = folder / "rows.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
     done, total = 0, len(folds) * len(seeds) * len(variants)
     for fold in folds:
         for seed in seeds:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import html
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from stylesync_engine.request import RequestError
-from stylesync_training.data.workspace import write_json
+from stylesync_training.data.workspace import read_json, write_json
 from stylesync_training.measures.comparison import videos_by_name
 from stylesync_training.tables import markdown_table
 
@@ -84,7 +83,7 @@ def gather_scores(folder: Path, answers: Sequence[Path]) -> dict[str, Any]:
     path = folder / _KEY
     if not path.exists():
         raise RequestError(f"{path} is missing; name the folder that study made.")
-    key = json.loads(path.read_text(encoding="utf-8"))
+    key = read_json(path)
     rows = [row for answer in answers for row in _read_answer(answer, key)]
     methods = sorted({entry["method"] for entry in key.values()})
     means = [_mean_scores(method, [r for r in rows if r["method"] == method]) for method in methods]
@@ -102,9 +101,9 @@ def gather_scores(folder: Path, answers: Sequence[Path]) -> dict[str, Any]:
 
 def _read_answer(path: Path, key: dict[str, Any]) -> list[dict[str, Any]]:
     try:
-        scores = json.loads(path.read_text(encoding="utf-8"))["scores"]
+        scores = read_json(path)["scores"]
         rows = [_checked(path.stem, key[number], given) for number, given in scores.items()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (RequestError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{path} holds no answers to this study ({error}).") from error
     return rows
 
