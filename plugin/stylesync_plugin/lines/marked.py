@@ -36,7 +36,7 @@ def rows_of_markers(timeline: Any, layout: Layout) -> list[Row]:
         who, text = who_speaks(name[number.end() :] if number else name)
         first, last = (round(moment * layout.rate) for moment in (span.start, span.end))
         end = str(last) if last > first + 1 else ""
-        told = number[1] if number else ""
+        told = number[1] if number else str(len(rows) + 1)
         rows.append(Row(len(rows) + 1, told, who, str(first), end, text, note=name))
     if not rows:
         raise RequestError("The timeline has no markers or guides; set them, or give a script.")

@@ -26,5 +26,8 @@ def test_commands_are_as_the_page_says(page: Path) -> None:
         program, name, *words = shlex.split(line)
         commands = typer.main.get_command(PROGRAMS[program]).commands  # type: ignore[attr-defined]
         assert name in commands, line
-        known = {option for parameter in commands[name].params for option in parameter.opts}
+        command = commands[name]
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("-")} <= known, line
