@@ -1,7 +1,7 @@
 """The engine's contract and its process, for the panel and hosts: they import the plugin alone."""
 
 from stylesync_engine import __version__
-from stylesync_engine.files import locked
+from stylesync_engine.files import locked, write_text
 from stylesync_engine.origin.studio import Studio, read_studio
 from stylesync_engine.ranges import tell_lengths
 from stylesync_engine.records import as_data
@@ -53,4 +53,5 @@ __all__ = [
     "locked",
     "read_studio",
     "tell_lengths",
+    "write_text",
 ]

@@ -79,7 +79,7 @@ def _carried(old: Line | None, new: Line) -> Line:
     new = replace(
         new, slip=old.slip, trim_in=old.trim_in, trim_out=old.trim_out, stretch=old.stretch,
         articulation=old.articulation, style_strength=old.style_strength, keys=old.keys,
-        fit=old.fit,
+        notes=old.notes, fit=old.fit,
     )  # fmt: skip
     return replace(new, status=old.status) if old.status in _BEGUN and not new.why else new
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import opentimelineio as otio
 import pytest
-from panel_material import click, drag, key, wait
+from panel_material import add_marker, click, drag, key, wait
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QInputDialog
 from session_material import code, open_quick_window, open_session, write_session, write_sound
@@ -287,9 +287,13 @@ def test_notes_on_frames_go_out_with_the_lines(
     table.setFocus()
     table.stand_on(1)
     key(table, "C")
-    assert line(panel, 1).note == f"[{code(84)}] lips too late"
-    panel.desk.export(tmp_path / "notes.csv")
-    assert "lips too late" in (tmp_path / "notes.csv").read_text()
+    key(panel.viewer.canvas, Qt.Key.Key_Right)
+    key(panel.viewer.canvas, "C")
+    assert [note.frame for note in line(panel, 1).notes] == [0, 1]
+    assert panel.lines_page.model.index(1, 10).data() == "lips too late  ·  lips too late"
+    panel.desk.export(tmp_path / "session.notes.csv")
+    told = (tmp_path / "session.notes.csv").read_text().splitlines()
+    assert [row.split(",")[2] for row in told[1:]] == [code(84), code(85)]
     panel.desk.export(tmp_path / "notes.doc")
     assert "neither" in panel.banner.text.text()
 
@@ -310,3 +314,32 @@ def test_the_original_sound_stays_where_that_is_wanted(quick_panel: Any, tmp_pat
     wait(lambda: outputs_on(panel), "it is on the timeline")
     sounds = [t for t in panel.document.content.of_kind("Audio") if not t.is_ours]
     assert not all(clip.placed.enabled for track in sounds for clip in track.clips)
+
+
+def test_markers_become_lines_and_our_tracks_go_out_alone(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    timeline, _, sounds = write_session(tmp_path, lines=2)
+    for first in (10, 84):
+        add_marker(timeline, first, 50, {})
+    named = otio.adapters.read_from_file(str(timeline))
+    for number, marker in enumerate(named.tracks.markers, 1):
+        marker.name = f"{number} ANNA: Hello"
+    otio.adapters.write_to_file(named, str(timeline))
+    open_timeline(panel, timeline)
+    panel.do("lines_of_markers")
+    wait(lambda: bool(panel.session), "the markers are lines")
+    assert [(line(panel, n).number, line(panel, n).character) for n in (0, 1)] == [
+        ("1", "ANNA"), ("2", "ANNA"),
+    ]  # fmt: skip
+    panel.desk.take_files([str(sounds)], -1)
+    wait(lambda: states(panel) == ["ready"] * 2, "they have their sounds")
+    wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
+    click(panel.lines_page.draft_all)
+    wait(lambda: states(panel) == ["draft"] * 2, "they are drafted")
+    wait(lambda: panel.lines_page.put_all.isEnabled(), "they can be put on")
+    click(panel.lines_page.put_all)
+    wait(lambda: outputs_on(panel), "they are on the timeline")
+    panel.timeline.save_ours(tmp_path / "ours.otio")
+    ours = otio.adapters.read_from_file(str(tmp_path / "ours.otio"))
+    assert {clip.media_reference.target_url.rsplit("/", 1)[-1].split("_")[0]
+            for clip in ours.video_tracks()[0].find_clips()} == {"clip0", "clip1"}  # fmt: skip

@@ -171,7 +171,9 @@ class LinesModel(QAbstractTableModel):
             return None
         place, name = self._shown[index.row()], self.columns[index.column()].field
         line = self.session.rows[place].line
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+        if role == Qt.ItemDataRole.EditRole:
+            return getattr(line, name)
+        if role == Qt.ItemDataRole.DisplayRole:
             return self._status_text(place) if name == "status" else self.text_of(line, name)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(place, name)
@@ -195,6 +197,8 @@ class LinesModel(QAbstractTableModel):
             return str(len(line.takes) or "")
         if name == "pick":
             return letter_of(line, line.pick)
+        if name == "note" and line.notes:
+            return "  ·  ".join(filter(None, (line.note, *(note.text for note in line.notes))))
         if name == "sound":
             return Path(line.sound).name if line.sound else ""
         return " ".join(str(getattr(line, name)).split())

@@ -51,9 +51,9 @@ def _lost(before: Iterable[Line], now: Iterable[Line]) -> str:
 
 
 def imported(
-    script: Path, sounds: Path | None, document: Document, old: Lines | None, probe: Probe
+    script: Path | None, sounds: Path | None, document: Document, old: Lines | None, probe: Probe
 ) -> Read:
-    """The lines of a script; those that were here keep what was done for them."""
+    """The lines of a script, or of markers; those that were here keep what was done for them."""
     content, name = document.content, str(document.path.absolute())
     read = import_lines(script, sounds, content.timeline, name, probe, content.rate)
     lines = distinct(read)

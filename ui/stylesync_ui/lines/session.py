@@ -75,12 +75,18 @@ class Session(QObject):
             self._start(self.tr("Reading the lines…"), lambda _: reading.opened(path, content))
 
     def import_files(self, script: Path | None, sounds: Path | None) -> None:
-        """Lines of a script, or sounds for the lines that are here, beside the GUI thread."""
+        """Lines of a script, sounds for the lines that are here, or, with neither, lines that the
+        timeline's markers name; beside the GUI thread."""
         document, probe = self.document, self._probe
         if document is None or self.read_only:
             self._refuse()
             return
-        if script is not None:
+        if script is None and sounds is None:
+            self._start(
+                self.tr("Reading the markers…"),
+                lambda old: reading.imported(None, None, document, old, probe),
+            )
+        elif script is not None:
             self._start(
                 self.tr("Importing {name}…").format(name=script.name),
                 lambda old: reading.imported(script, sounds, document, old, probe),

@@ -40,6 +40,7 @@ def _of_timeline(timeline: TimelineFile) -> Actions:
         "read_again": timeline.read_again,
         "save": timeline.save_where_known,
         "save_as": timeline.ask_save,
+        "save_ours": timeline.ask_save_ours,
         "undo": lambda: timeline.travel("undo"),
         "redo": lambda: timeline.travel("redo"),
     }
@@ -112,6 +113,7 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
     dubs = desk.dubs
     return {
         "import_lines": desk.ask_import,
+        "lines_of_markers": lambda: desk.session.import_files(None, None),
         "export_lines": desk.ask_export,
         "note_line": desk.note,
         "cast": desk.show_cast,

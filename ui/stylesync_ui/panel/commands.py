@@ -59,6 +59,7 @@ def _timeline() -> tuple[Command, ...]:
         Command("open", tr("Open a timeline…"), ("Ctrl+O",), needs_timeline=False),
         Command("save", tr("Save the dubbed timeline"), ("Ctrl+S",)),
         Command("save_as", tr("Save under another name…"), ("Ctrl+Shift+S",)),
+        Command("save_ours", tr("Save our tracks alone…")),
         Command("find_media", tr("Find missing media…")),
         Command("undo", tr("Undo"), ("Ctrl+Z",)),
         Command("redo", tr("Redo"), ("Ctrl+Shift+Z",)),
@@ -120,6 +121,7 @@ def _view() -> tuple[Command, ...]:
 def _lines() -> tuple[Command, ...]:
     return (
         Command("import_lines", tr("Import lines…"), ("Ctrl+I",)),
+        Command("lines_of_markers", tr("Lines from the timeline's markers")),
         Command("export_lines", tr("Export lines and notes…"), ("Ctrl+E",)),
         Command("note_line", tr("Note on this frame…"), ("C",)),
         Command("cast", tr("Cast…"), ("Ctrl+Shift+C",)),

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QInputDialog, QWidget
-from stylesync_plugin.contract import DubError, Quality
-from stylesync_plugin.lines.document import Line, Status
+from stylesync_plugin.contract import DubError, Quality, write_text
+from stylesync_plugin.lines.document import FrameNote, Line, Status
 from stylesync_plugin.lines.exporting import export_lines
 from stylesync_plugin.lines.heard import fit_of, heard_sound, heard_span
+from stylesync_plugin.lines.marked import notes_table
 from stylesync_plugin.times import Span, time_code
 
 from stylesync_ui.engine.media_cache import MediaCache
@@ -123,15 +124,18 @@ class LineDesk(QObject):
         if line is None or document is None:
             return
         rate, zero = self.session.clock
-        code = time_code(self._playhead.player.position, rate, zero)
+        position = self._playhead.player.position
+        code = time_code(position, rate, zero)
         title = self.tr("Note on {code}").format(code=code)
         text, said = QInputDialog.getText(self._window, title, self.tr("Note"))
         if said and text.strip():
-            notes = [line.note, f"[{code}] {text.strip()}"]
-            self.session.change([self.current], note="  ".join(filter(None, notes)))
+            start = self.session.rows[self.current].span.start
+            made = FrameNote(max(0, round((position - start) * rate)), text.strip())
+            notes = sorted((*line.notes, made), key=lambda note: note.frame)
+            self.session.change([self.current], notes=tuple(notes))
 
     def ask_export(self) -> None:
-        """The lines as a table with their notes, or as a jobs file."""
+        """The lines as a table, their notes alone, or a jobs file."""
         lines, document = self.session.lines, self.session.document
         if lines is None or document is None:
             return
@@ -141,15 +145,21 @@ class LineDesk(QObject):
             self.export(path)
 
     def export(self, path: Path) -> None:
-        if self.session.lines is None:
+        """`.json` are jobs, `.csv` the lines, and `.notes.csv` what was noted on frames."""
+        lines, document = self.session.lines, self.session.document
+        if lines is None or document is None:
             return
         try:
-            count = export_lines(self.session.lines, path)
+            if path.name.endswith(".notes.csv"):
+                write_text(path, notes_table(lines, document.content.timeline))
+                text = self.tr("Notes: {name}")
+            else:
+                export_lines(lines, path)
+                text = self.tr("Lines: {name}")
         except DubError as error:
             self._banner.say(str(error), "warning")
             return
-        text = self.tr("{n} lines: {name}").format(n=count, name=path.name)
-        self._banner.say(text, "good")
+        self._banner.say(text.format(name=path.name), "good")
 
     def step_take(self, steps: int) -> None:
         line = self.line

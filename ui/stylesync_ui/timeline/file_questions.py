@@ -61,7 +61,8 @@ def ask_target(parent: QWidget, proposed: Path) -> Path | None:
 
 def ask_lines_target(parent: QWidget, proposed: Path) -> Path | None:
     """Where to write the lines: a table, or jobs."""
-    kinds = f"{_kinds(tr('Table'), ('.csv',))};;{_kinds(tr('Jobs'), ('.json',))}"
+    offered = ((tr("Table"), ".csv"), (tr("Notes"), ".notes.csv"), (tr("Jobs"), ".json"))
+    kinds = ";;".join(_kinds(name, (suffix,)) for name, suffix in offered)
     path, _ = QFileDialog.getSaveFileName(parent, tr("Export the lines"), str(proposed), kinds)
     return Path(path) if path else None
 

@@ -10,6 +10,8 @@ from typing import Literal
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 from stylesync_plugin.contract import DubError
+from stylesync_plugin.formats.files import write_timeline
+from stylesync_plugin.writing.write_back import only_ours
 
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.timeline import file_questions
@@ -132,6 +134,26 @@ class TimelineFile(QObject):
             return False
         path = file_questions.ask_target(self._window, self.document.target)
         return path is not None and self.save(path)
+
+    def ask_save_ours(self) -> None:
+        """The tracks of dubs alone, to paste above one's own in another program."""
+        document = self.document
+        if document is None:
+            return
+        proposed = document.path.with_name(f"{document.path.stem}.ours.otio")
+        path = file_questions.ask_target(self._window, proposed)
+        if path is not None:
+            self.save_ours(path)
+
+    def save_ours(self, path: Path) -> None:
+        if self.document is None:
+            return
+        try:
+            write_timeline(only_ours(self.document.content.timeline), path)
+        except DubError as error:
+            self._banner.say(str(error), "warning")
+            return
+        self._banner.say(self.tr("Saved {name}").format(name=path), "good")
 
     def may_leave(self) -> bool:
         """Whether the timeline may be closed: it is saved, or nobody wants it to be."""
