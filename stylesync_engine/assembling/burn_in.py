@@ -37,11 +37,18 @@ def burn_in(
     for frame in frames:
         code = advance_timecode(like.timecode, frame.index, like.rate) if like.timecode else ""
         below = code, f"frame {first + frame.index}"
-        size = _fitting_size(below, *frame.image.size)
-        shown = _shorten(name, size, frame.image.width - _width((DUBBED,), size))
-        above = shown, DUBBED if frame.index in dubbed else ""
-        image = _draw_row(frame.image, above, size, at_top=True)
-        yield frame.with_image(_draw_row(image, below, size, at_top=False))
+        above = name, DUBBED if frame.index in dubbed else ""
+        yield frame.with_image(draw_rows(frame.image, above, below, len(DUBBED)))
+
+
+def draw_rows(image: PixelImage, above: Row, below: Row, room: int = 0) -> PixelImage:
+    """A picture with a row of text at its top and one at its bottom; the left one above is
+    shortened to fit beside the right one, or `room` letters."""
+    size = _fitting_size(below, *image.size)
+    right = above[1] or DUBBED[:room]
+    shown = _shorten(above[0], size, image.width - _width((right,), size))
+    image = _draw_row(image, (shown, above[1]), size, at_top=True)
+    return _draw_row(image, below, size, at_top=False)
 
 
 def _fitting_size(row: Row, width: int, height: int) -> int:

@@ -135,6 +135,30 @@ def notes(
         report.result({"output": str(output), "notes": count}, f"{count} notes: {output}")
 
 
+@lines_app.command(epilog="Example: stylesync lines review dubbed.otio -o review.mp4")
+def review(
+    timeline: Annotated[Path, typer.Argument(metavar="TIMELINE", help="With its dubs.")],
+    output: Out,
+    document: Annotated[
+        Path | None, typer.Option("--lines", metavar="LINES", help="What each line says.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """A movie (OUT.mp4) of all dubs of a timeline, one after the other, with time code, line and
+    text in the picture."""
+    from stylesync_engine.review.review_movie import write_review
+    from stylesync_plugin.formats.files import read_timeline
+    from stylesync_plugin.lines.document import read_lines
+    from stylesync_plugin.lines.reviewing import scenes_of
+
+    with reporting(as_json) as report:
+        content = read_timeline(timeline)
+        scenes = scenes_of(content, read_lines(document) if document else None)
+        frames = write_review(scenes, output)
+        said = {"output": str(output), "dubs": len(scenes), "frames": frames}
+        report.result(said, f"{len(scenes)} dubs, {frames} frames: {output}")
+
+
 @lines_app.command(epilog="Example: stylesync lines status session.json --timeline dubbed.otio")
 def status(document: Document, timeline: On = None, as_json: Json = False) -> None:
     """Say of each line how far it is; with a timeline, by the dubs that lie on it."""
