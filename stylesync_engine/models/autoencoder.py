@@ -7,11 +7,12 @@ diffusers' form, whose scale factor is 1.0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from stylesync_engine.models.frame_codec import ExactCodec, FrameCodec, QuickCodec, QuickSizes
 from stylesync_engine.models.layers import ResidualConv
 
 PAPER_VQ: dict[str, Any] = {
@@ -31,22 +32,6 @@ PAPER_VQ: dict[str, Any] = {
 }
 
 
-class Autoencoder(Protocol):
-    """Pictures `[B, 3, H, W]` in [-1, 1] <-> latents `[B, C, H / 4, W / 4]`, all of them or some
-    `rows` of them."""
-
-    latent_channels: int
-
-    def encode(self, pictures: Tensor, rows: range | None = None) -> Tensor: ...
-
-    def decode(self, latents: Tensor) -> Tensor: ...
-
-    def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
-        """How the picture of latents `made` differs from that of `known`, `[B, C, rows, W]` both,
-        below the `context` rows that they share: `[B, 3, 4 (rows - context), 4 W]`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class AutoencoderSizes:
     """Sizes of the starter's autoencoder; they travel inside the checkpoint."""
@@ -57,6 +42,7 @@ class AutoencoderSizes:
     encoder_blocks: int = 2
     decoder_width: int = 96
     decoder_blocks: int = 4
+    quick: QuickSizes | None = None  # where a quick codec was distilled
 
 
 class StarterAutoencoder(nn.Module):
@@ -84,6 +70,11 @@ class StarterAutoencoder(nn.Module):
             nn.Conv2d(sizes.decoder_width, pixels, 3, padding=1),
             nn.PixelShuffle(sizes.factor),
         )
+        self.quick = QuickCodec(sizes.quick, sizes.latent_channels) if sizes.quick else None
+
+    @property
+    def codec(self) -> FrameCodec:
+        return self.quick or ExactCodec(self)
 
     def encode(self, pictures: Tensor, rows: range | None = None) -> Tensor:
         factor, height = self.sizes.factor, pictures.shape[2] // self.sizes.factor
@@ -99,10 +90,6 @@ class StarterAutoencoder(nn.Module):
         pictures: Tensor = self.decoder(latents)  # [B, 3, H, W]
         return pictures
 
-    def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
-        both = self.decode(made).float() - self.decode(known).float()
-        return both[:, :, context * self.sizes.factor :]
-
 
 class PaperAutoencoder(nn.Module):
     """latent-diffusion's f = 4 VQ autoencoder; diffusion works on latents before quantisation."""
@@ -114,6 +101,10 @@ class PaperAutoencoder(nn.Module):
         self.vq = VQModel(**(config or PAPER_VQ))
         self.latent_channels = int(self.vq.config["latent_channels"])
 
+    @property
+    def codec(self) -> FrameCodec:
+        return ExactCodec(self)
+
     def encode(self, pictures: Tensor, rows: range | None = None) -> Tensor:
         latents: Tensor = self.vq.encode(pictures).latents  # attention sees the whole picture
         return latents if rows is None else latents[:, :, rows.start : rows.stop]
@@ -121,10 +112,6 @@ class PaperAutoencoder(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         pictures: Tensor = self.vq.decode(latents).sample
         return pictures
-
-    def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
-        both = self.decode(made).float() - self.decode(known).float()
-        return both[:, :, context * both.shape[3] // made.shape[3] :]
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -18,7 +18,7 @@ from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.models.autoencoder import to_pictures
 from stylesync_engine.models.diffusion import Sampling, sample, shared_noise
 from stylesync_engine.models.renderer import LATENT_SIDE, Conditions, RendererSizes
-from stylesync_engine.mouth.crop import CROP, mask_lower
+from stylesync_engine.mouth.crop import CROP
 from stylesync_engine.plan.plan import WINDOW
 from stylesync_engine.rendering.aligned_reference import TOGETHER
 from stylesync_engine.request import DubOptions
@@ -94,11 +94,9 @@ class LatentNetworks:
             return self._changes(frames)
 
     def _changes(self, frames: Frames) -> tuple[Tensor, Tensor]:
-        autoencoder, sizes = self._autoencoder, self.sizes
-        top, context = sizes.top, sizes.context
-        pictures = self._pictures(frames.crops)
-        masked = autoencoder.encode(mask_lower(pictures), range(top, top + context))
-        known = autoencoder.encode(pictures, range(top, LATENT_SIDE)).float()
+        sizes, codec = self.sizes, self._autoencoder.codec
+        masked, known = codec.encode(self._pictures(frames.crops), sizes.top, sizes.context)
+        known = known.float()
         maps = self._upload(frames.lip_maps).movedim(-1, 1).float() / 255.0
         conditions = Conditions(
             motion=self._upload(frames.motion),
@@ -110,7 +108,7 @@ class LatentNetworks:
         made = self._sampled(conditions, known, self.sampling)
         if not sizes.aligned:
             return self._decoded(made) / 2 + 0.5, made[:0]
-        change = autoencoder.decode_change(known, made, context) / 2
+        change = codec.decode_change(known, made, sizes.context) / 2
         lacking = np.flatnonzero(frames.lacking)
         if self._repair is None or not len(lacking):
             return change, change[:0]

@@ -16,8 +16,9 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from stylesync_engine.faces.face_model import MOUTH, FaceModel, Pose
-from stylesync_engine.models.autoencoder import Autoencoder, to_pictures
+from stylesync_engine.models.autoencoder import to_pictures
 from stylesync_engine.models.diffusion import Prediction
+from stylesync_engine.models.frame_codec import Autoencoder
 from stylesync_engine.models.renderer import RendererSizes, motion_rows
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, mask_lower, place_in_crop
 from stylesync_engine.mouth.references import ReferenceBank, lip_openings, reference_cost
