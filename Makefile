@@ -10,7 +10,7 @@ DEMO := packaging/demo
 # Blender's own Python (bpy wants 3.11); it is made where none is named.
 BLENDER := $(or $(STYLESYNC_BLENDER_PYTHON),$(CURDIR)/.venv-blender/bin/python)
 
-.PHONY: demo encode-table test lint format slow-test fuzz packages check-blender check-mlt clean
+.PHONY: demo encode-table test lint format slow-test fuzz packages check-blender check-mlt check-gpu clean
 
 demo: .venv/.base
 	mkdir -p demo-out
@@ -58,6 +58,10 @@ check-mlt: .venv/.dev
 # What real encodes keep through a dub, measured; needs the ffmpeg and melt programs.
 encode-table: .venv/.dev
 	$(BIN)/python packaging/encode_table.py --output packaging/encodes.md
+
+# What a CUDA machine does, in eight minutes: a table, and gpu.json.
+check-gpu: .venv/.dev
+	$(BIN)/python packaging/check_gpu.py --output gpu.json
 
 clean:
 	rm -rf demo-out dist build .mypy_cache .pytest_cache .ruff_cache

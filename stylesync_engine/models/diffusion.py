@@ -8,6 +8,7 @@ cannot drift apart. Loading these takes seconds, so they are imported where they
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,7 +116,9 @@ def sample(
         scheduler.set_begin_index(total - count)
     latents = noise * scheduler.init_noise_sigma
     if start is not None and strength < 1.0:
-        latents = scheduler.add_noise(start, noise.expand_as(start), steps[:1].expand(len(start)))
+        # The scheduler's own would look its numbers up on the device.
+        share = float(scheduler.alphas_cumprod[int(steps[0])])
+        latents = math.sqrt(share) * start + math.sqrt(1 - share) * noise
     for step in steps:
         output = predict(latents, torch.full((len(latents),), int(step), device=noise.device))
         latents = scheduler.step(output, step, latents, return_dict=False)[0]

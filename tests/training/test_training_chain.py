@@ -59,7 +59,7 @@ def test_from_clips_to_models_and_their_measures(
     assert [Path(name).name for name in made["dropped"]] == ["broken.mpg"]
     assert (work / "report/dropped.png").exists()
 
-    for step in ("autoencoder", "lip-motion", "sync-expert", "renderer"):
+    for step in ("autoencoder", "lip-motion", "sync-expert", "renderer", "quick-codec"):
         assert call(capfd, step, "--work", work, "--dry-run")["train_on"] == ["s26"]
         call(capfd, step, "--work", work, "--steps", 2, "--batch", 2)
         assert call(capfd, step, "--work", work, "--steps", 2)["resumed"] == 2

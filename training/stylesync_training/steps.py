@@ -55,7 +55,7 @@ Say = Callable[[str, int, int], None]
 M = TypeVar("M", bound=nn.Module)
 
 AUTOENCODER, LIP_MOTION, RENDERER = "autoencoder", "lip-motion", "renderer"
-SYNC_EXPERT = "sync-expert"
+SYNC_EXPERT, QUICK_CODEC = "sync-expert", "quick-codec"
 TRAIN, CHECK = "train", "check"
 _CHECK_CLIPS, _CHECK_FRAMES = 4, 60
 
@@ -290,6 +290,7 @@ def describe_steps(space: Workspace, preset: Preset, budget: Budget, step: str) 
         LIP_MOTION: preset.lip_motion,
         RENDERER: preset.renderer,
         SYNC_EXPERT: preset.sync_expert,
+        QUICK_CODEC: preset.quick_codec,
     }
     config = budget.apply(configs[step]) if configs[step] is not None else None
     speakers = space.training_speakers() if space.clips.exists() else []
@@ -300,7 +301,7 @@ def describe_steps(space: Workspace, preset: Preset, budget: Budget, step: str) 
         "check_on": list(space.choices.check),
         "kept_aside": sorted(space.choices.kept_aside()),
         "done_steps": trained_steps(space.run(step)),
-        "settings": dataclasses.asdict(config) if config else "the published autoencoder",
+        "settings": dataclasses.asdict(config) if config else "none of its own",
     }
 
 

@@ -30,6 +30,7 @@ from stylesync_engine.models.diffusion import (
     sample,
     shared_noise,
 )
+from stylesync_engine.models.frame_codec import QuickSizes
 from stylesync_engine.models.layers import (
     ChannelNorm,
     ModulatedConv2d,
@@ -388,6 +389,31 @@ def test_crops_and_pictures_are_each_other_s_inverse() -> None:
     assert pictures.shape == (1, 3, 16, 16)
     assert (pictures.min(), pictures.max()) == (-1, 1)
     assert torch.equal((to_crops(pictures) * 255).round().byte(), crops)
+
+
+@pytest.mark.parametrize("quick", [None, QuickSizes(8, 1, 8, 1)])
+def test_a_codec_says_what_the_renderer_needs(quick: QuickSizes | None) -> None:
+    """Both codecs take rows from where they are told, and see nothing of what is masked."""
+    sizes = AutoencoderSizes(encoder_width=8, decoder_width=8, quick=quick)
+    network = StarterAutoencoder(sizes).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    pictures = torch.rand(2, 3, 256, 256) * 2 - 1
+    other = pictures.clone()
+    other[:, :, 128:] = 0.5
+    with torch.no_grad():
+        masked, known = network.codec.encode(pictures, 24, 8)
+        again, changed = network.codec.encode(other, 24, 8)
+        change = network.codec.decode_change(known, changed, 8)
+    assert masked.shape == (2, 4, 8, 64)
+    assert known.shape == (2, 4, 40, 64)
+    assert torch.equal(masked, again)
+    assert not torch.equal(known, changed)
+    assert change.shape == (2, 3, 128, 256)
+    if quick is None:
+        torch.testing.assert_close(
+            change, (network.decode(changed) - network.decode(known))[:, :, 32:]
+        )
 
 
 # Diffusion

@@ -179,6 +179,13 @@ renderer = training_command(
     The frozen autoencoder looks at the clips once; the latents are kept in the work folder.
     """,
 )
+quick_codec = training_command(
+    "quick-codec",
+    """Distil the autoencoder into the quick codec that dubs compute with.
+
+    Comes after the renderer; `package` takes it along.
+    """,
+)
 
 
 def package(
@@ -279,7 +286,7 @@ def _train(
     as_json: bool,
 ) -> None:
     with reporting(as_json) as report, StepBars(report) as bars:
-        from stylesync_training import steps
+        from stylesync_training import distil, steps
         from stylesync_training.data.workspace import open_workspace
         from stylesync_training.fitting.loop import read_curve
 
@@ -295,6 +302,7 @@ def _train(
             "autoencoder": steps.run_autoencoder,
             "lip-motion": steps.run_lip_motion,
             "sync-expert": steps.run_sync_expert,
+            "quick-codec": distil.run_quick_codec,
             "renderer": lambda s, p, b: steps.run_renderer(s, p, b, bars.say),
         }
         runs[step](space, chosen, wanted)
