@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import wave
 from pathlib import Path
@@ -57,6 +58,10 @@ def dub(params: dict[str, Any]) -> list[dict[str, Any]]:
         said = "The speech is broken; record it again."
         return [{"event": "error", "kind": "MediaError", "message": said}]
     output.parent.mkdir(parents=True, exist_ok=True)
+    died = Path(params["speech"]).with_suffix(".died")
+    if "deadly" in params["speech"] and not died.exists():
+        died.touch()
+        os._exit(9)
     output.write_text(params["speech"])
     output.with_suffix(".frames").write_text(json.dumps({"frames": count}))
     progress = {"event": "progress", "stage": "render", "done": count, "total": count}

@@ -343,3 +343,19 @@ def test_markers_become_lines_and_our_tracks_go_out_alone(quick_panel: Any, tmp_
     ours = otio.adapters.read_from_file(str(tmp_path / "ours.otio"))
     assert {clip.media_reference.target_url.rsplit("/", 1)[-1].split("_")[0]
             for clip in ours.video_tracks()[0].find_clips()} == {"clip0", "clip1"}  # fmt: skip
+
+
+def test_an_engine_that_dies_in_a_batch_loses_nothing(quick_panel: Any, tmp_path: Path) -> None:
+    """What is finished stays; "Go on" dubs the line in which it died, and all that wait."""
+    panel = quick_panel
+    timeline, script, sounds = write_session(tmp_path)
+    shutil.move(sounds / "line_002.wav", sounds / "deadly_002.wav")
+    open_session(panel, timeline, script, sounds)
+    wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
+    click(panel.lines_page.draft_all)
+    wait(lambda: states(panel)[1] == "interrupted", "the engine has died")
+    assert states(panel) == ["draft", "interrupted", "waiting", "waiting"]
+    wait(lambda: panel.link.state == "ready", "it is started again", 30)
+    click(panel.engine_banner.button_of("go_on"))
+    wait(lambda: states(panel) == ["draft"] * 4, "all are done")
+    assert [len(line(panel, n).takes) for n in range(4)] == [1, 1, 1, 1]

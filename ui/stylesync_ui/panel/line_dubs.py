@@ -260,7 +260,7 @@ class LineDubs(QObject):
         if index is None:
             return
         if job.state == "running":
-            self._running = job.id
+            self._running, self._paused = job.id, False
             live = Live("running", self._jobs.forecast.share(job))
             self._session.show_live(job.line, live)
         elif job.state == "done" and job.id == self._running:
