@@ -38,7 +38,8 @@ from stylesync_engine.request import FrameRange, RequestError
 
 T = TypeVar("T")
 Look = Callable[[int, PixelImage], None]
-_PICTURES = 6  # that there are of a frame at a time
+_PICTURES = 3  # that there are of a frame at a time: as it was read, and with the mouth in it
+_CONVERTED = 5  # the same, where it becomes deeper and has more chroma
 
 
 class Placed(NamedTuple):
@@ -122,11 +123,14 @@ def delivered_frames(
         yield from _each_frame(plan, work, like, _layered(layout), rendering)
         return
     overlay = layout if options.delivery == "overlay" else None
-    put_in = _composited(overlay, None if options.burn_in else layout, look)
-    frames = _each_frame(plan, work, like, put_in, rendering)
+    frames = _each_frame(plan, work, like, _composited(overlay, look), rendering)
     if options.burn_in:
         frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
-    yield from ((frame,) for frame in frames)
+
+    def stored(frame: Frame) -> tuple[Frame]:
+        return (frame.with_image(convert(frame.image, layout)),)
+
+    yield from spread(stored, frames, workers_for(_CONVERTED * like.picture_bytes))
 
 
 def _layered(layout: PixelLayout) -> Callable[[Placed], tuple[Frame, list[ExrPart]]]:
@@ -134,14 +138,12 @@ def _layered(layout: PixelLayout) -> Callable[[Placed], tuple[Frame, list[ExrPar
         part = compositing_layers(placed.frame.image, layout, placed.crop, placed.matrix)
         image = placed.frame.image
         image = image if placed.crop is None else image.lay_over(*placed.crop)
-        return placed.frame.with_image(convert(image, layout)), [part]
+        return placed.frame.with_image(image), [part]
 
     return put_in
 
 
-def _composited(
-    overlay: PixelLayout | None, layout: PixelLayout | None, look: Look | None
-) -> Callable[[Placed], Frame]:
+def _composited(overlay: PixelLayout | None, look: Look | None) -> Callable[[Placed], Frame]:
     """The frames with the rendered mouths put in; others pass through untouched.
 
     With a layout for an overlay, the changes alone; what is untouched is transparent.
@@ -156,7 +158,7 @@ def _composited(
                 image = lift_changes(source, image, crop[0], crop[2], overlay)
             elif look is not None:
                 look(placed.position, image)
-        return placed.frame.with_image(image if layout is None else convert(image, layout))
+        return placed.frame.with_image(image)
 
     return put_in
 
@@ -181,7 +183,6 @@ def _each_frame(
         return part, [put_in(placed) for placed in _placed(plan, place, part)]
 
     together = rendering.together if rendering and rendering.missing else 1
-    # A picture is there as it was read, with the mouth in it, and as it is written, twice as deep.
     workers = workers_for(_PICTURES * like.picture_bytes * together)
     for part, made in spread(make, ahead(_parts(plan, work, rendering)), workers):
         if part.made and rendering and part.rendered is not None:

@@ -35,7 +35,7 @@ class WindowRenderer(Protocol):
 class AlignedReference:
     """Real frames of the person warped onto the wanted face: a whole quality by itself."""
 
-    together = TOGETHER
+    together = 1  # each frame is drawn by itself
 
     def __init__(self, warps: Warps) -> None:
         self.device = torch.device("cpu")  # whatever there is
