@@ -141,6 +141,24 @@ def whole_transitions(placed: PlacedClip, piece: Piece, where: str) -> tuple[Spa
     return Span(start, end), tuple(warnings)
 
 
+def decodable(
+    span: Span, placed: PlacedClip, source: Source, where: str
+) -> tuple[Span, tuple[str, ...]]:
+    """A span in host time without the frames at its ends that a cut without encoding has parted
+    from what they refer to: these stay as they are."""
+    head, tail = source.facts.undecoded
+    if placed.media.scale != 1 or not head + tail:
+        return span, ()
+    frame = 1 / source.facts.rate
+    known = placed.media.inverse().span(Span(source.zero, source.time_of(source.facts.frames)))
+    whole = Span(known.start - head * frame, known.end + tail * frame)
+    part = span.meet(known)
+    if part == span or not part or span.meet(whole) != span:
+        return span, ()
+    lost = round((span.duration - part.duration) / frame)
+    return part, (f"{lost} frames at the ends of the {where} cannot be decoded; they stay.",)
+
+
 def _joins(overlap: Overlap) -> bool:
     """Whether the transition leads to another picture."""
     return is_picture(overlap.neighbour)

@@ -36,6 +36,7 @@ from stylesync_plugin.planning.coverage import (
     Coverage,
     Frames,
     check,
+    decodable,
     frames_between,
     whole_transitions,
     with_overlaps,
@@ -122,6 +123,8 @@ class _Planner:
         check(placed, where)
         source = self.library.source_of(placed.clip, where)
         span, warnings = whole_transitions(placed, piece, where)
+        span, undecoded = decodable(span, placed, source, where)
+        warnings += undecoded
         covered = with_overlaps(placed, span)
         frames = self.coverage.frames(placed, source, span, covered, where)
         speech, recording = self._speech(piece, frames, following is None)

@@ -9,11 +9,14 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 from clip_fixtures import Ffmpeg
+from stylesync_plugin.jobs import job_from
+from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.sources import Library, PictureFacts
-from timeline_material import MadeUpProbe, ranged
+from timeline_material import MadeUpProbe, ranged, timeline, track
+from timeline_material import clip as clip_at
 
 from stylesync_engine.media.sequences import find_sequence, numbered_name
-from stylesync_engine.request import MediaError
+from stylesync_engine.request import FrameRange, MediaError
 
 
 def library(*folders: Path) -> Library:
@@ -185,9 +188,9 @@ def test_other_images_are_refused_with_what_is_read(tmp_path: Path, kind: str) -
 
 
 def test_an_active_key_without_media_is_said() -> None:
-    timeline = otio.adapters.write_to_string(clip("a.mov"), "otio_json")
+    text = otio.adapters.write_to_string(clip("a.mov"), "otio_json")
     broken = otio.adapters.read_from_string(
-        timeline.replace(
+        text.replace(
             '"active_media_reference_key": "DEFAULT_MEDIA"', '"active_media_reference_key": "gone"'
         ),
         "otio_json",
@@ -206,3 +209,29 @@ def test_a_timeline_counts_what_cannot_be_decoded(available: Any) -> None:
 
     source = Library((), Cut()).source_of(clip(__file__, available, 20), "x")
     assert source.frame_at(Fraction(20, 25)) == 14
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "frames", "shown"),
+    [(0, 46, (0, 38), (6, 44)), (4, 10, (0, 8), (2, 10)), (20, 26, (14, 38), (0, 24)),
+     (10, 20, (4, 24), (0, 20))],
+)  # fmt: skip
+def test_what_cannot_be_decoded_is_left_out_and_the_rest_is_dubbed(
+    tmp_path: Path, start: int, length: int, frames: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    """46 frames on the timeline, of which the first six and the last two do not decode."""
+
+    class Cut(MadeUpProbe):
+        def picture(self, path: str) -> PictureFacts:
+            return PictureFacts(Fraction(25), 38, undecoded=(6, 2))
+
+    (tmp_path / "cut.mkv").touch()
+    shot = clip_at("a", tmp_path / "cut.mkv", start, length, 25, (0, 46))
+    wish = job_from({"name": "a", "clip": "a", "speech": str(tmp_path / "line.wav")}, "a", {})
+    (tmp_path / "line.wav").touch()
+    settings = PlanSettings(tmp_path / "media", (tmp_path,), probe=Cut())
+    planned = plan(timeline(track(shot)), [wish], settings)
+    [dub] = planned.dubs
+    assert dub.request.frames == FrameRange(*frames)
+    assert (dub.place.seen.start * 25, dub.place.seen.end * 25) == shown
+    assert any("cannot be decoded" in said for said in dub.warnings) == (length != 20)
