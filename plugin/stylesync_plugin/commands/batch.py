@@ -156,7 +156,8 @@ def _jobs(asked: Asked, timeline: Any) -> JobsFile:
     if "marker" in asked:
         marked = jobs_from_markers(timeline, asked["marker"], None, data)
         return JobsFile(_overridden(marked, options))
-    name = str(asked.get("clip") or asked.get("range") or f"clip {asked.get('index')}")
+    counted = f"clip {asked['index']}" if "index" in asked else f"track {asked.get('track')}"
+    name = str(asked.get("clip") or asked.get("range") or counted)
     return JobsFile((job_from({"name": name, **data}, name, options),))
 
 
