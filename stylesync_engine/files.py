@@ -168,8 +168,10 @@ def decoded(data: bytes, name: str) -> str:
         with suppress(UnicodeDecodeError):
             if encoding:
                 return data.decode(encoding)
-    # Letters beyond ASCII that never follow one another are the accents of Western languages.
-    western = not re.search(rb"[\x80-\xff]{2}", data)
+    # Letters beyond ASCII that stand alone, or two together at most, as in Grüße, are the accents
+    # of Western languages.
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", data[: 2**20])]
+    western = max(runs, default=0) <= 2 and sum(runs) <= 1.5 * len(runs)
     best = None if western else from_bytes(data[: 2**20]).best()
     if best is None and not western:
         raise RequestError(f"'{name}' is no text; export it in UTF-8.")

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ MOST = 100_000  # rows
 
 _TITLES = {
     "number": "number no nr num line cue id zeile nummer ligne numero linea loop take",
-    "character": "character char role speaker name actor figur rolle sprecher personnage role"
-    " personaje interlocutor voice talent",
+    "character": "character charactername char role speaker name actor figur rolle sprecher"
+    " personnage personaje interlocutor voice talent",
     "start": "in start begin tcin timecodein starttc starttime intime from von debut inicio anfang",
     "end": "out end tcout timecodeout endtc endtime outtime to bis fin ende finish",
     "text": "text dialogue dialog line linetext translation script texte texto uebersetzung"
@@ -27,6 +28,8 @@ _TITLES = {
     "sound": "sound file audio wav filename audiofile datei fichier archivo ton son",
     "note": "note notes comment comments bemerkung notiz remarque reason",
 }
+_MARKS = (",", ";", "\t", "|")
+_TITLE_ROWS = 50  # rows from the top among which the titles are
 _SUBTITLES = {".srt": "srt", ".vtt": "vtt", ".ttml": "ttml", ".xml": "ttml", ".dfxp": "ttml"}
 READABLE = (".csv", ".tsv", ".txt", ".xlsx", *_SUBTITLES)
 
@@ -66,15 +69,21 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _cells(text: str, path: Path) -> Iterable[list[str]]:
-    sample = text[: 2**16]
+    """The cells, parted by what makes most of its titles known: texts hold the other marks too."""
+    head = text[: 2**16]
+    mark = max(_MARKS, key=lambda mark: _known_titles(head, mark))
     try:
-        dialect: Any = csv.Sniffer().sniff(sample, delimiters=",;\t|")
-    except csv.Error:
-        dialect = csv.excel_tab if "\t" in sample else csv.excel
-    try:
-        yield from csv.reader(io.StringIO(text, newline=""), dialect)
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     except csv.Error as error:
         raise RequestError(f"'{path.name}' cannot be read as CSV ({error}).") from error
+
+
+def _known_titles(head: str, mark: str) -> int:
+    rows = islice(csv.reader(io.StringIO(head, newline=""), delimiter=mark), _TITLE_ROWS)
+    try:
+        return max((len(_columns(row)) for row in rows), default=0)
+    except csv.Error:
+        return 0
 
 
 def _sheet(data: bytes, path: Path) -> Iterable[list[str]]:

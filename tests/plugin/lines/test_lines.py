@@ -95,6 +95,17 @@ def test_tables_of_many_spellings_say_the_same(
     assert [e.fit for e in lines] == [0, 0]
 
 
+def test_texts_hold_other_marks_and_bytes_of_old_encodings(tmp_path: Path) -> None:
+    script = tmp_path / "script.csv"
+    rows = "Nr;Rolle;Von;Bis;Text\n1;Jörg;10:00:01:00;10:00:03:00;Grüße, ja, gut, so; bis bald\n"
+    script.write_bytes(rows.encode("cp1252"))
+    [row] = read_rows(script)
+    assert (row.character, row.start, row.text) == ("Jörg", "10:00:01:00", "Grüße, ja, gut, so")
+    script.write_text("Cue #|TC In|TC Out|Character Name|Line\n1|10:00:01:00|10:00:03:00|ANNA|Hi\n")
+    [row] = read_rows(script)
+    assert (row.number, row.character, row.text) == ("1", "ANNA", "Hi")
+
+
 SUBTITLES = {
     "srt": "1\n00:00:01,000 --> 00:00:03,000\nANNA: Hi\n\n2\n10:00:21,000 --> 10:00:23,000\nYo\n",
     "vtt": "WEBVTT\n\n00:00:01.000 --> 00:00:03.000\n[ANNA] Hi\n\n"
