@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(checks, "choose_signer")
     count(consent, "read_consent")
     count(consent, "read_studio", signers, studio)
-    count(plan, "_hash_tensors")
+    count(plan, "hash_tensors")
     return found
 
 
@@ -56,7 +56,7 @@ def test_a_dub_asks_once(
     models: Models, talking: Path, other_speech: Path, tmp_path: Path, calls: Counter[str]
 ) -> None:
     request = with_consent(ask(talking, other_speech, tmp_path, "draft"), tmp_path)
-    once = ("check_request", "check_output", "choose_signer", "read_consent", "_hash_tensors")
+    once = ("check_request", "check_output", "choose_signer", "read_consent", "hash_tensors")
     dubbing.dub(request, models)  # a plan is written
     assert {name: calls[name] for name in once} == dict.fromkeys(once, 1)
     calls.clear()
