@@ -13,8 +13,8 @@ from stylesync_engine.speech.features import FEATURE_RATE
 from stylesync_engine.speech.style import LEAST_REFERENCE
 
 _REST = 50.0  # frames: of n frames the share n / (n + this) of a shot's own rest is believed
-_LITTLE_TURN = 0.01  # rad^2, summed over the frames: heads that turn less say little
-_SLOW = 1.0 * FEATURE_RATE  # steps: movement slower than this Gaussian belongs to the shot
+_LITTLE_TURN = 0.003  # rad^2, summed over the frames: heads that turn less say little
+_SLOW = 0.7 * FEATURE_RATE  # steps: movement slower than this Gaussian belongs to the shot
 
 
 def rest_of_shot(
@@ -51,7 +51,7 @@ def _regress(turns: Array, values: Array) -> NDArray[np.float64]:
 
 
 def _slow(values: Array, usable: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Values `[T25, 13]` without what is faster than a second, from the usable steps."""
+    """Values `[T25, 13]` smoothed, from the usable steps."""
     weight = gaussian_filter1d(usable.astype(np.float64), _SLOW, mode="constant")
     kept = np.where(usable[:, None], values, 0.0).astype(np.float64)
     total = gaussian_filter1d(kept, _SLOW, axis=0, mode="constant")

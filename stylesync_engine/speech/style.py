@@ -34,6 +34,7 @@ _TRIED = [(1.0, 1.0), *((b, r) for b in (0.5, 1.0) for r in (0.3, 3.0, 10.0)), (
 _CLEARLY = 0.97
 _LEAST_GAIN, _MOST_GAIN = 0.7, 3.0
 _GAIN_REST = 100.0  # frames
+_USUAL_GAIN = 1.2  # of people who speak freely, as far as too few frames tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,14 +267,15 @@ def _fit_one(gram: NDArray[np.float64], values: Array, width: float, ridge: floa
 def _gain(true: Array, left_out: Array, opening: Array | None) -> float:
     """How many times as far the lips open, or move, as predictions `[n, 13]` of left-out frames let
     them: one over the slope of these on the truth, bounded. Of n frames the share
-    n / (n + `_GAIN_REST`) of it is believed: few frames make left-out predictions too timid."""
+    n / (n + `_GAIN_REST`) of it is believed, since few frames make left-out predictions too timid;
+    the rest is what is usual."""
     x, y = (
         motion if opening is None else (motion @ opening)[:, None] for motion in (true, left_out)
     )
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     slope = float((x * y).sum()) / (float((x * x).sum()) + 1e-12)
     gain = min(max(1 / max(slope, 1e-6), _LEAST_GAIN), _MOST_GAIN)
-    return 1 + (gain - 1) * len(true) / (len(true) + _GAIN_REST)
+    return _USUAL_GAIN + (gain - _USUAL_GAIN) * len(true) / (len(true) + _GAIN_REST)
 
 
 def widen(motion: Array, centre: Array, wider: float, opening: Array | None) -> Array:
