@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,7 +12,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from stylesync_training.measures import published, videos
+from stylesync_training.data.corpora import SourceClip
+from stylesync_training.measures import evaluate, published, videos
+
+from stylesync_engine.request import DubOptions, FrameRange, RequestError
 
 Image = NDArray[np.uint8]
 
@@ -145,3 +150,45 @@ def test_the_mouths_box_tells_a_soft_mouth_that_the_face_hides() -> None:
     assert videos.mouth_figures(truth, truth, centres)["mouth_sharpness"] == pytest.approx(1.0)
     edge = np.tile(np.array([2.0, 254.0], np.float32), (3, 1))
     assert videos.mouth_figures(truth, truth, edge)["mouth_SSIM"] == pytest.approx(1.0)
+
+
+def opening() -> NDArray[np.float32]:
+    """Lips that open and close once a second, with a long silence at the end."""
+    moving = 0.05 * (1 - np.cos(2 * np.pi * np.arange(100) / 25))
+    return np.concatenate([moving, np.zeros(50)]).astype(np.float32)
+
+
+def test_closures_are_those_between_two_openings() -> None:
+    np.testing.assert_array_equal(videos.closures(opening()), [25, 50, 75])
+    assert len(videos.closures(np.zeros(50, np.float32))) == 0
+
+
+def test_closures_are_kept_where_the_dub_closes_within_a_frame() -> None:
+    truth = opening()
+    assert videos.closures_kept(truth, truth) == {"closures_kept": 1.0}
+    late, open_ = truth.copy(), truth.copy()
+    late[1:], open_[45:56] = truth[:-1], 0.06
+    assert videos.closures_kept(late, truth) == {"closures_kept": 1.0}
+    assert videos.closures_kept(open_, truth)["closures_kept"] == pytest.approx(2 / 3)
+    assert videos.closures_kept(truth, np.zeros(150, np.float32)) == {}
+
+
+def test_a_single_clip_is_style_first_and_then_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = SourceClip("anna", "talk", Path("talk.mp4"))
+    several = [SourceClip("ben", name, Path(f"{name}.mp4")) for name in "ab"]
+    info = SimpleNamespace(
+        frames=400, rate=Fraction(25), audio=[SimpleNamespace(sample_rate=48000)]
+    )
+    monkeypatch.setattr(evaluate, "probe_video", lambda path: info)
+    pairs = evaluate.choose_pairs([only, *several], 1)
+    assert [(p.kind, p.video.speaker, p.first) for p in pairs] == [
+        ("rebuild", "anna", 220),
+        ("rebuild", "ben", 0),
+        ("follow", "ben", 0),
+    ]
+    request = evaluate._request(pairs[0], Path("out.mkv"), DubOptions())
+    assert (request.style, request.style_frames) == ("talk.mp4", FrameRange(0, 220))
+    assert (request.frames, request.speech_samples) == (FrameRange(220, 400), (422400, 768000))
+    info.frames = 100
+    with pytest.raises(RequestError, match="only clip, and too short"):
+        evaluate.choose_pairs([only], 1)

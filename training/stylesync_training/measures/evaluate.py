@@ -1,6 +1,7 @@
 """Measure models by the real way of a dub: rebuild clips from their own speech, follow others'.
 
 Rebuild: a clip is dubbed with its own speech, another clip of the speaker gives style and looks.
+Of who has a single clip, its first part gives style and looks and the rest is rebuilt.
 Follow: a clip is dubbed with another clip's speech. Rows that are measured stay in
 `report/evaluation/`, so the same command goes on where it stopped.
 """
@@ -8,7 +9,7 @@ Follow: a clip is dubbed with another clip's speech. Rows that are measured stay
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.dubbing import dub
-from stylesync_engine.media import read_frames
+from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.mouth.crop import CROP
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, Quality, RequestError
 from stylesync_engine.review.contact_sheet import CELL, lay_out
@@ -34,6 +35,8 @@ Say = Callable[[str, int, int], None]
 Row = dict[str, Any]
 
 _SHOWN = 8  # columns of the sheet
+_STYLE_PART = 0.55  # of a person's only clip
+_LEAST_ALONE = 6  # s
 _PANELS = 4  # figures side by side
 _TITLES = {
     "rebuild": "Rebuilt from its own speech, style and looks from another clip",
@@ -44,12 +47,14 @@ _NO_OWN_SYNC = "OwnSync is left out: run stylesync-train sync-expert with the sa
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One dub to measure; `spoken` is the video's own clip when it is rebuilt."""
+    """One dub to measure; `spoken` is the video's own clip when it is rebuilt. From frame `first`
+    on it is dubbed; where that is not 0, the frames before are the style."""
 
     kind: str
     video: SourceClip
     spoken: SourceClip
     style: SourceClip
+    first: int = 0
 
     def key(self, quality: str) -> str:
         names = (self.video.name, self.spoken.name, self.style.name)
@@ -57,15 +62,19 @@ class Pair:
 
 
 def choose_pairs(clips: Sequence[SourceClip], count: int) -> list[Pair]:
-    """`count` rebuild and `count` follow pairs of each speaker, spread over the clips.
+    """`count` rebuild and `count` follow pairs of each speaker, spread over the clips; for who has
+    one clip alone, one pair of its first part and its rest.
 
-    Raises RequestError for a speaker with fewer than two clips.
+    Raises RequestError for a speaker without a whole clip, or whose only one is too short.
     """
     pairs = []
     for speaker in sorted({clip.speaker for clip in clips}):
         own = [clip for clip in clips if clip.speaker == speaker and clip.seconds is None]
-        if len(own) < 2:
-            raise RequestError(f"{speaker} has fewer than two whole clips; measure other speakers.")
+        if not own:
+            raise RequestError(f"{speaker} has no whole clip; measure other speakers.")
+        if len(own) == 1:
+            pairs.append(Pair("rebuild", own[0], own[0], own[0], style_frames(own[0])))
+            continue
         for index in range(min(count, len(own))):
             video = own[index * len(own) // min(count, len(own))]
             at = own.index(video)
@@ -74,6 +83,17 @@ def choose_pairs(clips: Sequence[SourceClip], count: int) -> list[Pair]:
             pairs.append(Pair("rebuild", video, video, style))
             pairs.append(Pair("follow", video, other, style))
     return pairs
+
+
+def style_frames(clip: SourceClip) -> int:
+    """How many frames of a person's only clip are style. Raises RequestError for a short one."""
+    info = probe_video(clip.path)
+    if info.frames / info.rate < _LEAST_ALONE:
+        raise RequestError(
+            f"{clip.label} is {clip.speaker}'s only clip, and too short to be style and test;"
+            f" give a second one, or one of at least {_LEAST_ALONE} s."
+        )
+    return round(info.frames * _STYLE_PART)
 
 
 def evaluate_models(
@@ -183,7 +203,7 @@ def draw_sheet(
     picks = [rebuilt[i * len(rebuilt) // _SHOWN] for i in range(_SHOWN)]
     frames = []
     for i, pair in enumerate(picks):
-        seen = np.flatnonzero(np.isfinite(judge.look(pair.video.path).gap))
+        seen = np.flatnonzero(np.isfinite(judge.look(pair.video.path).since(pair.first).gap))
         frames.append(int(seen[(2 * i + 1) * len(seen) // (2 * _SHOWN)]))
     sources = [[pair.video.path for pair in picks]]
     sources += [[_output(place, pair, quality) for pair in picks] for quality in qualities]
@@ -191,8 +211,8 @@ def draw_sheet(
     for videos in sources:
         cells = []
         for video, frame, pair in zip(videos, frames, picks, strict=True):
-            matrix = crop_matrix(judge.look(pair.video.path).landmarks[frame])
-            cells.append(_cell(video, frame, matrix))
+            matrix = crop_matrix(judge.look(pair.video.path).landmarks[pair.first + frame])
+            cells.append(_cell(video, frame + pair.first * (video == pair.video.path), matrix))
         rows.append(cells)
     labels = [f"{pair.video.speaker} {frame}" for pair, frame in zip(picks, frames, strict=True)]
     write_png(path, lay_out(rows, labels, ["truth", *qualities]))
@@ -211,16 +231,9 @@ def _measured(
     options = DubOptions(
         models=name, quality=_quality(quality), codec="ffv1", appearance=appearance
     )
-    request = DubRequest(
-        str(pair.video.path),
-        str(pair.spoken.path),
-        str(output),
-        style=str(pair.style.path),
-        options=options,
-    )
-    result = dub(request, models)
+    result = dub(_request(pair, output, options), models)
     figures = (
-        judge.rebuild(output, pair.video.path)
+        judge.rebuild(output, pair.video.path, pair.first)
         if pair.kind == "rebuild"
         else judge.follow(output, pair.spoken.path, pair.video.path)
     )
@@ -234,6 +247,29 @@ def _measured(
     }
     write_json(kept, row)
     return row
+
+
+def _request(pair: Pair, output: Path, options: DubOptions) -> DubRequest:
+    request = DubRequest(
+        str(pair.video.path),
+        str(pair.spoken.path),
+        str(output),
+        style=str(pair.style.path),
+        options=options,
+    )
+    if not pair.first:
+        return request
+    info = probe_video(pair.video.path)
+    if not info.audio:
+        raise RequestError(f"'{pair.video.path}' has no sound; measure another clip.")
+    rate = info.audio[0].sample_rate
+    first, last = (round(frame / info.rate * rate) for frame in (pair.first, info.frames))
+    return replace(
+        request,
+        frames=FrameRange(pair.first, info.frames),
+        speech_samples=(first, last),
+        style_frames=FrameRange(0, pair.first),
+    )
 
 
 def _output(place: Path, pair: Pair, quality: str) -> Path:

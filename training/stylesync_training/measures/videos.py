@@ -17,7 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from stylesync_engine.faces.face_model import LIPS
-from stylesync_engine.faces.tracking import ShotFaces, choose_speaker, follow_faces, lip_gap
+from stylesync_engine.faces.tracking import (
+    ShotFaces,
+    choose_speaker,
+    follow_faces,
+    lip_gap,
+    stretches,
+)
 from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.mouth.crop import CROP, LOWER
 from stylesync_engine.request import ModelError, NoFaceError
@@ -33,6 +39,9 @@ _ANCHORS = [33, 263, 168]  # outer eye corners, nose bridge
 _ANCHOR_PLACES = np.array([[0.30, 0.36], [0.70, 0.36], [0.50, 0.36]], np.float32) * CROP
 _WINDOW = 7  # px of SSIM's window
 _MOUTH = 56, 80  # px of the crop: height and width of a box around the lips
+# Closed and open lips, shares of the way from the smallest opening to the usual widest; how many
+# frames before and after a closure the lips may take to open.
+_CLOSED, _OPENED, _AROUND = 0.2, 0.4, 8
 
 MEANINGS = {
     "LipLMD": "distance of the lip landmarks, as a share of the crop's side: lower is better",
@@ -48,6 +57,7 @@ MEANINGS = {
     "MobileNetV2": "distance in perception, not LPIPS: lower is better",
     "gap_correlation": "of the lips' opening with the truth's: near 1",
     "gap_slope": "how wide they open against the truth: near 1",
+    "closures_kept": "share of the truth's closed lips that are closed in the dub: near 1",
     "flicker": "change from frame to frame beyond the truth's: near 0",
     "with_new": "correlation of the lips' opening with the new speech's speaker: high",
     "with_old": "the same with the original take: low",
@@ -65,6 +75,10 @@ class MeasuredVideo:
     path: Path
     landmarks: Array
     gap: Array
+
+    def since(self, first: int) -> MeasuredVideo:
+        """The same from frame `first` on."""
+        return MeasuredVideo(self.path, self.landmarks[first:], self.gap[first:])
 
 
 @dataclass(slots=True)
@@ -89,16 +103,18 @@ class Judge:
             self._seen[path] = MeasuredVideo(path, landmarks, lip_gap(landmarks))
         return self._seen[path]
 
-    def rebuild(self, dub: Path, truth: Path) -> dict[str, float]:
-        """How near a clip that was dubbed with its own speech came to the truth."""
-        made, real = self.look(dub), self.look(truth)
+    def rebuild(self, dub: Path, truth: Path, first: int = 0) -> dict[str, float]:
+        """How near a clip that was dubbed with its own speech came to the truth, from the truth's
+        frame `first` on."""
+        made, real = self.look(dub), self.look(truth).since(first)
         count = min(len(made.gap), len(real.gap))
         seen = np.isfinite(made.gap[:count]) & np.isfinite(real.gap[:count])
         frames = np.flatnonzero(seen)
         if len(frames) < 2:
             raise NoFaceError(f"No face was found in both '{dub}' and '{truth}'.")
         matrices = {int(t): crop_matrix(real.landmarks[t]) for t in frames}
-        a, b = lower_halves(dub, matrices), lower_halves(truth, matrices)
+        a = lower_halves(dub, matrices)
+        b = lower_halves(truth, {first + t: matrix for t, matrix in matrices.items()})
         points = [
             np.stack([lips_in_crop(v.landmarks[t], matrices[int(t)]) for t in frames])
             for v in (made, real)
@@ -112,6 +128,7 @@ class Judge:
             "SSIM": ssim(a, b),
             "gap_correlation": correlation(made.gap[frames], real.gap[frames], 1),
             "gap_slope": slope(made.gap[frames], real.gap[frames]),
+            **closures_kept(made.gap[frames], real.gap[frames]),
             "flicker": flicker(a, b),
             **mouth_figures(a, b, points[1].mean(axis=1)),
         }
@@ -282,6 +299,29 @@ def slope(made: Array, truth: Array) -> float:
     """How far the mouth opens against the truth: regression of `made` on `truth`, both `[T]`."""
     centred = truth - truth.mean()
     return float((centred * made).sum() / max(float((centred**2).sum()), 1e-12))
+
+
+def closures(gap: Array) -> NDArray[np.intp]:
+    """Frames in which lips with the opening `gap` `[T]` are closed between two openings, one for
+    each time: least of their surroundings, near the smallest opening, and with the lips opening
+    before and after."""
+    rest, wide = np.quantile(gap, (0.05, 0.9))
+    closed, opened = rest + _CLOSED * (wide - rest), rest + _OPENED * (wide - rest)
+    found = []
+    for start, end in stretches(gap <= closed):
+        before, after = gap[max(0, start - _AROUND) : start], gap[end : end + _AROUND]
+        if (before > opened).any() and (after > opened).any():
+            found.append(start + int(gap[start:end].argmin()))
+    return np.asarray(found, np.intp)
+
+
+def closures_kept(made: Array, truth: Array) -> dict[str, float]:
+    """The share of the truth's closures at which, within a frame, the other lips' opening is as
+    small as the truth's may be; nothing where the truth never closes."""
+    rest, wide = np.quantile(truth, (0.05, 0.9))
+    closed = rest + _CLOSED * (wide - rest)
+    near = [made[max(0, t - 1) : t + 2].min() <= closed for t in closures(truth)]
+    return {"closures_kept": float(np.mean(near))} if near else {}
 
 
 def mean_rows(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
