@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 _SHOWN = 8  # columns of the sheet
 _STYLE_PART = 0.55  # of a person's only clip
-_LEAST_ALONE = 6  # s
+_LEAST_ALONE = 5  # s
 _PANELS = 4  # figures side by side
 _TITLES = {
     "rebuild": "Rebuilt from its own speech, style and looks from another clip",
