@@ -22,6 +22,7 @@ from stylesync_engine.preparing.new_speech import first_samples
 from stylesync_engine.preparing.shots import FollowedShot, Spans, fit_speaker, follow_shot
 from stylesync_engine.request import FrameRange, MediaError, NoFaceError, OnProgress
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, STEP
+from stylesync_engine.speech.style import LEAST_TO_CHOOSE
 from stylesync_engine.speech.sync import SURE, LipReader, SoundOffset
 
 Listen = Callable[[Array], Array]
@@ -31,6 +32,7 @@ _REACH = 2 * SAMPLE_RATE  # samples before and after a clip that may be moved in
 _MARGIN = 4 * FEATURE_RATE  # steps around a part whose sound has a say in its features
 _PART = 10 * FEATURE_RATE  # steps in which a sound that runs away is measured anew
 _RUNS_AWAY = 0.1  # s between parts from which on they are read apart
+_DOUBTED = 0.1  # sureness below which lips and sound are probably not of one take
 _NOTEWORTHY = 0.04  # s, a step: what is less is moved without a word
 
 
@@ -92,11 +94,13 @@ def lips_of(shot: FollowedShot, steps: int) -> SeenLips:
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A clip's speech features `[T25, D]` with its sound moved into place, by how many `seconds`
-    (in the middle, where it runs away), and what to say of it."""
+    (in the middle, where it runs away), what to say of it, and whether it is `doubted` that these
+    lips made this sound."""
 
     features: Array
     seconds: float
     says: str = ""
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ class Listener:
             return self._place_parts(parts)
         found = self.measure(features)
         if not found.believed:
-            return Placed(features, 0.0)
+            alien = found.sure < _DOUBTED and found.frames >= LEAST_TO_CHOOSE
+            return Placed(features, 0.0, doubted=alien)
         late = f"is {abs(found.seconds) * 1000:.0f} ms {'late' if found.seconds > 0 else 'early'}"
         says = f"{late}; its lips were read with it moved."
         noteworthy = abs(found.seconds) >= _NOTEWORTHY

@@ -33,6 +33,9 @@ from stylesync_engine.speech.style import (
 Speak = Callable[[Array], Array]
 
 LEAST_STYLE = 64  # frames at 25 Hz that make a style reference
+# Face heights by which the opening of lips that speak scatters, at least: .009 to .013 with speech
+# of any kind, also whispered, sung, over telephones or under music; .0026 with music alone.
+_LEAST_OPENING = 0.004
 
 
 def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
@@ -141,9 +144,32 @@ def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleRe
     if placed.says:
         job.warnings.append(f"The {role}'s sound {placed.says}")
     usable = lips.usable if request.style else _outside(lips, dubbed)
-    if usable.sum() < LEAST_REFERENCE:
+    spoken = _speaks(job, placed.features)
+    if request.style:
+        job.warnings.extend(_doubts(spoken, placed.doubted))
+    if usable.sum() < LEAST_REFERENCE or not spoken:
         return None
     return StyleReference(placed.features, lips.motion, usable)
+
+
+def _speaks(job: Job, features: Array) -> bool:
+    """Whether a sound lets lips expect that open and close."""
+    opening = job.lip_reader.expect(features) @ job.models.face_model.opening()
+    return float(opening.std()) >= _LEAST_OPENING
+
+
+def _doubts(spoken: bool, doubted: bool) -> list[str]:
+    if not spoken:
+        return [
+            "No speech is heard in the style's sound, so the person's style was not read;"
+            " give a clip in which the person speaks."
+        ]
+    if doubted:
+        return [
+            "The style's lips do not seem to make the style's sound (other words, music or a sound"
+            " that runs away?); if the lips look wrong, give another clip or --style-offset."
+        ]
+    return []
 
 
 def _outside(lips: SeenLips, dubbed: FrameRange) -> NDArray[np.bool_]:

@@ -138,3 +138,11 @@ def test_the_lip_reader_is_a_part_of_the_models() -> None:
     assert reader.front_end.dim == reader.lip_motion.sizes.speech
     rows = reader.expect(reader.front_end.features(np.zeros(SAMPLE_RATE, np.float32)))
     assert rows.shape == (25, MOUTH)
+
+
+def test_lips_that_make_another_sound_are_doubted() -> None:
+    sound, lips = clip([0])
+    other = SeenLips(lips.motion[::-1].copy(), lips.usable, lips.frames)
+    assert not Listener(sound, lips, Mimic(), hear).place().doubted  # type: ignore[arg-type]
+    assert Listener(sound, other, Mimic(), hear).place().doubted  # type: ignore[arg-type]
+    assert not Listener(sound, other, Mimic(), hear).place(0.0).doubted  # type: ignore[arg-type]
