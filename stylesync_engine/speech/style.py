@@ -34,7 +34,7 @@ _TRIED = [(1.0, 1.0), *((b, r) for b in (0.5, 1.0) for r in (0.3, 3.0, 10.0)), (
 _CLEARLY = 0.97
 _LEAST_GAIN, _MOST_GAIN = 0.7, 3.0
 _GAIN_REST = 100.0  # frames
-_USUAL_GAIN = 1.2  # of people who speak freely, as far as too few frames tell
+_USUAL_GAIN = 1.1  # of people who speak freely, as far as too few frames tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ def test_the_gain_is_one_over_the_slope_of_what_was_left_out() -> None:
     opening = np.zeros(MOUTH, np.float32)
     opening[2] = 1.0
     for chosen in (None, opening):
-        assert _gain(true, timid, chosen) == pytest.approx(1.2 + 0.8 * 0.8, abs=0.05)
+        assert _gain(true, timid, chosen) == pytest.approx(1.1 + 0.9 * 0.8, abs=0.05)
     assert _gain(true, noise(400, MOUTH, seed=2), opening) == pytest.approx(
         1.2 + 1.8 * 0.8, abs=1e-6
     )
