@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(checks, "choose_signer")
     count(consent, "read_consent")
     count(consent, "read_studio", signers, studio)
-    count(plan, "hash_tensors")
+    hash_of = plan.hash_tensors
+
+    def whole(tensors: Iterable[tuple[str, Any]]) -> str:
+        """Counts the whole plan's hash; each window's name is one of some rows."""
+        held = dict(tensors)
+        found["hash_tensors"] += "shown" in held
+        return hash_of(held.items())
+
+    monkeypatch.setattr(plan, "hash_tensors", whole)
     return found
 
 
