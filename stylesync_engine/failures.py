@@ -35,6 +35,7 @@ _NO_MEMORY = re.compile(
     r"not enough memory|cannot allocate memory|insufficient memory|bad_alloc"
     r"|CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED|MPS backend out of memory"
     r"|can't start new thread|temporarily unavailable: 'avcodec_open2"
+    r"|Mmap of .* failed with error '12'"
     r"|failed to allocate|failed to map segment|paging file"
     r"|XNNPack delegate failed",  # on the networks that ship, whose sizes never change
     re.IGNORECASE,

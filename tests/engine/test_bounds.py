@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -91,6 +92,49 @@ def test_every_door_answers(
         assert float(peak) < BYTES
         if "{}" in words and package == "engine" and name == "x.xml":
             break  # the engine knows no format by such a name
+
+
+LONG = {
+    "a.edl": (b"TITLE: x\n001  AX       V     C        ", b"1"),
+    "b.edl": (b"* FROM CLIP NAME: ", b"A"),
+    "a.fcpxml": (b'<fcpxml version="1.10">', b"<a/>"),
+    "a.otio": (b'{"OTIO_SCHEMA": "Timeline.1", "name": "', b"x"),
+    "b.otio": (b"", b"["),
+    "a.mlt": (b'<mlt><property name="a">', b"1"),
+    "a.csv": (b"In;Out;Text\n", b"x"),
+    "b.csv": (b"", b","),
+    "c.csv": (b"", b"1;2\n"),
+    "a.srt": (b"1\n00:00:01,000 --> 00:00:02,000\n", b"<"),
+    "a.json": (b'{"video": "', b"x"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("size", [10**8, 3 * 10**7])
+def test_a_line_of_a_hundred_megabytes(name: str, size: int, tmp_path: Path) -> None:
+    """Too long to be read, and as long as is read."""
+    head, piece = LONG[name]
+    path, cut = tmp_path / name, tmp_path / "cut.otio"
+    with path.open("wb") as file:
+        file.write(head)
+        for _ in range(size // 10**6):
+            file.write(piece * (10**6 // len(piece)))
+    track = {"OTIO_SCHEMA": "Track.1", "kind": "Video"}
+    stack = {"OTIO_SCHEMA": "Stack.1", "children": [track]}
+    cut.write_text(json.dumps({"OTIO_SCHEMA": "Timeline.1", "name": "a", "tracks": stack}))
+    script = ["lines", "import", path, cut, "-o", tmp_path / "o"]
+    words = {
+        ".json": ["plan", cut, "--jobs", path], ".csv": script, ".srt": script,
+    }.get(path.suffix, ["plan", path])  # fmt: skip
+    answer = subprocess.run(
+        [sys.executable, "-c", SHORT.format(package="plugin"), *map(str, words), "--rate", "25"],
+        capture_output=True, text=True, check=False, timeout=20 * SECONDS,
+    )  # fmt: skip
+    code, seconds, peak = answer.stdout.split()[-3:]
+    assert int(code) in (2, 3), answer.stderr
+    assert float(seconds) < SECONDS
+    assert float(peak) < BYTES
 
 
 @pytest.mark.parametrize("name", ["STUDIO", "CERTIFICATE", "KEY"])

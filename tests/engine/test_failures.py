@@ -35,6 +35,7 @@ def chained(last: BaseException, first: BaseException, named: bool = True) -> Ba
             MediaError("ffv1 cannot store this clip."),
             OSError("Resource temporarily unavailable: 'avcodec_open2(\"ffv1\")'"),
         ),
+        ValueError("Mmap of '7' at offset '0' failed with error '12'.The model allocation is null"),
         RuntimeError("XNNPack delegate failed to reshape runtimeNode number 388 (TfLite)"),
         chained(OSError("Could not load 'libx.so'"), OSError("Cannot allocate memory"), False),
         chained(MediaError("The clip cannot be read."), MemoryError()),

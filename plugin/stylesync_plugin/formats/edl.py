@@ -70,12 +70,18 @@ def read(source: Path, rate: Fraction) -> Any:
     return timeline
 
 
+_LONGEST = 10_000  # characters of a line; CMX 3600 writes 80
+
+
 def _says_drop(text: str) -> bool:
     return bool(_DROPS.search(text) or re.search(r"\d;\d\d\b", text))
 
 
 def _text(source: Path) -> str:
-    return "\n".join(decoded(read_bounded(source, MOST_BYTES), source.name).splitlines())
+    lines = decoded(read_bounded(source, MOST_BYTES), source.name).splitlines()
+    if max(map(len, lines), default=0) > _LONGEST:
+        raise RequestError(f"'{source.name}' has a line that is no EDL's; export it again.")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import opentimelineio as otio
 from stylesync_engine.files import decoded, disk_errors, draft_folder_of, read_bounded
 from stylesync_engine.request import RequestError
 
-MOST_BYTES = 2**26
+MOST_BYTES = 2**25
 """The most that a timeline's text is read of."""
 _MOST_MEMBERS = 10_000
 _MOST_RATIO = 20

@@ -16,6 +16,8 @@ from stylesync_engine.request import RequestError
 
 LARGEST = 64 * 2**20  # bytes of a script
 MOST = 100_000  # rows
+_MOST_COLUMNS = 1000
+_LONGEST = 2**20  # characters of a line
 
 _TITLES = {
     "number": "number no nr num line cue id zeile nummer ligne numero linea loop take",
@@ -70,6 +72,8 @@ def read_rows(path: Path) -> list[Row]:
 
 def _cells(text: str, path: Path) -> Iterable[list[str]]:
     """The cells, parted by what makes most of its titles known: texts hold the other marks too."""
+    if max(map(len, text.splitlines()), default=0) > _LONGEST:
+        raise RequestError(f"'{path.name}' has a line without end; export it again.")
     head = text[: 2**16]
     mark = max(_MARKS, key=lambda mark: _known_titles(head, mark))
     try:
@@ -116,11 +120,11 @@ def _table(cells: Iterable[Sequence[str]], path: Path) -> list[Row]:
     columns: dict[str, int] = {}
     rows: list[Row] = []
     for place, row in enumerate(cells, 1):
-        if not columns:
-            columns = _columns(row)
-            continue
         if place > MOST:
             raise RequestError(f"'{path.name}' has more than {MOST:,} rows; split it.")
+        if not columns:
+            columns = _columns(row[:_MOST_COLUMNS])
+            continue
         told = {name: row[index].strip() for name, index in columns.items() if index < len(row)}
         if told.get("start"):
             rows.append(Row(place, **told))
