@@ -76,7 +76,8 @@ class Style:
 class Job:
     """One wish: what to dub, with which speech, in whose style.
 
-    `keys` count frames of the timeline from the selection's start.
+    `keys` count frames of the timeline from the selection's start; `named` is how the names of its
+    dubs begin, where not as their source's.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Job:
     second: str | None = None
     options: DubOptions = field(default_factory=DubOptions)
     keys: tuple[MouthKey, ...] = ()
+    named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,21 @@ def read_jobs(path: str | Path) -> JobsFile:
 
 def job_from(data: Any, name: str, options: Any = None, selection: Pick | None = None) -> Job:
     """One job from JSON data; `options` are the defaults beneath its own."""
-    own = ("name", "speech", "style", "speaker", "person", "consent", "second", "options", "keys")
+    own = (
+        "name",
+        "speech",
+        "style",
+        "speaker",
+        "person",
+        "consent",
+        "second",
+        "options",
+        "keys",
+        "named",
+    )
     _only(data, (*own, *_KEYS["selection"]), name)
     name = str(data.get("name", name))
-    for key in ("speaker", "person", "consent", "second"):
+    for key in ("speaker", "person", "consent", "second", "named"):
         _check(data, key, str, name)
     merged = {**_object(options or {}, name), **_object(data.get("options", {}), name)}
     picked = _pick(data, name)
@@ -152,6 +165,7 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         second=data.get("second"),
         options=_options(merged, name),
         keys=_keys(data.get("keys", []), name),
+        named=data.get("named"),
     )
 
 

@@ -164,6 +164,7 @@ def job_data(job: Job) -> dict[str, Any]:
         },
         "speaker": job.speaker, "person": job.person, "consent": job.consent,
         "second": job.second, "keys": list(map(str, job.keys)) or None,
+        "named": job.named,
         "options": _present(dataclasses.asdict(job.options)),
     }  # fmt: skip
     data["speech"], data["style"] = _present(data["speech"]), _present(data["style"]) or None

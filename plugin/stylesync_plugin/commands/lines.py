@@ -81,6 +81,10 @@ def export(
     quality: Annotated[
         str | None, typer.Option("--quality", metavar="draft|good|best", help="Of the jobs.")
     ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option("--names", metavar="{number}_{character}_v{take}", help="Of the dubs."),
+    ] = None,
     timeline: On = None,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +108,7 @@ def export(
         if timeline is not None:
             rate = parse_rate(lines.rate) if lines.rate else None
             lines = check_timeline(lines, read_timeline(timeline, rate=rate), rate)
-        count = export_lines(lines, output, quality)
+        count = export_lines(lines, output, quality, names)
         report.result({"output": str(output), "lines": count}, f"{count} lines: {output}")
 
 

@@ -21,15 +21,21 @@ _TO_DUB = ("ready", "waiting", "draft", "redo")
 _TABLE = ("number", "character", "start", "end", "text", "sound", "fit", "status", "why", "note")
 
 
-def jobs_of(lines: Lines, quality: str | None, folder: Path) -> dict[str, Any]:
+def jobs_of(
+    lines: Lines, quality: str | None, folder: Path, names: str | None = None
+) -> dict[str, Any]:
     """A jobs file's data for every line that can be dubbed; the cast gives style and consent.
 
-    Sounds that were slipped, trimmed or stretched are made in `folder`.
+    Sounds that were slipped, trimmed or stretched are made in `folder`. `names` is a pattern for
+    the names of the dubs, such as `{number}_{character}_v{take}`, which what tells dubs apart
+    follows.
     """
     ready = [line for line in lines.lines if line.sound and line.status in _TO_DUB]
     if not ready:
         raise RequestError("No line is ready to be dubbed; lines status says what each one lacks.")
     jobs = [job_of(lines, line, folder) for line in ready]
+    if names is not None:
+        jobs = [{**j, "named": name_of(e, names)} for j, e in zip(jobs, ready, strict=True)]
     options = {"quality": quality} if quality else {}
     return {"version": 1, "options": options, "jobs": jobs}
 
@@ -53,10 +59,23 @@ def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
     return {name: value for name, value in job.items() if value is not None}
 
 
-def export_lines(lines: Lines, path: Path, quality: str | None = None) -> int:
+def name_of(line: Line, pattern: str) -> str:
+    """How a line's dub is called; raises RequestError for a pattern that names something else."""
+    told = {"number": line.number, "character": line.character, "take": len(line.takes) + 1}
+    try:
+        return pattern.format_map(told)
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
+        raise RequestError(
+            f"'{pattern}' is no pattern; write {{number}}, {{character}} and {{take}} into it."
+        ) from error
+
+
+def export_lines(
+    lines: Lines, path: Path, quality: str | None = None, names: str | None = None
+) -> int:
     """Write a jobs file (.json) or a table (.csv); returns how many lines it holds."""
     if path.suffix.lower() == ".json":
-        data = jobs_of(lines, quality, path.absolute().with_suffix(".sounds"))
+        data = jobs_of(lines, quality, path.absolute().with_suffix(".sounds"), names)
         write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
         return len(data["jobs"])
     if path.suffix.lower() == ".csv":

@@ -220,7 +220,7 @@ class _Planner:
             "consent": self.library.locate(job.consent, "the consent") if job.consent else None,
         }
         key = _digest([*map(str, asked.values()), str(options)])
-        name = f"{_slug(source.path)}_{key}{SUFFIXES.get(options.codec, '.mov')}"
+        name = f"{_slug(job.named or source.path)}_{key}{SUFFIXES.get(options.codec, '.mov')}"
         work = key
         if asked["mouth_keys"]:
             work = _digest([*map(str, {**asked, "mouth_keys": ()}.values()), str(options)])

@@ -248,6 +248,18 @@ def test_articulation_style_and_keys_reach_the_request(
     assert other.request.mouth_keys == ()
 
 
+def test_dubs_are_named_by_a_pattern(tmp_path: Path, cut: Any, lines: Lines) -> None:
+    data = jobs_of(lines, None, tmp_path, "{number}_{character}_v{take}")
+    (tmp_path / "jobs.json").write_text(json.dumps(data))
+    jobs = read_jobs(tmp_path / "jobs.json").jobs
+    planned = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe()))
+    names = [Path(dub.request.output).name for dub in planned.dubs]
+    assert [name[:-17] for name in names] == ["1_Anna_v1", "2_Ben_v1"]
+    for pattern in ("{scene}", "{", "{0}", "{number.x}"):
+        with pytest.raises(RequestError, match="is no pattern"):
+            jobs_of(lines, None, tmp_path, pattern)
+
+
 def test_lines_move_with_their_clips_and_never_onto_others(cut: Any, lines: Lines) -> None:
     later = cut.deepcopy()
     later.tracks[0].insert(0, gap(50, 25))
