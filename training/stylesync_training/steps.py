@@ -35,7 +35,7 @@ from stylesync_training.fitting.autoencoder import AutoencoderTraining, train_au
 from stylesync_training.fitting.curves import draw_curves, watch_with_tensorboard
 from stylesync_training.fitting.face_model import learn_from_tracks
 from stylesync_training.fitting.lip_motion import LipMotionTraining, train_lip_motion
-from stylesync_training.fitting.loop import Figures, channels_last, trained_steps
+from stylesync_training.fitting.loop import Figures, accelerator, channels_last, trained_steps
 from stylesync_training.fitting.presets import Preset
 from stylesync_training.fitting.renderer import train_renderer
 from stylesync_training.fitting.renderer_samples import (
@@ -189,8 +189,9 @@ def run_renderer(space: Workspace, preset: Preset, budget: Budget, say: Say) -> 
     autoencoder = read_autoencoder(space, preset)
     run = space.run(RENDERER)
     keep_config(run, config)
-    samples = _cached(space, TRAIN, config, autoencoder, say)
-    check = _cached(space, CHECK, config, autoencoder, say)
+    with accelerator().main_process_first():  # it writes; others wait, and read what it wrote
+        samples = _cached(space, TRAIN, config, autoencoder, say)
+        check = _cached(space, CHECK, config, autoencoder, say)
     listener = _listener(space, run, budget)
     train_renderer(config, samples, autoencoder, run, check, listener)
     draw_curves(run, space.report / f"{run.name}.png")

@@ -1,9 +1,10 @@
 """One training loop for every network: EMA, checkpoints, resume, curves as lines of JSON.
 
 Checkpoints are safetensors only, the optimiser's state included. The same command goes on where
-the last checkpoint stood, and ends where an uninterrupted run would: everything random in a step
-comes from the run's seed, the step's number and the process's. On several GPUs, started by
-`accelerate launch`, each process draws batches of its own and gradients are averaged.
+the last checkpoint stood, and ends where an uninterrupted run would (on GPUs up to rounding):
+everything random in a step comes from the run's seed, the step's number and the process's. On
+several GPUs, started by `accelerate launch`, each process draws batches of its own and gradients
+are averaged.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from stylesync_engine.request import ModelError
+from stylesync_engine.weights.loading import compute_dtype
 
 Figures = dict[str, float]
 N = TypeVar("N", bound=nn.Module)
@@ -49,8 +51,11 @@ def accelerator() -> Accelerator:
 
 
 def half_precision() -> torch.autocast:
-    """bf16 where it is safe, on the device that trains."""
-    return torch.autocast(accelerator().device.type, torch.bfloat16)
+    """bf16 on the device that trains; GPUs that only emulate it compute in float32, since float16
+    would want its gradients scaled."""
+    device = accelerator().device
+    emulated = device.type == "cuda" and compute_dtype(device) != torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=not emulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +258,14 @@ def _average_gradients(network: nn.Module) -> None:
     ask networks for more than that."""
     if accelerator().num_processes == 1:
         return
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            # A parameter that this process's batch left out still takes part in the others' mean.
-            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            parameter.grad = accelerator().reduce(own, reduction="mean")
+    trained = [p for p in network.parameters() if p.requires_grad]
+    # A parameter that this process's batch left out still takes part in the others' mean.
+    own = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+    # One message for all: each has its price.
+    mean = accelerator().reduce(torch.cat([g.flatten() for g in own]), reduction="mean")
+    for parameter, part in zip(trained, mean.split([p.numel() for p in trained]), strict=True):
+        # As it lies in memory too: the optimiser goes through both side by side.
+        parameter.grad = torch.empty_like(parameter).copy_(part.view(parameter.shape))
 
 
 def frozen_on_device(network: N) -> N:
