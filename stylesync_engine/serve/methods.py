@@ -172,5 +172,7 @@ def _checked(name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RequestError(f"The parameter {name} must be {kind.__name__}.")
     if isinstance(value, str):  # all of them are paths, or say less
+        if not value:
+            raise RequestError(f"The parameter {name} is empty; give it.")
         check_path(name, value)
     return value
