@@ -270,7 +270,7 @@ def test_silent_speech_is_dubbed_with_a_note(talking: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("policy", "changed", "word"),
-    [("trim", 10, "left as they are"), ("hold", 20, "holds"), ("silence", 20, "rests")],
+    [("trim", 10, "stay as they are"), ("hold", 20, "holds"), ("silence", 20, "rests")],
 )
 def test_speech_shorter_than_the_range(
     policy: str, changed: int, word: str, talking: Path, other_speech: Path, tmp_path: Path
@@ -289,7 +289,8 @@ def test_speech_shorter_than_the_range(
     assert not sound[:, round(rate * 0.4) :].any()
     if policy == "hold":
         after = Plan.load(tmp_path / "dub.work").motion
-        np.testing.assert_allclose(after[13, :, :13], after[16, :, :13], atol=1e-6)
+        # The lips hold; only the shot's own rest still moves, with the head.
+        np.testing.assert_allclose(after[13, :, :13], after[16, :, :13], atol=0.05)
 
 
 def test_speech_longer_than_the_range(talking: Path, other_speech: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import inspect
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,17 @@ def test_nothing_is_unpickled_and_no_shell_is_started(path: Path) -> None:
     assert all("weights_only=True" in ast.unparse(node) for node in loads)
     keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)]
     assert "shell" not in {keyword.arg for keyword in keywords}
+
+
+def test_rooms_and_files_stay_small() -> None:
+    rooms = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert {name_of(room): n for room, n in rooms.items() if n > 16} == {}
+    lines = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {name: n for name, n in lines.items() if n > 350} == {}
+    floor = {
+        path.relative_to(ROOT).parts[1] for path in MODULES if path.is_relative_to(PACKAGES[0])
+    }
+    assert len(floor) <= 27
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=name_of)

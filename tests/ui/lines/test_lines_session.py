@@ -132,10 +132,10 @@ def test_what_waits_is_said_when_it_is_opened_again(quick_panel: Any, tmp_path: 
     """The panel is killed in a batch: what is finished is known, the rest waits for "Go on"."""
     panel = quick_panel
     drafted(panel, tmp_path)
-    wait(lambda: read_lines(tmp_path / "reel.lines.json").lines[3].takes, "it is kept")
+    file = tmp_path / "reel.lines.json"
+    wait(lambda: file.exists() and read_lines(file).lines[3].takes, "it is kept")
     panel.document.forget_changes()
     panel.window().close()
-    file = tmp_path / "reel.lines.json"
     data = json.loads(file.read_text())
     for entry in data["lines"][2:]:
         entry.update(status="waiting", quality="draft", takes=[], pick=None)
