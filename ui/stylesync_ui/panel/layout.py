@@ -15,9 +15,9 @@ from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.lines.page import LinesPage
 from stylesync_ui.lines.session import Session
 from stylesync_ui.look.banner import Banner
+from stylesync_ui.look.host_colours import HostColoured
 from stylesync_ui.look.widgets import Elided, label, line, row, tool
 from stylesync_ui.panel.commands import table_keys
-from stylesync_ui.look.host_colours import HostColoured
 from stylesync_ui.panel.pages import Loading, Trouble, Welcome
 from stylesync_ui.queue.queue_view import QueueView
 from stylesync_ui.strip.area import StripArea
