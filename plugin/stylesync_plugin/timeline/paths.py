@@ -84,7 +84,7 @@ def spelt_otherwise(path: Path) -> Path | None:
     """A file beside it whose name differs in case or in how its accents are written, where a name
     comes from a system that does not tell these apart."""
     wanted = plain_name(path.name)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a name may hold a NUL
         for entry in sorted(path.parent.iterdir()):
             if plain_name(entry.name) == wanted and is_file(entry):
                 return entry
