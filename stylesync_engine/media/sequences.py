@@ -11,6 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from av.video.frame import VideoFrame
+
 from stylesync_engine.files import (
     NumberedName,
     _remove,
@@ -108,10 +110,17 @@ class ImageSequence:
                     image_of(frame, codec),
                     codec,
                     context.framerate if is_dpx else None,
-                    frame.metadata.get("timecode") if is_dpx else None,
+                    _timecode_in(frame) if is_dpx else None,
                     colour=colour,
                 )
         raise MediaError(f"'{file}' cannot be decoded; export it again.")
+
+
+def _timecode_in(frame: VideoFrame) -> str | None:
+    try:
+        return frame.metadata.get("timecode")
+    except UnicodeDecodeError:  # what stands there says nothing
+        return None
 
 
 def files_of(path: str | Path) -> list[Path]:
