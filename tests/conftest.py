@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.pop("STYLESYNC_DEBUG", None)
 # Errors that tests make on purpose are not the user's.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="stylesync-tests-")
+
+# Programs that tests start hear signals, also where the tests run in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in ("SIGHUP", "SIGTERM", "SIGQUIT"):
+    if hasattr(signal, _name):
+        signal.signal(getattr(signal, _name), signal.SIG_DFL)
 
 # A busy machine is no fault of the code, and a test that passed once passes again.
 hypothesis.settings.register_profile(

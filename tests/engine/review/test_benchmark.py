@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -79,3 +81,12 @@ def test_the_caller_s_clip_or_the_demo_is_dubbed(
     benchmark.measure(DubOptions(device="cpu"))
     assert asked[-1].style == str(tmp_path / "style.mp4")
     assert asked[-1].speech == str(tmp_path / "line.wav")
+
+
+def test_peak_memory_is_not_that_of_the_process_that_started_it() -> None:
+    """`getrusage` of Linux tells a child of the peak of its parent."""
+    code = "from stylesync_engine.review.benchmark import peak_memory; print(peak_memory())"
+    child = f"print(subprocess.check_output([sys.executable, '-c', '{code}'], text=True))"
+    parent = f"import subprocess, sys\ntaken = b'x' * (900 << 20)\n{child}"
+    peak = float(subprocess.check_output([sys.executable, "-c", parent], text=True))
+    assert 10 < peak < 800
