@@ -48,7 +48,8 @@ class Facts:
 
     `inputs` are what it was made of (`describe_inputs`), `passed_through` half-open ranges of
     output frames that stay as they are, `sound_offsets` how late sounds are, s, by their role,
-    `fit` how `best` was fitted to the person.
+    `fit` how `best` was fitted to the person, `typical` the number of the reference that the
+    networks know the person by: the nearest to all, whatever is said.
     """
 
     models: str = ""
@@ -58,6 +59,7 @@ class Facts:
     passed_through: tuple[tuple[int, int], ...] = ()
     sound_offsets: dict[str, float] | None = None
     fit: Fit | None = None
+    typical: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Plan:
             "made of": rendering_inputs(self.facts.inputs),
             "mesh": hash_tensors([("mesh", self.mesh)]),
             "fit": correction and hash_tensors((n, getattr(correction, n)) for n in _FIT[:-1]),
-            "typical": hash_tensors([("crop", bank.crops[typical_reference(self.references)])]),
+            "typical": hash_tensors([("crop", bank.crops[self.facts.typical])]),
         }
         for window in self.windows:
             part = slice(window.start, window.stop)
@@ -279,11 +281,6 @@ def read_references(work: Path, wanted: Iterable[int]) -> dict[int, tuple[Image,
     with _opened(work) as file:
         crops, points = file.get_slice("bank.crops"), file.get_slice("bank.points")
         return {i: (crops[i : i + 1][0], points[i : i + 1][0]) for i in map(int, set(wanted))}
-
-
-def typical_reference(references: Indices) -> int:
-    """The reference `[n, 2]` that is used most."""
-    return int(np.bincount(references[:, 0]).argmax())
 
 
 def read_patch(work: Path, number: int) -> tuple[Image, Array]:

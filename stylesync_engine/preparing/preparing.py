@@ -165,7 +165,8 @@ def _assemble_plan(
     if likeness is not None:
         correction = likeness.correct(bank, (after, angles), (references, shares))
     mesh = np.asarray(np.median(bank.points, axis=0), np.float32)
-    used, references = np.unique(references, return_inverse=True)
+    typical = int(np.abs(bank.points - mesh).mean(axis=(1, 2)).argmin())
+    used, numbers = np.unique([*references.ravel(), typical], return_inverse=True)
     inputs = describe_inputs(job.request, models)
     plan = Plan(
         request=job.request,
@@ -176,7 +177,7 @@ def _assemble_plan(
         before=shot.points[shown],
         after=after,
         motion=motion_rows(motion, fit.alpha, fit.pose.angles(), models.renderer.sizes)[shown],
-        references=references.reshape(shares.shape),
+        references=numbers[:-1].reshape(shares.shape),
         shares=shares,
         lacking=lacking,
         hidden=hidden,
@@ -189,6 +190,7 @@ def _assemble_plan(
             passed_through=_gaps(shown, len(shot.frames)),
             sound_offsets=job.sound_offsets or None,
             fit=fitted,
+            typical=int(numbers[-1]),
         ),
     )
     return plan, bank.only(used), correction

@@ -17,7 +17,7 @@ from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, lip_matte
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.texture import keep_sharp
-from stylesync_engine.plan.plan import Plan, typical_reference
+from stylesync_engine.plan.plan import Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.rendering.latent_networks import Frames, LatentNetworks, batch_of
 from stylesync_engine.weights.loading import Models
@@ -37,9 +37,8 @@ class Diffusion:
         self.device: torch.device = models.device
         self._turn = threading.Lock()
         self._draft, self._correction = draft, correction
-        self._networks = LatentNetworks(
-            models, plan.request.options, draft.face(typical_reference(plan.references))
-        )
+        typical = draft.face(plan.facts.typical)
+        self._networks = LatentNetworks(models, plan.request.options, typical)
         self._aligned = self._networks.sizes.aligned
 
     @property

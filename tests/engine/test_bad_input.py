@@ -97,7 +97,7 @@ def test_a_click_beside_the_face(
 def test_a_face_below_48_px(
     talking: Path, other_speech: Path, ffmpeg: Ffmpeg, tmp_path: Path, capfd: Output
 ) -> None:
-    scale = "scale=iw/4:-2,pad=360:288:100:100"
+    scale = "scale=80:-2,pad=360:288:100:100"
     video = ffmpeg("tiny.mkv", "-i", talking, "-t", "0.5", "-vf", scale, "-c:v", "ffv1")
     said = refuse(capfd, NO_FACE, video, other_speech, tmp_path)
     assert "px wide" in said or "No face" in said
@@ -130,7 +130,7 @@ def break_file(kind: str, source: Path, folder: Path, ffmpeg: Ffmpeg) -> Path:
     elif kind == "text":
         path.write_text("file 'other.mp4'\n")
     elif kind == "header":
-        path.write_bytes(data[:900])
+        path.write_bytes(data[: 20 if source.suffix == ".wav" else 900])
     elif kind == "image":
         return ffmpeg("still.png", "-i", source, "-frames:v", "1", "-update", "1")
     elif kind == "sound":
@@ -287,7 +287,7 @@ def test_speech_shorter_than_the_range(
     sound, _ = read_audio(tmp_path / "dub.mkv")
     assert sound.shape[1] == round(rate * 0.8)
     assert not sound[:, round(rate * 0.4) :].any()
-    if policy == "hold":
+    if policy == "hold" and talking.suffix == ".mpg":  # whose head is nearly still
         after = Plan.load(tmp_path / "dub.work").motion
         # The lips hold; only the shot's own rest still moves, with the head.
         np.testing.assert_allclose(after[13, :, :13], after[16, :, :13], atol=0.05)
@@ -309,12 +309,13 @@ def test_a_moment_of_speech(talking: Path, tmp_path: Path) -> None:
 
 def test_a_part_of_the_speech(talking: Path, other_speech: Path, tmp_path: Path) -> None:
     samples, rate = read_audio(other_speech)
-    dub(talking, other_speech, tmp_path / "d.mkv", "0:8", speech_samples=(rate, rate + 9000))
+    some = rate // 5
+    dub(talking, other_speech, tmp_path / "d.mkv", "0:8", speech_samples=(rate, rate + some))
     got, _ = read_audio(tmp_path / "d.mkv")
-    want = samples[:, rate : rate + 9000]
+    want = samples[:, rate : rate + some]
     assert got.shape[1] == round(rate * 8 / 25)
-    np.testing.assert_allclose(got[:, :9000], want, atol=2**-24)
-    assert not got[:, 9000:].any()
+    np.testing.assert_allclose(got[:, :some], want, atol=2**-24)
+    assert not got[:, some:].any()
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_dub_does_what_the_curve_says(
 
 
 def test_a_slider_leads_from_nobodys_way_of_speaking_to_the_persons(
-    request_: DubRequest, other_speech: Path, models: Models
+    request_: DubRequest, talking: Path, models: Models
 ) -> None:
     def at(strength: float, style: Path | None = None) -> Any:
         options = replace(request_.options, style_strength=strength)
@@ -61,7 +61,7 @@ def test_a_slider_leads_from_nobodys_way_of_speaking_to_the_persons(
         return gaps(dubbing.predict_lips(asked, models))
 
     off, half, full = at(0.0), at(0.5), at(1.0)
-    np.testing.assert_allclose(off, at(0.0, other_speech), atol=1e-3)
+    np.testing.assert_allclose(off, at(0.0, talking), atol=1e-3)
     assert np.abs(full - off).max() > 0.005
     np.testing.assert_allclose(half, (off + full) / 2, atol=0.003)
 
