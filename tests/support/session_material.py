@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 
 import pytest
 from panel_material import wait, write_timeline
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
-from stylesync_ui.panel.preferences import Home
-from stylesync_ui.window import Window, make_application
+from silent_panel import open_window, panel_of
+from stylesync_ui.window import Window
 
 QUICK = str(Path(__file__).with_name("quick_engine.py"))
 RATE = 48_000
@@ -57,25 +55,13 @@ def code(frame: int) -> str:
 
 
 def open_quick_window(folder: Path) -> Window:
-    make_application([])
-    home = Home(folder / "config", folder / "previews")
-    window = Window(home, [sys.executable, "-S", QUICK])
-    window.resize(1366, 730)
-    window.show()
-    window.activateWindow()
-    QTest.qWaitForWindowExposed(window)
-    wait(lambda: window.panel.link.state == "ready", "the engine is ready", 30)
-    return window
+    return open_window(folder, engine=[QUICK], size=(1366, 730))
 
 
 @pytest.fixture
 def quick_panel(qapp: QApplication, tmp_path: Path) -> Iterator[Any]:
     """A panel whose engine dubs at once: each dub is a file of as many frames as were asked for."""
-    window = open_quick_window(tmp_path)
-    yield window.panel
-    if window.panel.document is not None:
-        window.panel.document.forget_changes()
-    window.close()
+    yield from panel_of(open_quick_window(tmp_path))
 
 
 def open_session(panel: Any, timeline: Path, script: Path, sounds: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,29 @@ SILENT = 'import sys; print(\'{"event": "ready"}\', flush=True); sys.stdin.read(
 @pytest.fixture
 def panel(qapp: QApplication, tmp_path: Path) -> Iterator[Any]:
     """A panel with an engine that says it is ready and then nothing more."""
-    window = open_window(tmp_path)
+    yield from panel_of(open_window(tmp_path))
+
+
+def panel_of(window: Window) -> Iterator[Any]:
+    """The panel while a test uses it; what it has changed is forgotten."""
     yield window.panel
     if window.panel.document is not None:
         window.panel.document.forget_changes()
     window.close()
 
 
-def open_window(folder: Path, resized: bool = True) -> Window:
+def open_window(
+    folder: Path,
+    resized: bool = True,
+    engine: Sequence[str] = ("-c", SILENT),
+    size: tuple[int, int] = (1440, 900),
+) -> Window:
+    """A window on settings of its own, with the engine that Python runs so."""
     make_application([])
     home = Home(folder / "config", folder / "previews")
-    window = Window(home, [sys.executable, "-S", "-c", SILENT])
+    window = Window(home, [sys.executable, "-S", *engine])
     if resized:
-        window.resize(1440, 900)
+        window.resize(*size)
     window.show()
     window.activateWindow()
     QTest.qWaitForWindowExposed(window)
