@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -46,6 +47,8 @@ def test_twenty_thousand_rows_do_not_hold_the_panel_up(quick_panel: Any, tmp_pat
     write_lines(Lines(FORMAT, str(timeline), lines, rate="25"), tmp_path / "reel.lines.json")
     panel.open(timeline)
     wait(lambda: bool(panel.session), "the lines are here")
+    gc.collect()
+    gc.freeze()  # what other tests have left in this process is not the panel's to look through
     page, beat = panel.lines_page, Heartbeat()
     page.table.setFocus()
     page.table.stand_on(0)
@@ -60,6 +63,7 @@ def test_twenty_thousand_rows_do_not_hold_the_panel_up(quick_panel: Any, tmp_pat
     panel.session.change([5], note="changed")
     settle()
     beat.stop()
+    gc.unfreeze()
     assert max(beat.works) < 0.1  # 30 ms where nobody else computes
 
 
