@@ -19,13 +19,14 @@ from stylesync_engine.media import (
     read_audio_blocks,
     spoken_track,
 )
-from stylesync_engine.media.loudness import _SAMPLES_AT_ONCE, _as_mono, measure_loudness
+from stylesync_engine.media.loudness import measure_loudness
 from stylesync_engine.media.sound import Track, even_blocks, fit_blocks, skip_blocks
 from stylesync_engine.plan.sources import speech_track, style_track
 from stylesync_engine.request import DubRequest, FrameRange
 
 _HIGHEST_PEAK: Final = 10 ** (-1 / 20)  # -1 dBFS, the most that matching raises a sample to
 _CENTRE: Final = "FC"
+_SAMPLES_AT_ONCE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _keep(tracks: SoundTracks, info: VideoInfo, frames: FrameRange) -> SoundTrac
 
 def _with_centre(surround: Track, speech: Track, centre: int) -> Track:
     """The surround with the speech instead of its channel `centre`."""
-    mono = _as_mono(speech).at_rate(surround.rate)
+    mono = speech.as_mono().at_rate(surround.rate)
 
     def blocks() -> Iterator[Array]:
         voice = even_blocks(fit_blocks(mono.blocks(), surround.length), _SAMPLES_AT_ONCE)

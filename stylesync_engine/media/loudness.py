@@ -1,76 +1,64 @@
-"""Loudness of a track after ITU-R BS.1770."""
+"""Loudness of a track after ITU-R BS.1770-4, measured by FFmpeg's `ebur128`."""
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any, Final
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+import av
+from av.filter import Graph
 
-from stylesync_engine.media.sound import Track, even_blocks, fit_blocks
+from stylesync_engine.media.sound import Track, even_blocks
 
-_BLOCK: Final = 0.4  # s that a measurement of loudness needs (ITU-R BS.1770)
+_SHORTEST: Final = 0.4
+"""Seconds that a measurement needs: BS.1770's block."""
 
+_SILENCE: Final = -70.0
+"""LUFS, below which a block counts as silence."""
 
-_STEPS: Final = 4  # per block: blocks overlap by three quarters
+_LAYOUTS: Final = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""Where a track's channels stand, by their number: the surrounds weigh more."""
 
-
-_SAMPLES_AT_ONCE: Final = 1 << 18
-
-
-_GAINS: Final = (1.0, 1.0, 1.0, 1.41, 1.41)  # left, right, centre and the surrounds
-
-
-_OFFSET: Final = -0.691  # LU
-
-
-_GATE: Final = -70.0  # LUFS, below which a block counts as silence
+_SAMPLES_AT_ONCE: Final = 1 << 16
 
 
 def measure_loudness(track: Track) -> float | None:
-    """Integrated loudness in LUFS (BS.1770-4); None for silence and below 0.4 s."""
-    if track.length < math.ceil(_BLOCK * track.rate):
+    """Integrated loudness in LUFS; None for silence and for less than 0.4 s."""
+    if track.length < _SHORTEST * track.rate:
         return None
-    if track.channels > len(_GAINS):
-        track = _as_mono(track)
-    energies = np.array(_GAINS[: track.channels]) @ _step_energies(track)
-    powers = sliding_window_view(energies, _STEPS).sum(axis=1) / (_BLOCK * track.rate)
-    powers = powers[powers > 10 ** ((_GATE - _OFFSET) / 10)]
-    if not powers.size:
-        return None
-    powers = powers[powers > powers.mean() / 10]  # the relative gate, 10 LU below
-    return round(_OFFSET + 10 * math.log10(powers.mean()), 2)
+    if track.channels not in _LAYOUTS:
+        track = track.as_mono()
+    graph, told = _meter(track), _SILENCE
+    for block in even_blocks(track.blocks(), _SAMPLES_AT_ONCE):
+        frame = av.AudioFrame.from_ndarray(block.copy(), "fltp", _LAYOUTS[track.channels])
+        frame.sample_rate = track.rate
+        graph.push(frame)
+        told = _told(graph, told)
+    graph.push(None)
+    told = _told(graph, told)
+    return None if told <= _SILENCE else round(told, 2)
 
 
-def _as_mono(track: Track) -> Track:
-    return track.through(lambda block: block.mean(axis=0, keepdims=True), channels=1)
-
-
-def _step_energies(track: Track) -> NDArray[np.float64]:
-    """What each 0.1 s of each channel holds after K-weighting, `[C, steps]`."""
-    from pyloudnorm import IIRfilter  # all of SciPy's signal processing, for half a second
-    from scipy.signal import lfilter
-
-    rate = track.rate
-    filters = (
-        IIRfilter(4.0, 1 / math.sqrt(2), 1500.0, rate, "high_shelf"),
-        IIRfilter(0.0, 0.5, 38.0, rate, "high_pass"),
+def _meter(track: Track) -> Graph:
+    graph = Graph()
+    source = graph.add_abuffer(
+        sample_rate=track.rate,
+        format="fltp",
+        layout=_LAYOUTS[track.channels],
+        time_base=Fraction(1, track.rate),
     )
-    steps = int(track.length * _STEPS / (_BLOCK * rate) + 1e-6)
-    bounds = np.round(np.arange(steps + 1) * _BLOCK * rate / _STEPS).astype(int)
-    sums = np.zeros((track.channels, steps))
-    states = [np.zeros((track.channels, 2)) for _ in filters]
-    start = 0
-    for block in even_blocks(fit_blocks(track.blocks(), int(bounds[-1])), _SAMPLES_AT_ONCE):
-        part = block.astype(np.float64)
-        for number, weighting in enumerate(filters):
-            part, states[number] = lfilter(weighting.b, weighting.a, part, zi=states[number])
-            part *= weighting.passband_gain
-        end = start + block.shape[1]
-        first, last = np.searchsorted(bounds, (start, end - 1), side="right") - 1
-        edges = np.maximum(bounds[first : last + 1] - start, 0)
-        sums[:, first : last + 1] += np.add.reduceat(np.square(part), edges, axis=1)
-        start = end
-    return sums
+    meter, sink = graph.add("ebur128", "metadata=1:framelog=quiet"), graph.add("abuffersink")
+    source.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _told(graph: Graph, before: float) -> float:
+    """The loudness of all that was heard until now, LUFS."""
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        while True:
+            frame: Any = graph.pull()
+            before = float(frame.metadata.get("lavfi.r128.I", before))
+    return before

@@ -62,6 +62,9 @@ class Track:
         return Track(channels or self.channels, self.rate, self.length,
                      lambda: map(change, blocks()))  # fmt: skip
 
+    def as_mono(self) -> Track:
+        return self.through(lambda block: block.mean(axis=0, keepdims=True), channels=1)
+
 
 def mono_weights(channels: Sequence[str]) -> Sound:
     """`[C]`, sum 1: what each named channel adds to mono; channels without a name count alike."""
