@@ -35,13 +35,20 @@ class OpenBlender:
         self._step("read")
         return self.files.read()
 
-    def write(self, timeline: Any) -> None:
-        self.files.write(timeline)
+    def write(self, timeline: Any) -> tuple[str, ...]:
+        notes = self.files.write(timeline)
         self._step("write")
+        return notes
 
     def shown(self) -> list[Placed]:
         placed = json.loads((self.folder / "shown.json").read_text())
         return [(start, end, first) for start, end, first in placed]
+
+    def sounds(self) -> list[list[Any]]:
+        """Start, end, mute and volume of the editor's own sounds, as in `shown`."""
+        self._step("sounds")
+        found: list[list[Any]] = json.loads((self.folder / "sounds.json").read_text())
+        return found
 
     def _step(self, *words: str) -> None:
         script = Path(__file__).with_name("blender_scene.py")

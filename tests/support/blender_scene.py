@@ -19,7 +19,13 @@ def edit(scene: Any, shot: str) -> None:
     scene.render.fps, scene.render.fps_base = 25, 1.0
     strip = scene.sequence_editor_create().strips.new_movie("A", shot, 1, 0)
     strip.frame_offset_start, strip.frame_final_duration = 5, 30
-    strip.select, scene.use_preview_range = True, True
+    sound = Path(shot).with_suffix(".wav")
+    if sound.exists():
+        heard = scene.sequence_editor.strips.new_sound("A sound", str(sound), 2, 0)
+        heard.frame_offset_start, heard.frame_final_duration = 5, 30
+    for other in scene.sequence_editor.strips:
+        other.select = other == strip
+    scene.use_preview_range = True
     scene.frame_preview_start, scene.frame_preview_end = 9, 16
 
 
@@ -29,6 +35,14 @@ def shown(scene: Any) -> list[tuple[int, int, int]]:
         (int(s.frame_final_start) - 1, int(s.frame_final_end) - 1, int(s.frame_offset_start))
         for s in scene.sequence_editor.strips if s.type == "MOVIE" and "stylesync" in s
     ]  # fmt: skip
+
+
+def sounds(scene: Any) -> list[tuple[int, int, bool, float]]:
+    return [
+        (int(s.frame_final_start) - 1, int(s.frame_final_end) - 1, s.mute, round(s.volume, 6))
+        for s in sorted(scene.sequence_editor.strips, key=lambda s: s.frame_final_start)
+        if s.type == "SOUND" and "stylesync" not in s
+    ]
 
 
 def main(folder: Path, step: str, *words: str) -> None:
@@ -43,7 +57,9 @@ def main(folder: Path, step: str, *words: str) -> None:
         return
     bpy.ops.wm.open_mainfile(filepath=saved)
     scene = bpy.context.scene
-    if step == "read":
+    if step == "sounds":
+        (folder / "sounds.json").write_text(json.dumps(sounds(scene)))
+    elif step == "read":
         content = importlib.import_module("loader.reading").read(scene)
         (folder / "strips.json").write_text(json.dumps(content))
     else:

@@ -34,10 +34,11 @@ class LoadedHiero:
         self.files.source.write_text(json.dumps(scene), encoding="utf-8")
         return self.files.read()
 
-    def write(self, timeline: Any) -> None:
-        self.files.write(timeline)
+    def write(self, timeline: Any) -> tuple[str, ...]:
+        notes = self.files.write(timeline)
         edit = json.loads(self.files.target.read_text(encoding="utf-8"))
         self.loader.applying.apply(self.sequence, edit)
+        return notes
 
 
 def loaded(folder: Path, sequence: fake.Sequence, selection: tuple[Any, ...]) -> Any:

@@ -95,6 +95,13 @@ class TrackItem(Published, stub=NAMES["TrackItem"]):
         self._name, self._guid, self._tags = name, f"{{{next(_numbers)}}}", list[Tag]()
         self._source: Any = None
         self._times, self._speed, self._linked = (0, 0, 0.0, 0.0), 1.0, list[TrackItem]()
+        self._enabled = True
+
+    def copy(self) -> TrackItem:
+        made = TrackItem(self._name)
+        made._source, made._times, made._speed = self._source, self._times, self._speed
+        made._tags, made._enabled = list(self._tags), self._enabled
+        return made
 
     def guid(self) -> str:
         return self._guid
@@ -126,7 +133,13 @@ class TrackItem(Published, stub=NAMES["TrackItem"]):
         return self._speed
 
     def isEnabled(self) -> bool:
-        return True
+        return self._enabled
+
+    def setEnabled(self, enabled: bool) -> None:
+        self._enabled = enabled
+
+    def removeTag(self, tag: Tag) -> None:
+        self._tags.remove(tag)
 
     def tags(self) -> tuple[Tag, ...]:
         return tuple(self._tags)

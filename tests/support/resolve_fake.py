@@ -44,6 +44,10 @@ class Item(Published, stub=NAMES["TimelineItem"]):
     ) -> None:
         self._media, self._start, self._duration, self._first = media, start, duration, first
         self._place, self._markers = place, dict[float, Any]()
+        self._enabled = True
+
+    def GetUniqueId(self) -> str:
+        return f"item-{id(self)}"
 
     def GetName(self) -> str:
         return "Title" if self._media is None else self._media.GetName()
@@ -64,7 +68,16 @@ class Item(Published, stub=NAMES["TimelineItem"]):
         return self._first + self._duration - 1
 
     def GetClipEnabled(self) -> bool:
+        return self._enabled
+
+    def SetClipEnabled(self, enabled: bool) -> bool:
+        self._enabled = enabled
         return True
+
+    def DeleteMarkerByCustomData(self, custom: str) -> bool:
+        kept = {at: told for at, told in self._markers.items() if told["customData"] != custom}
+        gone, self._markers = len(self._markers) - len(kept), kept
+        return bool(gone)
 
     def GetTrackTypeAndIndex(self) -> tuple[str, int]:
         return self._place

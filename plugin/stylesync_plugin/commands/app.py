@@ -224,6 +224,12 @@ def host(
         typer.Option("--speech", metavar="S", help="The new speech (default: marked)."),
     ] = None,
     media: Annotated[Path | None, typer.Option("--media", metavar="DIR", help="For dubs.")] = None,
+    original_sound: Annotated[
+        str | None,
+        typer.Option(
+            "--original-sound", metavar="off|-20dB|keep", help="Of the shot (default: off)."
+        ),
+    ] = None,
     as_json: Json = False,
     **options: Any,
 ) -> None:
@@ -231,6 +237,7 @@ def host(
     from stylesync_plugin.commands.host import run_host
 
     given = {"panel": panel, "speech": speech, "media": media, **options}
+    given["original_sound"] = original_sound
     run_host(editor, (source, output), given, as_json)
 
 

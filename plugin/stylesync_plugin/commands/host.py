@@ -17,6 +17,8 @@ from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.hosts.base import Host, Selection, Wishes
 from stylesync_plugin.jobs import Job, Speech, Style, job_from
 from stylesync_plugin.planning.planner import PlanSettings
+from stylesync_plugin.writing.original_sound import check_original_sound
+from stylesync_plugin.writing.write_back import TrackNames
 
 HOSTS = {
     "blender": ("blender", "BlenderStrips"),
@@ -46,13 +48,14 @@ def run_host(
         else:
             job = make_job(selection, wishes)
             settings = PlanSettings(wishes.media, (wishes.media.absolute().parent,))
+            names = TrackNames(original_sound=check_original_sound(wishes.original_sound))
             with EngineProcess() as engine, Display(report, as_json) as display:
-                batch = dub_timeline(timeline, (job,), settings, engine, None, display.show)
+                batch = dub_timeline(timeline, (job,), settings, engine, names, display.show)
             for _, error in batch.failures:
                 raise error
             dubbed, text = batch.timeline, f"{len(batch.outcomes)} dubs are in {host.name}."
-        host.write(dubbed)
-        report.result({"host": editor}, text)
+        notes = host.write(dubbed)
+        report.result({"host": editor, "notes": list(notes)}, "\n".join([text, *notes]))
 
 
 def open_host(editor: str, source: Path | None, target: Path | None) -> Host:
@@ -101,4 +104,5 @@ def _overlaid(wishes: Wishes, given: dict[str, Any]) -> Wishes:
         given.get("media") or wishes.media,
         given.get("speech") or wishes.speech,
         {**wishes.options, **options},
+        given.get("original_sound") or wishes.original_sound,
     )

@@ -42,9 +42,9 @@ def turn_down(document: Document, before: list[ET.Element], tracks: Any) -> None
             for first, end, record in _dubs(document, track):
                 level = _LEVELS.get(str(record.get("original_sound", "keep")))
                 media = {_stem(p) for _, _, p in _playing(document, original, first, end)}
-                speech = str(dict(record.get("request", {})).get("speech", ""))
+                spoken = {_stem_of(str(path)) for path in record.get("in_place", ())}
                 if level is not None:
-                    _turn(document, before, (first, end), media - {_stem_of(speech)}, level)
+                    _turn(document, before, (first, end), media - spoken, level)
 
 
 def _dubs(document: Document, track: Any) -> Iterator[tuple[int, int, dict[str, Any]]]:

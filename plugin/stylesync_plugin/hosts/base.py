@@ -21,11 +21,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the host says beside its timeline: where dubs go, the new speech as a file, how."""
+    """What the host says beside its timeline: where dubs go, the new speech as a file, how, and
+    what becomes of the shot's own sound."""
 
     media: Path
     speech: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    original_sound: str = "off"
 
 
 class Host(Protocol):
@@ -42,6 +44,9 @@ class Host(Protocol):
         """The current timeline and what is selected on it."""
         ...
 
-    def write(self, timeline: Any) -> None:
-        """Show the timeline with the dubs; the host's own items stay as they are."""
+    def write(self, timeline: Any) -> tuple[str, ...]:
+        """Show the timeline with the dubs; of the host's own items only sounds under a dub change.
+
+        Returns what is left to be done by hand, in sentences.
+        """
         ...

@@ -16,6 +16,7 @@ class HieroItems(StripsFile):
     name: ClassVar[str] = "Nuke Studio"
     channel: ClassVar[str] = "Track"
     marks: ClassVar[str] = "in and out points"
+    lowers: ClassVar[bool] = False
 
     def check(self, strip: Strip, scene: Scene) -> None:
         rate = rate_of(scene)

@@ -32,5 +32,6 @@ class MltProject:
         timeline = read_timeline(self.source)
         return timeline, Selection(pick_by_marker(timeline, self.marked), Pick(), Pick())
 
-    def write(self, timeline: Any) -> None:
+    def write(self, timeline: Any) -> tuple[str, ...]:
         write_timeline(timeline, self.target)
+        return ()

@@ -31,5 +31,6 @@ class TimelineFile:
     def read(self) -> tuple[Any, Selection]:
         return read_timeline(self.source, self.rate, self.timeline), self.selection
 
-    def write(self, timeline: Any) -> None:
+    def write(self, timeline: Any) -> tuple[str, ...]:
         write_timeline(timeline, self.target)
+        return ()

@@ -32,7 +32,9 @@ from stylesync_plugin.hosts.resolve_items import (
     path_shown_by,
     rate_of,
     record_of,
+    turn_sounds,
 )
+from stylesync_plugin.hosts.turned import refusals, sound_parts
 from stylesync_plugin.jobs import Pick
 from stylesync_plugin.timeline.items import METADATA
 from stylesync_plugin.times import RationalTime, exact_rate, frame_range
@@ -112,8 +114,9 @@ class ResolveTimeline:
         dub = self._pick_dub()
         return timeline, Selection(dub, self._pick("audio", "speech"), self._pick("video", "style"))
 
-    def write(self, timeline: Any) -> None:
-        """Take out dubs that are no more, put in new ones, and read back whether they are there.
+    def write(self, timeline: Any) -> tuple[str, ...]:
+        """Take out dubs that are no more, put in new ones, and read back whether they are there;
+        then turn the shots' own sounds.
 
         Raises MediaError naming what the application has dropped.
         """
@@ -131,6 +134,11 @@ class ResolveTimeline:
                     self._append(want, place)
         self.pool.SetCurrentFolder(folder)
         self._read_back([want for wants in wanted.values() for want in wants])
+        sounds = [
+            i for kind, index in self._tracks() if kind == "audio" for i in self.items(kind, index)
+        ]
+        left = turn_sounds(sounds, start, sound_parts(timeline, self.rate, 0))
+        return refusals(self.name, left, "cuts no clip and changes no volume by script")
 
     def items(self, kind: Kind, index: int) -> list[TimelineItem]:
         """What lies on a track, in time order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import opentimelineio as otio
 
 from stylesync_plugin.hosts.media_files import file_of
+from stylesync_plugin.hosts.turned import Part, part_of, remember
 from stylesync_plugin.timeline.items import METADATA, own_start
 from stylesync_plugin.timeline.paths import url_of
 from stylesync_plugin.times import RationalTime, TimeRange, exact_rate, frame_range, seconds
@@ -27,6 +28,8 @@ TRACK_KINDS: dict[Kind, str] = {
 
 MARKER = "StyleSync"
 """The marker on our items; its custom data is what the timeline remembers of the dub."""
+SOUND_MARKER = "StyleSync sound"
+"""The same on a sound of the editor's own that was turned off."""
 
 
 def clip_of(item: TimelineItem, kind: Kind, rate: Fraction) -> Any:
@@ -44,6 +47,8 @@ def clip_of(item: TimelineItem, kind: Kind, rate: Fraction) -> Any:
     reference = otio.schema.ExternalReference(url_of(path_shown_by(item)), available)
     clip = otio.schema.Clip(item.GetName(), reference, source)
     clip.enabled = item.GetClipEnabled()
+    if kind == "audio":
+        remember(clip, item.GetUniqueId(), _noted(item, SOUND_MARKER))
     speed = _speed(item, length * fps / rate) if kind == "video" else 1.0
     if speed != 1.0:
         clip.effects.append(otio.schema.LinearTimeWarp(time_scalar=speed))
@@ -83,10 +88,42 @@ def first_of(media: MediaPoolItem) -> int:
 
 def record_of(item: TimelineItem) -> str | None:
     """What the timeline remembers of a dub of ours; None for an editor's own item."""
+    return _noted(item, MARKER)
+
+
+def _noted(item: TimelineItem, name: str) -> str | None:
     for marker in item.GetMarkers().values():
-        if marker["name"] == MARKER:
+        if marker["name"] == name:
             return marker["customData"]
     return None
+
+
+def turn_sounds(
+    items: Sequence[TimelineItem], zero: int, parts: Mapping[str, Sequence[Part]]
+) -> list[str]:
+    """Turn the editor's own sounds as they are in `parts`, by their ids, from frame `zero` of the
+    timeline; returns the names of those that cannot be."""
+    left = []
+    for item in items:
+        start = int(item.GetStart(False)) - zero
+        end = start + int(item.GetDuration(False))
+        now = part_of(start, end, _noted(item, SOUND_MARKER))
+        wanted = list(parts.get(item.GetUniqueId(), [now]))
+        if record_of(item) is None and wanted != [now] and not _turn(item, now, wanted):
+            left.append(item.GetName())
+    return left
+
+
+def _turn(item: TimelineItem, now: Part, parts: Sequence[Part]) -> bool:
+    """Turn a sound off or on where all of it is; whether that could be done."""
+    [part, *further] = parts
+    if further or (part.start, part.end) != (now.start, now.end) or part.level == "-20dB":
+        return False
+    if now.record:
+        item.DeleteMarkerByCustomData(now.record)
+    if part.record:
+        item.AddMarker(0, "Mint", SOUND_MARKER, "", 1, part.record)
+    return item.SetClipEnabled(not part.level)
 
 
 def has_marker(item: TimelineItem, role: str) -> bool:

@@ -20,6 +20,7 @@ from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.request import MediaError, RequestError
 from stylesync_plugin.hosts.base import Selection, Wishes
 from stylesync_plugin.hosts.media_files import file_of, reference_to
+from stylesync_plugin.hosts.turned import Part, part_of, refusals, remember, sound_parts
 from stylesync_plugin.jobs import Pick
 from stylesync_plugin.timeline.items import METADATA, own_start
 from stylesync_plugin.times import RationalTime, exact_rate, frame_range, seconds
@@ -44,6 +45,8 @@ class StripsFile:
     """What the host calls a channel."""
     marks: ClassVar[str]
     """What the host calls the range that narrows a selection down."""
+    lowers: ClassVar[bool] = True
+    """Whether its scripting changes how loud a sound is."""
 
     def check(self, strip: Strip, scene: Scene) -> None:
         """Raise RequestError where a dub over this strip would not show what the strip shows."""
@@ -71,7 +74,8 @@ class StripsFile:
 
     def wishes(self) -> Wishes:
         scene = self.snapshot()
-        return Wishes(Path(scene["media"]), scene.get("speech"), scene.get("options", {}))
+        level = scene.get("original_sound", "off")
+        return Wishes(Path(scene["media"]), scene.get("speech"), scene.get("options", {}), level)
 
     def read(self) -> tuple[Any, Selection]:
         scene = self.snapshot()
@@ -84,13 +88,16 @@ class StripsFile:
             timeline.tracks.append(self._track(strips, kind, rate, origin))
         return timeline, self._selection(scene, origin)
 
-    def write(self, timeline: Any) -> None:
+    def write(self, timeline: Any) -> tuple[str, ...]:
         scene = self.snapshot()
         edit = self.edit(scene)
         for index, track in enumerate(timeline.tracks):
             if METADATA in track.metadata:
                 edit.lay(track, _channel_below(timeline.tracks[:index]))
-        write_text(self.target, json.dumps(edit.to_dict(), indent=1))
+        left = edit.turn(sound_parts(timeline, edit.rate, edit.origin), self.lowers)
+        notes = refusals(self.name, left, "cannot change these sounds by script")
+        write_text(self.target, json.dumps({**edit.to_dict(), "notes": notes}, indent=1))
+        return notes
 
     def _track(self, strips: list[Strip], kind: str, rate: Fraction, origin: int) -> Any:
         channel = strips[0]["channel"]
@@ -200,6 +207,7 @@ def _clip(strip: Strip, rate: Fraction) -> Any:
         frame_range(strip["first"], strip["end"] - strip["start"], rate),
     )
     clip.enabled = not strip["mute"]
+    remember(clip, _id_of(strip), strip.get("sound"))
     if strip.get("record"):
         clip.metadata[METADATA] = json.loads(strip["record"])
     return clip
@@ -224,6 +232,8 @@ class Edit:
     channels: Mapping[str, int] = field(default_factory=dict)
     added: list[Strip] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
+    joined: list[str] = field(default_factory=list)
+    sounds: list[dict[str, Any]] = field(default_factory=list)
 
     def lay(self, track: Any, below: int) -> None:
         """Strips for the clips of one of our tracks that the scene does not have yet."""
@@ -240,6 +250,25 @@ class Edit:
             channel = self.moved(known) if known else self.new_channel(kind, below)
             self.added += [{**strip, "channel": channel} for strip in fresh]
 
+    def turn(self, parts: Mapping[str, Sequence[Part]], lowers: bool) -> list[str]:
+        """Cut, turn and join the editor's own sounds as they are in `parts`, by their ids; returns
+        the names of those that cannot be."""
+        left = []
+        for strip in self.strips:
+            if strip["type"] != "SOUND" or strip.get("record"):
+                continue
+            wanted = parts.get(_id_of(strip), [])
+            if list(wanted) == [part_of(strip["start"], strip["end"], strip.get("sound"))]:
+                continue
+            if strip["retimed"] or not (lowers or all(p.level != "-20dB" for p in wanted)):
+                left.append(strip["name"])
+            elif wanted:
+                cut = [part.to_dict() for part in wanted]
+                self.sounds.append({"id": _id_of(strip), "parts": cut})
+            elif strip.get("sound"):  # it is one with its neighbour again
+                self.joined.append(_id_of(strip))
+        return left
+
     def new_channel(self, kind: str, below: int) -> int:
         """Where a new track of ours goes that lies over the channel `below`."""
         lying = (*self.strips, *self.added)
@@ -252,8 +281,8 @@ class Edit:
 
     def to_dict(self) -> dict[str, Any]:
         ours = [_id_of(strip) for strip in self.strips if strip.get("record")]
-        removed = [found for found in ours if found not in self.kept]
-        return {"version": 1, "remove": removed, "add": self.added}
+        removed = [found for found in ours if found not in self.kept] + self.joined
+        return {"version": 1, "remove": removed, "add": self.added, "sounds": self.sounds}
 
     def _place(self, clip: Any, start: int, length: int, below: int, fresh: list[Strip]) -> None:
         reference = clip.media_reference

@@ -54,7 +54,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PlannedDub:
-    """One dub, ready for the engine once its `recordings` and `conform` are made."""
+    """One dub, ready for the engine once its `recordings` and `conform` are made.
+
+    `in_place` are the files of a speech that lies on the timeline already.
+    """
 
     id: str
     job: str
@@ -66,6 +69,7 @@ class PlannedDub:
     second: DubRequest | None = None
     warnings: tuple[str, ...] = ()
     consent: dict[str, Any] | None = None
+    in_place: tuple[str, ...] = ()
 
     @property
     def take(self) -> str:

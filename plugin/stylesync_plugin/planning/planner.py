@@ -161,6 +161,7 @@ class _Planner:
             second,
             warnings,
             consent.to_dict() if consent is not None else None,
+            tuple(dict.fromkeys(p.path for p in self.speech.parts)) if self.speech.in_place else (),
         )
 
     def _speech(

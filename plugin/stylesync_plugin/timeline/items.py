@@ -15,6 +15,9 @@ Clip = otio.schema.Clip
 Stack = otio.schema.Stack
 
 METADATA = "stylesync"
+SOUND = "stylesync_sound"
+"""Where a sound that lies under a dub remembers: `whole` names the clip that it is a part of,
+`place` the dub, and `level` what has become of it."""
 MLT = "mlt"
 OBSTACLE = "obstacle"
 """`metadata["mlt"]["obstacle"]` says why a clip of an MLT project cannot be dubbed."""

@@ -59,7 +59,7 @@ def clip_of(original: PlacedClip, dub: Dubbed, names: TrackNames) -> Any:
         source_range=TimeRange(
             rational_time(place.start, place.rate), rational_time(place.span.duration, rate)
         ),
-        metadata={METADATA: {**_record(dub), "original_sound": _level(dub, names)}},
+        metadata={METADATA: {**_record(dub), "original_sound": names.original_sound}},
     )
     effects = [e for e in original.clip.effects if not isinstance(e, otio.schema.TimeEffect)]
     clip.effects.extend(effect.deepcopy() for effect in effects)
@@ -101,11 +101,6 @@ def _address(path: Path, names: TrackNames) -> str:
     return str(path.absolute()) if names.bare_paths else url_of(path)
 
 
-def _level(dub: Dubbed, names: TrackNames) -> OriginalSound:
-    """What becomes of the shot's own sound under a dub that brings new speech."""
-    return names.original_sound if dub.planned.sounds else "keep"
-
-
 def _record(dub: Dubbed) -> dict[str, Any]:
     """What the timeline remembers: enough to judge the dub, repeat it and remove it."""
     result = dub.result.to_dict()
@@ -119,6 +114,7 @@ def _record(dub: Dubbed) -> dict[str, Any]:
         "result": {key: plain(result[key]) for key in kept if key in result},
         "hashes": dict(dub.hashes),
         "consent": dub.planned.consent,
+        "in_place": list(dub.planned.in_place),
     }
 
 

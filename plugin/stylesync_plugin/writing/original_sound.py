@@ -17,13 +17,12 @@ import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.planning.plan import Place
-from stylesync_plugin.timeline.items import METADATA, duration, own_start, remembered
+from stylesync_plugin.timeline.items import METADATA, SOUND, duration, own_start, remembered
+from stylesync_plugin.timeline.paths import path_of
 from stylesync_plugin.times import ZERO, RationalTime, Span, TimeRange
 from stylesync_plugin.writing.laying import is_ours, trimmed
 
 OriginalSound = Literal["off", "-20dB", "keep"]
-SOUND = "stylesync_sound"
-"""Where a part remembers: `whole` names the clip that it is a part of, `place` the dub above it."""
 _LOWERED = -20  # dB
 _GAIN = "StyleSync gain"
 
@@ -38,11 +37,11 @@ def check_original_sound(value: str) -> OriginalSound:
 
 
 def turn_down(
-    host: Any, original: Any, speech: str, place: Place, key: str, level: OriginalSound
+    host: Any, original: Any, speech: Collection[str], place: Place, key: str, level: OriginalSound
 ) -> None:
     """Turn down what is heard of the `original` clip's media in a stack, within a place.
 
-    `speech` is the new speech: where it comes from the timeline, it stays.
+    `speech` are the files of new speech that lies on the timeline already: it stays.
     """
     if level == "keep":
         return
@@ -93,11 +92,12 @@ def _media_of(clip: Any) -> tuple[str, str]:
     return url, PurePosixPath(url.replace("\\", "/")).stem
 
 
-def _plays(item: Any, media: tuple[str, str], speech: str) -> bool:
+def _plays(item: Any, media: tuple[str, str], speech: Collection[str]) -> bool:
     if not isinstance(item, otio.schema.Clip) or not item.enabled:
         return False
     url, stem = _media_of(item)
-    return bool(stem) and (url == media[0] or stem == media[1]) and not speech.endswith(url)
+    name, spoken = PurePosixPath(path_of(url)).name, {PurePosixPath(path).name for path in speech}
+    return bool(stem) and (url == media[0] or stem == media[1]) and name not in spoken
 
 
 def _parts(

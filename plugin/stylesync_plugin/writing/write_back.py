@@ -56,10 +56,8 @@ def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None =
         clip = clip_of(original, dub, names)
         keep_beside(clip, earlier.get(dub.planned.id, []))
         pieces.append(Piece(dub.planned.id, dub.planned.place.span, clip))
-        if dub.planned.sounds:
-            request, place = dub.planned.request, dub.planned.place
-            level = names.original_sound
-            turn_down(host, original.clip, request.speech, place, dub.planned.id, level)
+        place, level = dub.planned.place, names.original_sound
+        turn_down(host, original.clip, dub.planned.in_place, place, dub.planned.id, level)
     for host, source, pieces in over.values():
         _put_above(host, source, pieces, names)
     sounds = [piece for dub in dubs for piece in sounds_of(dub, layout.rate, names)]

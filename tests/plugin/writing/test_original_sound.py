@@ -112,7 +112,7 @@ def test_the_same_place_twice_is_turned_down_once(cut: Any, tmp_path: Path) -> N
 
 
 def test_speech_that_lies_on_the_timeline_stays(cut: Any, tmp_path: Path) -> None:
-    """The new speech is already heard there: nothing is laid, and nothing turned down."""
+    """The new speech is already heard there: nothing is laid, and the shot's own is off."""
     voice = clip("line", tmp_path / "line.wav", 0, 100, 25, (0, 6000))
     cut.tracks.append(track(voice, kind=Audio, name="New"))
     job = job_from({"clip": "A", "speech": {"track": "New"}}, "job")
@@ -123,4 +123,7 @@ def test_speech_that_lies_on_the_timeline_stays(cut: Any, tmp_path: Path) -> Non
     done = write_back(cut, [Dubbed(dub, result)])
     new = next(t for t in done.tracks if t.name == "New")
     assert heard(new) == [(0, 100, True, 0)]
+    dialogue = next(t for t in done.tracks if t.name == "Dialogue")
+    assert [enabled for _, _, enabled, _ in heard(dialogue)] == [False, True]
+    assert remove(done).is_equivalent_to(cut)
     assert isinstance(new[0], otio.schema.Clip)

@@ -29,6 +29,11 @@ FIELDS = {
     "stylesync_quality": bpy.props.EnumProperty(
         name="Quality", items=[(q, q.title(), "") for q in ("draft", "good", "best")]
     ),
+    "stylesync_original": bpy.props.EnumProperty(
+        name="Original sound",
+        items=[(v, v, "") for v in ("off", "-20dB", "keep")],
+        description="What becomes of the shot's own sound under a dub",
+    ),
     "stylesync_models": bpy.props.StringProperty(name="Models", default="starter"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import turning
+
 LIKE = ("blend_type", "blend_alpha", "alpha_mode", "use_flip_x", "use_flip_y", "color_multiply",
         "color_saturation", "strobe", "use_deinterlace", "mute")  # fmt: skip
 PLACES = {
@@ -16,6 +18,8 @@ def apply(scene, edit: dict) -> None:
     editor = scene.sequence_editor
     for name in edit["remove"]:
         editor.strips.remove(editor.strips[name])
+    for turned in edit.get("sounds", ()):
+        turning.turn(editor.strips[turned["id"]], turned["parts"])
     for room in edit["rooms"]:
         for strip in sorted(editor.strips, key=lambda s: -s.channel):
             strip.channel += strip.channel >= room

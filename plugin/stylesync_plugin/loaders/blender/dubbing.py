@@ -49,8 +49,11 @@ class Run:
 
     def finish(self):
         try:
-            applying.apply(bpy.data.scenes[self.scene], self.program.result())
+            edit = self.program.result()
+            applying.apply(bpy.data.scenes[self.scene], edit)
         except RuntimeError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        for note in edit.get("notes", ()):
+            self.report({"WARNING"}, note)
         return {"FINISHED"}

@@ -15,17 +15,13 @@ def scene_of(context):
 def read(scene) -> dict:
     editor = scene.sequence_editor
     strips = editor.strips if editor else []
-    return {
-        "version": 1,
-        "name": scene.name,
-        "fps": scene.render.fps,
-        "fps_base": scene.render.fps_base,
-        "range": _preview_range(scene),
-        "strips": [_read_strip(strip, _feeds(strips)) for strip in strips],
-        "media": str(_folder()),
-        "speech": bpy.path.abspath(scene.stylesync_speech) if scene.stylesync_speech else None,
-        "options": {"quality": scene.stylesync_quality, "models": scene.stylesync_models},
-    }
+    speech, options = scene.stylesync_speech, {"quality": scene.stylesync_quality}
+    return {"version": 1, "name": scene.name, "fps": scene.render.fps,
+            "fps_base": scene.render.fps_base, "range": _preview_range(scene),
+            "strips": [_read_strip(strip, _feeds(strips)) for strip in strips],
+            "media": str(_folder()), "speech": bpy.path.abspath(speech) if speech else None,
+            "options": {**options, "models": scene.stylesync_models},
+            "original_sound": scene.stylesync_original}  # fmt: skip
 
 
 def _folder() -> Path:
@@ -55,4 +51,5 @@ def _read_strip(strip, feeds: dict) -> dict:
             "fps": getattr(strip, "fps", 0.0), "path": bpy.path.abspath(path) if path else "",
             "mute": strip.mute, "selected": strip.select, "feeds": feeds.get(strip.name),
             "retimed": bool(getattr(strip, "retiming_keys", ())),
-            "role": strip.get("stylesync_role", ""), "record": strip.get("stylesync")}  # fmt: skip
+            "role": strip.get("stylesync_role", ""), "record": strip.get("stylesync"),
+            "sound": strip.get("stylesync_sound")}  # fmt: skip

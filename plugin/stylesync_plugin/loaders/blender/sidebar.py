@@ -34,7 +34,7 @@ class STYLESYNC_PT_sidebar(bpy.types.Panel):
         scene = reading.scene_of(context)
         for role in ("speech", "style", "none"):
             self.layout.operator("stylesync.mark", text=f"Mark as {role.title()}").role = role
-        for name in ("stylesync_speech", "stylesync_quality", "stylesync_models"):
-            self.layout.prop(scene, name)
+        for name in ("speech", "original", "quality", "models"):
+            self.layout.prop(scene, f"stylesync_{name}")
         self.layout.operator("stylesync.dub")
         self.layout.operator("stylesync.open_panel")

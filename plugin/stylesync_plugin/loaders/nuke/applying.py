@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hiero.core
 
+from . import turning
 from .reading import TAG
 
 NAMES = {"MOVIE": "StyleSync", "SOUND": "StyleSync speech"}
@@ -17,6 +18,10 @@ def apply(sequence, edit: dict) -> None:
         for track in (*sequence.videoTracks(), *sequence.audioTracks()):
             for item in [found for found in track.items() if str(found.guid()) in gone]:
                 track.removeItem(item, hiero.core.TrackBase.eDontRemoveLinkedItems)
+        turned = {entry["id"]: entry["parts"] for entry in edit.get("sounds", ())}
+        for track in sequence.audioTracks():
+            for item in [found for found in track.items() if str(found.guid()) in turned]:
+                turning.turn(track, item, turned[str(item.guid())])
         for new in edit["add"]:
             _add(_track_for(sequence, new), new, _bin(project))
 

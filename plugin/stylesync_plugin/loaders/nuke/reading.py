@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hiero.core
 
-TAG = "StyleSync"
+TAG, SOUND = "StyleSync", "StyleSync sound"
 ROLES = ("speech", "style")
 
 
@@ -47,7 +47,7 @@ def _read_item(item, kind: str, channel: int) -> dict:
             "first": round(item.sourceIn()), "frames": clip.duration(), "path": path,
             "number": number, "fps": clip.framerate().toFloat(), "mute": not item.isEnabled(),
             "retimed": item.playbackSpeed() != 1.0, "role": (roles or [""])[0],
-            "record": tags.get(TAG)}  # fmt: skip
+            "record": tags.get(TAG), "sound": tags.get(SOUND)}  # fmt: skip
 
 
 def _file_of(media) -> tuple:

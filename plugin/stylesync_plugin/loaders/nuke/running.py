@@ -43,8 +43,9 @@ class Run(QtCore.QObject):
             return
         self.timer.stop()
         try:
-            applying.apply(self.sequence, self.program.result())
+            edit = self.program.result()
+            applying.apply(self.sequence, edit)
         except RuntimeError as error:
             self.said.emit(str(error))
         else:
-            self.said.emit("Done; Edit > Undo takes it back.")
+            self.said.emit(" ".join(["Done; Edit > Undo takes it back.", *edit.get("notes", ())]))

@@ -13,6 +13,8 @@ class Panel(QtWidgets.QWidget):
         self.setObjectName("stylesync.panel")
         self.setWindowTitle("StyleSync")
         self.speech, self.quality = QtWidgets.QLineEdit(), QtWidgets.QComboBox()
+        self.original = QtWidgets.QComboBox()
+        self.original.addItems(["off", "keep"])
         self.speech.setPlaceholderText("Used where no item is tagged Speech")
         self.quality.addItems(["draft", "good", "best"])
         self.said = QtWidgets.QLabel("Select items, then dub them.", wordWrap=True)
@@ -20,6 +22,7 @@ class Panel(QtWidgets.QWidget):
         self.run.said.connect(self.said.setText)
         form = QtWidgets.QFormLayout(self)
         form.addRow("New speech", self.speech)
+        form.addRow("Original sound", self.original)
         form.addRow("Quality", self.quality)
         self.dub = QtWidgets.QPushButton("Dub Selected", clicked=lambda: self.start())
         self.open = QtWidgets.QPushButton("Open Panel", clicked=lambda: self.start("--panel"))
@@ -29,4 +32,5 @@ class Panel(QtWidgets.QWidget):
 
     def start(self, *extra: str) -> None:
         speech, quality = self.speech.text() or None, self.quality.currentText()
-        self.run.start({"speech": speech, "options": {"quality": quality}}, extra)
+        wishes = {"speech": speech, "options": {"quality": quality}}
+        self.run.start({**wishes, "original_sound": self.original.currentText()}, extra)
