@@ -9,10 +9,13 @@ write the same bytes.
 from __future__ import annotations
 
 import errno
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.farm.bundles import (
@@ -37,6 +40,13 @@ from stylesync_engine.request import (
     RequestError,
 )
 from stylesync_engine.weights.warm import WarmModels
+
+if TYPE_CHECKING:
+    from stylesync_engine.weights.loading import Models
+
+DEVICE = "STYLESYNC_DEVICE"
+"""Where a worker computes, whatever a request says: workers of a host with several GPUs would else
+share the first."""
 
 PATIENCE = 60.0
 """Seconds after which a file that another machine has written is visible on every file server."""
@@ -81,8 +91,12 @@ class _Worker:
     """Runs tasks one after the other on models that are loaded once."""
 
     def __init__(self, folder: Path, say: Say, models: WarmModels) -> None:
-        self.folder, self.say, self.models = folder, say, models
+        self.folder, self.say, self._warm = folder, say, models
         self.notes: list[str] = []
+
+    def _models(self, entry: Entry) -> Models:
+        options = entry.request.options
+        return self._warm(replace(options, device=os.environ.get(DEVICE) or options.device))
 
     def dub(self, entry: Entry) -> None:
         """The three stages in a row."""
@@ -95,7 +109,7 @@ class _Worker:
         from stylesync_engine import dubbing
 
         _check_sources(entry)
-        models = self.models(entry.request.options)
+        models = self._models(entry)
         forget_failure(self.folder, entry)
         try:
             dubbing.prepare(entry.request, entry.work, models, self.say)
@@ -110,7 +124,7 @@ class _Worker:
 
         plan = self._plan(entry)
         if plan is not None:
-            models = self.models(entry.request.options)
+            models = self._models(entry)
             dubbing.render_plan(plan, entry.work, frames, models, self.say)
 
     def assemble(self, entry: Entry) -> None:
@@ -123,7 +137,7 @@ class _Worker:
         seen = _wait_for(entry.work / "windows", lambda: _all_windows(plan, entry.work))
         for complete in (seen, False):
             if not complete:
-                models = self.models(entry.request.options)
+                models = self._models(entry)
                 dubbing.render_plan(plan, entry.work, None, models, self.say)
             try:
                 result = dubbing.assemble_plan(plan, entry.work, self.say)

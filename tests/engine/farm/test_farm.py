@@ -183,6 +183,27 @@ def test_a_worker_that_does_not_see_the_media_fails_the_task_alone(
         read_outcome(tmp_path / "job", entry)
 
 
+@pytest.mark.parametrize(("own", "device"), [("cuda:3", "cuda:3"), ("", "auto"), (None, "auto")])
+def test_a_worker_of_several_gpus_has_its_own(
+    media: Path,
+    tmp_path: Path,
+    stand_in: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    own: str | None,
+    device: str,
+) -> None:
+    write_bundle([request(media, tmp_path, FrameRange(0, PART))], tmp_path / "job")
+    if own is not None:
+        monkeypatch.setenv("STYLESYNC_DEVICE", own)
+    asked: list[str] = []
+    monkeypatch.setattr(stand_in, "load_models", lambda _, device: asked.append(device))
+    run_task(tmp_path / "job", "prepare", "1")
+    assert asked == [device]
+    monkeypatch.setenv("STYLESYNC_DEVICE", "gpu seven")
+    with pytest.raises(RequestError, match="choose auto, cpu, mps, cuda"):
+        run_task(tmp_path / "job", "prepare", "1")
+
+
 @pytest.mark.parametrize("chunk", ["", "0-1", "2-1", "1-99", "1-", "a", "-1", "1-2-3", "٣"])
 def test_wrong_chunks_are_refused(media: Path, tmp_path: Path, chunk: str) -> None:
     write_bundle([request(media, tmp_path, FrameRange(0, 60))], tmp_path / "job")
