@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from stylesync_training.fitting.lip_motion import (
     LipMotionTraining,
     train_lip_motion,
 )
+from stylesync_training.fitting.looks import Looks
 from stylesync_training.fitting.loop import (
     Ema,
     Figures,
@@ -68,6 +71,58 @@ def test_a_run_of_other_sizes_is_refused(tmp_path: Path) -> None:
     Run(tmp_path).train(nn.Linear(3, 2), schedule, lambda step: torch.ones(1, 3), loss)
     with pytest.raises(ModelError, match="other sizes"):
         Run(tmp_path).train(nn.Linear(4, 2), schedule, lambda step: torch.ones(1, 4), loss)
+
+
+def test_checkpoints_are_looked_at_and_batches_drawn_beside_the_steps(tmp_path: Path) -> None:
+    """Neither waits for the other: a look of the second step ends when later ones are done."""
+    later, drawn, looked = threading.Event(), [], []
+
+    def draw(number: int) -> Tensor:
+        drawn.append((number, threading.current_thread()))
+        return torch.full((1, 3), float(number))
+
+    def loss(network: nn.Module, batch: Tensor, step: int) -> tuple[Tensor, Figures]:
+        assert float(batch[0, 0]) == step
+        if step == 4:
+            later.set()
+        return network(batch).square().mean(), {}
+
+    def look(network: nn.Module, step: int) -> Figures:
+        assert later.wait(60)
+        looked.append((step, [v.clone() for v in network.state_dict().values()]))
+        return {"look": float(step)}
+
+    network, schedule = nn.Linear(3, 2), Schedule(steps=6, rate=0.1)
+    run = Run(tmp_path, save_every=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Looks, "take", _second_and_last(Looks.take))
+        ema = run.train(network, schedule, draw, loss, look)
+    assert [number for number, _ in drawn] == list(range(6))
+    assert threading.main_thread() not in {thread for _, thread in drawn}
+    assert [step for step, _ in looked] == [2, 6]
+    assert torch.equal(looked[1][1][0], ema.weight)
+    assert not torch.equal(looked[0][1][0], ema.weight)  # as it was then
+    assert [line["look"] for line in read_curve(tmp_path) if "look" in line] == [2, 6]
+
+
+def _second_and_last(take: Callable[..., None]) -> Callable[..., None]:
+    return lambda self, network, step: take(self, network, step) if step in (2, 6) else None
+
+
+def test_what_a_look_raises_is_the_run_s(tmp_path: Path) -> None:
+    def look(network: nn.Module, step: int) -> Figures:
+        raise ValueError("no sheet")
+
+    run, schedule = Run(tmp_path), Schedule(steps=2, rate=0.1)
+    with pytest.raises(ValueError, match="no sheet"):
+        run.train(
+            nn.Linear(3, 2),
+            schedule,
+            lambda step: torch.ones(1, 3),
+            lambda network, batch, step: (network(batch).mean(), {}),
+            look,
+        )
+    assert trained_steps(tmp_path) == 2
 
 
 def test_a_run_says_how_far_it_is_and_how_it_ended(

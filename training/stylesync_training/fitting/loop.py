@@ -4,18 +4,19 @@ Checkpoints are safetensors only, the optimiser's state included. The same comma
 the last checkpoint stood, and ends where an uninterrupted run would (on GPUs up to rounding):
 everything random in a step comes from the run's seed, the step's number and the process's. On
 several GPUs, started by `accelerate launch`, each process draws batches of its own and gradients
-are averaged.
+are averaged. Batches are drawn ahead, and checkpoints looked at, beside the steps.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import copy
 import functools
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -27,16 +28,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.request import ModelError
 from stylesync_engine.weights.loading import compute_dtype
+from stylesync_training.fitting.looks import Figures, Looks
 
-Figures = dict[str, float]
 N = TypeVar("N", bound=nn.Module)
 B = TypeVar("B")
 
 CURVE = "curve.jsonl"
 _LOG_EVERY = 50  # steps
-_PROCESSOR = torch.device("cpu")
 _SEED_STRIDE = 1_000_003  # a prime: the steps of two seeds share no random numbers
 
 
@@ -138,8 +139,9 @@ class Run:
     ) -> N:
         """Train to `schedule.steps` and return the EMA network, on the processor.
 
-        `draw(number)` -> batch, a number for each step and process; `loss_of(network, batch,
-        step)` -> loss and figures to log; `on_save(ema, step)` -> figures, on the processor.
+        `draw(number)` -> batch, a number for each step and process, of which alone it depends;
+        `loss_of(network, batch, step)` -> loss and figures to log; `on_save(ema, step)` -> figures,
+        on the processor while training goes on.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._steps = schedule.steps
@@ -148,49 +150,35 @@ class Run:
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=schedule.rate, weight_decay=weight_decay, fused=True
         )
-        step = self._resume(network, ema, optimiser)
+        first = self._resume(network, ema, optimiser)
         saved, means = time.monotonic(), _Means()
-        while step < schedule.steps:
-            for group in optimiser.param_groups:
-                group["lr"] = schedule.rate_at(step)
-            means.add(self._step(network, ema, optimiser, draw, loss_of, step))
-            step += 1
-            if step % _LOG_EVERY == 0 or step == schedule.steps:
-                self._log({"step": step, **means.take()})
-            if step == schedule.steps or time.monotonic() - saved > self.save_every:
-                self._check_point(network, ema, optimiser, step, on_save)
-                saved, means = time.monotonic(), _Means()
+        batches = ahead(_batches(draw, range(first, schedule.steps)))
+        with contextlib.closing(batches), Looks(on_save, self._log) as looks:
+            for step, batch in enumerate(batches, first):
+                for group in optimiser.param_groups:
+                    group["lr"] = schedule.rate_at(step)
+                means.add(self._step(network, ema, optimiser, batch, loss_of, step))
+                done = step + 1
+                if done % _LOG_EVERY == 0 or done == schedule.steps:
+                    self._log({"step": done, **means.take()})
+                if done == schedule.steps or time.monotonic() - saved > self.save_every:
+                    if accelerator().is_main_process:
+                        self._save(network, ema, optimiser, done)
+                        looks.take(ema.network, done)
+                    saved, means = time.monotonic(), _Means()
         accelerator().wait_for_everyone()
         return ema.network.cpu()
-
-    def _check_point(
-        self,
-        network: N,
-        ema: Ema[N],
-        optimiser: torch.optim.Optimizer,
-        step: int,
-        on_save: Callable[[N, int], Figures] | None,
-    ) -> None:
-        if not accelerator().is_main_process:
-            return
-        self._save(network, ema, optimiser, step)
-        figures = on_save(_copy_to(_PROCESSOR, ema.network), step) if on_save else {}
-        if figures:
-            self._log({"step": step, **figures})
 
     def _step(
         self,
         network: N,
         ema: Ema[N],
         optimiser: torch.optim.Optimizer,
-        draw: Callable[[int], B],
+        batch: B,
         loss_of: Callable[[N, B, int], tuple[Tensor, Figures]],
         step: int,
     ) -> Figures:
-        processes = accelerator()
-        number = step * processes.num_processes + processes.process_index
-        torch.manual_seed(self.seed * _SEED_STRIDE + number)
-        batch: B = send_to_device(draw(number), processes.device)
+        torch.manual_seed(self.seed * _SEED_STRIDE + _number(step))
         loss, figures = loss_of(network, batch, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -253,6 +241,17 @@ class Run:
         return step
 
 
+def _number(step: int) -> int:
+    """That of this process's part of a step."""
+    return step * accelerator().num_processes + accelerator().process_index
+
+
+def _batches(draw: Callable[[int], B], steps: range) -> Iterator[B]:
+    """This process's batches of some steps, on its device."""
+    for step in steps:
+        yield send_to_device(draw(_number(step)), accelerator().device)
+
+
 def _average_gradients(network: nn.Module) -> None:
     """The mean over all processes. By hand: a wrapper would hear of `forward` alone, and losses
     ask networks for more than that."""
@@ -270,14 +269,8 @@ def _average_gradients(network: nn.Module) -> None:
 
 def frozen_on_device(network: N) -> N:
     """A network that losses only look through, on the device that trains."""
-    return _copy_to(accelerator().device, network.eval().requires_grad_(False))
-
-
-def _copy_to(device: torch.device, network: N) -> N:
-    """A copy of the network on another device; the network itself where training needs no other."""
-    if accelerator().device == device == _PROCESSOR:
-        return network
-    return copy.deepcopy(network).to(device)
+    frozen, device = network.eval().requires_grad_(False), accelerator().device
+    return frozen if device.type == "cpu" else copy.deepcopy(frozen).to(device)
 
 
 def channels_last(network: N) -> N:
