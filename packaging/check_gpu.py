@@ -250,6 +250,7 @@ def paper_models(models: Models, small: bool) -> Models:
         models,
         autoencoder=parts[0],
         renderer=parts[1],
+        quick_renderer=None,
         prediction="epsilon",
         samplings={"good": best, "best": best},
     )

@@ -36,9 +36,13 @@ class Autoencoder(Protocol):
 class FrameCodec(Protocol):
     """Latents count `[B, C, H / 4, W / 4]` of pictures `[B, 3, H, W]` in [-1, 1]."""
 
-    def encode(self, pictures: Tensor, top: int, context: int) -> tuple[Tensor, Tensor]:
-        """Latents of the rows from `top` on: `context` rows, down to the picture's middle, of the
-        picture whose lower half is masked, and all down to its end of the picture as it is."""
+    def encode(self, pictures: Tensor, top: int) -> Tensor:
+        """Latents of the rows from `top` to the end."""
+        ...
+
+    def encode_context(self, pictures: Tensor, top: int, context: int) -> Tensor:
+        """Latents of `context` rows from `top` on, down to the picture's middle, as they are where
+        all below is masked."""
         ...
 
     def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
@@ -53,11 +57,13 @@ class ExactCodec:
 
     autoencoder: Autoencoder
 
-    def encode(self, pictures: Tensor, top: int, context: int) -> tuple[Tensor, Tensor]:
-        encode, rows = self.autoencoder.encode, pictures.shape[2] // FACTOR
+    def encode(self, pictures: Tensor, top: int) -> Tensor:
+        return self.autoencoder.encode(pictures, range(top, pictures.shape[2] // FACTOR))
+
+    def encode_context(self, pictures: Tensor, top: int, context: int) -> Tensor:
         masked = pictures.clone()
         masked[:, :, (top + context) * FACTOR :] = 0.0  # grey
-        return encode(masked, range(top, top + context)), encode(pictures, range(top, rows))
+        return self.autoencoder.encode(masked, range(top, top + context))
 
     def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
         decode = self.autoencoder.decode
@@ -97,10 +103,11 @@ class QuickCodec(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def encode(self, pictures: Tensor, top: int, context: int) -> tuple[Tensor, Tensor]:
-        rows = pictures.shape[2] // FACTOR
-        masked = self._rows(pictures, range(top, top + context))
-        return masked, self._rows(pictures, range(top, rows))
+    def encode(self, pictures: Tensor, top: int) -> Tensor:
+        return self._rows(pictures, range(top, pictures.shape[2] // FACTOR))
+
+    def encode_context(self, pictures: Tensor, top: int, context: int) -> Tensor:
+        return self._rows(pictures, range(top, top + context))
 
     def decode_change(self, known: Tensor, made: Tensor, context: int) -> Tensor:
         above = min(SEEN_ABOVE, context)

@@ -6,6 +6,8 @@ for once a batch; everything between is computed where the networks lie.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +19,12 @@ from stylesync_engine.arrays import Array, Image
 from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.models.autoencoder import to_pictures
 from stylesync_engine.models.diffusion import Sampling, sample, shared_noise
-from stylesync_engine.models.renderer import LATENT_SIDE, Conditions, RendererSizes
+from stylesync_engine.models.renderer import (
+    LATENT_SIDE,
+    Conditions,
+    KeysValues,
+    RendererSizes,
+)
 from stylesync_engine.mouth.crop import CROP
 from stylesync_engine.plan.plan import WINDOW
 from stylesync_engine.rendering.aligned_reference import TOGETHER
@@ -53,15 +60,15 @@ class LatentNetworks:
 
     def __init__(self, models: Models, options: DubOptions, face: Image) -> None:
         self._models = models
-        self._autoencoder, self._renderer = models.ready
-        self.sizes = sizes = self._renderer.sizes
+        self._autoencoder = models.ready_autoencoder
+        self.sizes = sizes = models.renderer.sizes
         self.sampling = resolve_sampling(options, models)
         self._repair = models.samplings.get("repair") if sizes.aligned else None
         noise = shared_noise((sizes.latent_channels, sizes.rows, LATENT_SIDE), options.seed)
         self._noise = noise.to(models.device)  # [1, C, rows, 64], the same for every frame
         with torch.no_grad(), models.autocast():
-            latents = self._autoencoder.encode(self._pictures(face[None]))
-            self._reference = self._renderer.reference(latents)
+            self._face = self._autoencoder.encode(self._pictures(face[None]))
+            self._quick = _quick_step(models, self.sampling, self._face)
 
     def __call__(self, frames: Frames) -> tuple[Array, Array]:
         """Lower halves `[N, 128, 256, 3]`, and `[M, 128, 256, 3]` of the M lacking frames made by
@@ -94,18 +101,15 @@ class LatentNetworks:
             return self._changes(frames)
 
     def _changes(self, frames: Frames) -> tuple[Tensor, Tensor]:
-        sizes, codec = self.sizes, self._autoencoder.codec
-        masked, known = codec.encode(self._pictures(frames.crops), sizes.top, sizes.context)
-        known = known.float()
+        sizes, codec, pictures = self.sizes, self._autoencoder.codec, self._pictures(frames.crops)
+        known = codec.encode(pictures, sizes.top).float()
+        motion = self._upload(frames.motion)
         maps = self._upload(frames.lip_maps).movedim(-1, 1).float() / 255.0
-        conditions = Conditions(
-            motion=self._upload(frames.motion),
-            context=masked.float(),
-            reference=self._reference,
-            aligned=known if sizes.aligned else None,
-            lip_map=maps if sizes.lip_map else None,
-        )
-        made = self._sampled(conditions, known, self.sampling)
+        conditions = functools.partial(self._conditions, motion, maps, known, pictures)
+        if self._quick is not None:
+            made = self._below(known, self._quick(motion, known, maps).float())
+        else:
+            made = self._sampled(conditions(), known, self.sampling)
         if not sizes.aligned:
             return self._decoded(made) / 2 + 0.5, made[:0]
         change = codec.decode_change(known, made, sizes.context) / 2
@@ -113,13 +117,29 @@ class LatentNetworks:
         if self._repair is None or not len(lacking):
             return change, change[:0]
         some = self._upload(lacking)
-        opened = self._sampled(conditions.part(some), known[some], self._repair)
+        opened = self._sampled(conditions().part(some), known[some], self._repair)
         return change, self._decoded(opened) / 2 + 0.5
 
+    def _conditions(
+        self, motion: Tensor, maps: Tensor, known: Tensor, pictures: Tensor
+    ) -> Conditions:
+        sizes = self.sizes
+        context = self._autoencoder.codec.encode_context(pictures, sizes.top, sizes.context)
+        return Conditions(
+            motion=motion,
+            context=context.float(),
+            reference=self._reference,
+            aligned=known if sizes.aligned else None,
+            lip_map=maps if sizes.lip_map else None,
+        )
+
+    @functools.cached_property
+    def _reference(self) -> KeysValues:
+        return self._models.ready_renderer.reference(self._face)
+
     def _sampled(self, conditions: Conditions, known: Tensor, sampling: Sampling) -> Tensor:
-        """Latents `[n, C, context + rows, 64]`, the known ones of the upper half above the new:
-        beside them the decoder draws no line between both."""
-        context, renderer = self.sizes.context, self._renderer
+        """Latents `[n, C, context + rows, 64]` by the renderer."""
+        context, renderer = self.sizes.context, self._models.ready_renderer
         latents = sample(
             lambda noisy, steps: renderer(noisy, steps, conditions).float(),
             self._noise.expand(len(known), -1, -1, -1),
@@ -127,7 +147,12 @@ class LatentNetworks:
             self._models.prediction,
             start=known[:, :, context:] if self.sizes.aligned else None,
         )
-        return torch.cat([known[:, :, :context], latents], dim=2)
+        return self._below(known, latents)
+
+    def _below(self, known: Tensor, latents: Tensor) -> Tensor:
+        """The new latents below the known ones of the upper half: beside them the decoder draws no
+        line between both."""
+        return torch.cat([known[:, :, : self.sizes.context], latents], dim=2)
 
     def _decoded(self, latents: Tensor) -> Tensor:
         """Lower halves `[n, 3, 128, 256]` in [-1, 1]."""
@@ -146,6 +171,17 @@ class LatentNetworks:
     def _download(self, *pictures: Tensor) -> tuple[Array, ...]:
         """As `[n, 128, 256, 3]`."""
         return tuple(np.asarray(p.movedim(1, -1).cpu().numpy(), np.float32) for p in pictures)
+
+
+def _quick_step(
+    models: Models, sampling: Sampling, face: Tensor
+) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    """The quick renderer for the person of `face`, where one step as `good` takes it is wanted."""
+    quick, usual = models.ready_quick_renderer, models.samplings["good"]
+    same = (sampling.sampler, sampling.strength) == (usual.sampler, usual.strength)
+    if quick is None or sampling.steps != 1 or not same:
+        return None
+    return functools.partial(quick, reference=quick.reference(face))
 
 
 def resolve_sampling(options: DubOptions, models: Models) -> Sampling:

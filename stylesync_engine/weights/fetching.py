@@ -124,6 +124,7 @@ def _read_part(path: Path) -> dict[str, Any]:
         "lip-motion": ("lip_motion", networks.read_lip_motion),
         "autoencoder": ("autoencoder", networks.read_autoencoder),
         "renderer": ("renderer", networks.read_renderer),
+        "quick-renderer": ("quick_renderer", networks.read_quick_renderer),
     }
     kind = networks.kind_of(path)
     if kind not in readers:

@@ -28,6 +28,7 @@ from stylesync_engine.models.autoencoder import (
 from stylesync_engine.models.diffusion import Prediction, Sampling
 from stylesync_engine.models.layers import prepared
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
+from stylesync_engine.models.quick_renderer import QuickRenderer
 from stylesync_engine.models.renderer import PAPER_SIZES, Renderer
 from stylesync_engine.request import ModelError, RequestError, StyleReading
 from stylesync_engine.speech.features import SpeechFrontEnd
@@ -59,8 +60,8 @@ class Models:
     """All networks of one folder, in evaluation mode.
 
     Stage 1 (`lip_motion`) stays on the CPU: it is small, runs once a shot, and so answers the same
-    on every machine. Stage 2 waits there in float32; `ready` is it on `device`, where `autocast()`
-    computes in `dtype`.
+    on every machine. Stage 2 waits there in float32; what is `ready` is on `device`, where
+    `autocast()` computes in `dtype`. `quick_renderer` does in one step what `renderer` does.
     `style_reading`, `prediction` and `samplings` (`good`, `best` and perhaps `repair`, for
     lips that no reference shows) are the folder's defaults; `fingerprint` is equal where weights
     and settings are.
@@ -75,19 +76,26 @@ class Models:
     lip_motion: LipMotionNetwork
     autoencoder: StarterAutoencoder | PaperAutoencoder
     renderer: Renderer
+    quick_renderer: QuickRenderer | None
     style_reading: StyleReading
     closed_form: ClosedFormSettings
     prediction: Prediction
     samplings: Mapping[str, Sampling]
     fingerprint: str
 
+    # Stage 2 as it computes: each network is cast and moved once for all shots, where it is used.
     @functools.cached_property
-    def ready(self) -> tuple[StarterAutoencoder | PaperAutoencoder, Renderer]:
-        """Stage 2 as it computes: cast and moved once for all shots, and for drafts never."""
-        return (
-            prepared(self.autoencoder, self.dtype).to(self.device),
-            prepared(self.renderer, self.dtype).to(self.device),
-        )
+    def ready_autoencoder(self) -> StarterAutoencoder | PaperAutoencoder:
+        return prepared(self.autoencoder, self.dtype).to(self.device)
+
+    @functools.cached_property
+    def ready_renderer(self) -> Renderer:
+        return prepared(self.renderer, self.dtype).to(self.device)
+
+    @functools.cached_property
+    def ready_quick_renderer(self) -> QuickRenderer | None:
+        quick = self.quick_renderer
+        return None if quick is None else prepared(quick, self.dtype).to(self.device)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Where stage 2 is to run: in `dtype` where the device is faster so, else as it is."""
@@ -122,6 +130,7 @@ def load_models(name: str, device: str = "auto") -> Models:
         lip_motion=networks.read_lip_motion(located["lip_motion"].weights()),
         autoencoder=_channels_last(_read_autoencoder(located["autoencoder"])),
         renderer=_channels_last(networks.read_renderer(located["renderer"].weights())),
+        quick_renderer=_read_quick_renderer(located.get(tables.QUICK)),
         **parse_settings(manifest.folder, settings),
         fingerprint=tables.fingerprint(located, settings),
     )
@@ -252,6 +261,12 @@ def _read_autoencoder(located: Located) -> StarterAutoencoder | PaperAutoencoder
     return networks.read_vq(configs[0], located.weights())
 
 
+def _read_quick_renderer(located: Located | None) -> QuickRenderer | None:
+    if located is None:
+        return None
+    return _channels_last(networks.read_quick_renderer(located.weights()))
+
+
 N = typing.TypeVar("N", bound=nn.Module)
 
 
@@ -264,10 +279,14 @@ def _channels_last(network: N) -> N:
 def _check_fit(models: Models) -> None:
     """Parts of one folder must have been made for each other; raises ModelError."""
     lips, renderer, autoencoder = models.lip_motion, models.renderer, models.autoencoder
-    pairs = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "speech features": (models.front_end.dim, lips.sizes.speech),
         "latent channels": (autoencoder.latent_channels, renderer.sizes.latent_channels),
     }
+    if quick := models.quick_renderer:
+        same = "latent_channels", "patch", "top", "context", "motion_window"
+        rows = [[getattr(part.sizes, name) for name in same] for part in (quick, renderer)]
+        pairs["sizes of the quick renderer"] = rows[0], rows[1]
     if len(models.face_model.identity) < renderer.sizes.identity:  # the renderer takes the first
         pairs["identity components"] = (len(models.face_model.identity), renderer.sizes.identity)
     for what, (have, want) in pairs.items():

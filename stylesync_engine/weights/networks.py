@@ -28,6 +28,7 @@ from stylesync_engine.models.autoencoder import (
     StarterAutoencoder,
 )
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes
+from stylesync_engine.models.quick_renderer import QuickRenderer, QuickRendererSizes
 from stylesync_engine.models.renderer import Renderer, RendererSizes
 from stylesync_engine.records import as_data, parse_json, read
 from stylesync_engine.request import DubError, ModelError
@@ -80,6 +81,10 @@ def read_lip_motion(path: Path) -> LipMotionNetwork:
 
 def read_renderer(path: Path) -> Renderer:
     return _read(path, "renderer", RendererSizes, Renderer)
+
+
+def read_quick_renderer(path: Path) -> QuickRenderer:
+    return _read(path, "quick-renderer", QuickRendererSizes, QuickRenderer)
 
 
 def read_autoencoder(path: Path) -> StarterAutoencoder:

@@ -15,6 +15,7 @@ from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.models.autoencoder import PaperAutoencoder, StarterAutoencoder
 from stylesync_engine.models.diffusion import PAPER_SAMPLING, Prediction, Sampling
 from stylesync_engine.models.lip_motion import LipMotionNetwork
+from stylesync_engine.models.quick_renderer import QuickRenderer
 from stylesync_engine.models.renderer import Renderer
 from stylesync_engine.request import ModelError, StyleReading
 from stylesync_engine.speech.features import SpeechFrontEnd
@@ -29,6 +30,7 @@ FILES = {
     "lip_motion": "lip_motion.safetensors",
     "autoencoder": "autoencoder.safetensors",
     "renderer": "renderer.safetensors",
+    "quick_renderer": "quick_renderer.safetensors",
 }
 SAMPLINGS: Mapping[Prediction, Mapping[str, Sampling]] = {
     "sample": {"good": Sampling("dpmpp", 4), "best": Sampling("dpmpp", 10)},
@@ -45,6 +47,7 @@ def save_models(
     lip_motion: LipMotionNetwork | None = None,
     autoencoder: StarterAutoencoder | PaperAutoencoder | None = None,
     renderer: Renderer | None = None,
+    quick_renderer: QuickRenderer | None = None,
     prediction: Prediction | None = None,
     style_reading: StyleReading | None = None,
     closed_form: ClosedFormSettings | None = None,
@@ -66,7 +69,11 @@ def save_models(
         manifest = manifest.with_part("face_model", "face-model", [folder / FILES["face_model"]])
     if front_end is not None:
         manifest = _write_front_end(manifest, front_end, speech_weights)
-    for part, network in (("lip_motion", lip_motion), ("renderer", renderer)):
+    for part, network in (
+        ("lip_motion", lip_motion),
+        ("renderer", renderer),  # before the quick one, which goes with another
+        ("quick_renderer", quick_renderer),
+    ):
         if network is not None:
             manifest = _write_network(manifest, part, network)
     if isinstance(autoencoder, PaperAutoencoder):

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 
@@ -25,6 +25,7 @@ from stylesync_engine.request import ModelError
 MANIFEST = "models.json"
 FORMAT = 1
 PARTS = ("face_model", "speech", "lip_motion", "autoencoder", "renderer")
+QUICK = "quick_renderer"  # a part that a folder may lack
 SHIPPED = Path(__file__).parent
 
 _PICKLES = {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".npy", ".npz"}
@@ -33,6 +34,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[\w][\w .+-]*")
 
 _BYTES = 2**24
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Manifest:
     def with_part(self, part: str, kind: str, paths: list[Path]) -> Manifest:
         """The same with one part exchanged for files that already lie in the folder."""
         files = {str(path.relative_to(self.folder).as_posix()): hash_file(path) for path in paths}
-        return replace(self, parts={**self.parts, part: Part(kind, files)})
+        return replace(self, parts=_put({**self.parts}, {part: Part(kind, files)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ def effective(manifest: Manifest) -> tuple[dict[str, Located], dict[str, Any]]:
             f"{manifest.name} was adapted from other weights than those in {base.folder};"
             " adapt it again or bring those weights back."
         )
-    return {**parts, **own}, {**settings, **manifest.settings}
+    return _put(parts, own), {**settings, **manifest.settings}
 
 
 def refuse_layers(name: str, base: Manifest) -> None:
@@ -233,6 +236,14 @@ def refuse_pickles(folder: Path) -> None:
         )
 
 
+def _put(parts: dict[str, P], new: Mapping[str, P]) -> dict[str, P]:
+    """With new ones in the place of some. A quick renderer says what one renderer does, and goes
+    with it."""
+    if "renderer" in new:
+        parts.pop(QUICK, None)
+    return parts | new
+
+
 def _base_folder(folder: Path, models: str) -> Path:
     """A base is a name as the user would give it, or a folder relative to the adapted one's."""
     beside = folder / models
@@ -245,7 +256,7 @@ def _parse_manifest(folder: Path, data: Any) -> Manifest:
             f"{folder / MANIFEST} has format {data['format']}, this program reads {FORMAT};"
             " update it or fetch the models again."
         )
-    unknown = sorted(set(data["parts"]) - set(PARTS))
+    unknown = sorted(set(data["parts"]) - {*PARTS, QUICK})
     if unknown:
         raise ModelError(f"{folder / MANIFEST} lists a part '{unknown[0]}' that nobody knows.")
     base = data.get("base")

@@ -402,8 +402,8 @@ def test_a_codec_says_what_the_renderer_needs(quick: QuickSizes | None) -> None:
     other = pictures.clone()
     other[:, :, 128:] = 0.5
     with torch.no_grad():
-        masked, known = network.codec.encode(pictures, 24, 8)
-        again, changed = network.codec.encode(other, 24, 8)
+        known, changed = (network.codec.encode(p, 24) for p in (pictures, other))
+        masked, again = (network.codec.encode_context(p, 24, 8) for p in (pictures, other))
         change = network.codec.decode_change(known, changed, 8)
     assert masked.shape == (2, 4, 8, 64)
     assert known.shape == (2, 4, 40, 64)

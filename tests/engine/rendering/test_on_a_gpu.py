@@ -11,6 +11,7 @@ import pytest
 import torch
 from model_fixtures import front_of_face, make_plan
 from pretend_gpu import CUDA, made_fake, pretend_gpu
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 from stylesync_engine.models.diffusion import Sampling
@@ -35,10 +36,16 @@ def sample_once(predict: Any, noise: Any, sampling: Any, prediction: Any, start:
 
 def on_gpu(models: Models) -> Models:
     """The models as `load_models` would leave them with a GPU; within `pretend_gpu`."""
-    parts = {n: made_fake(getattr(models, n)) for n in ("autoencoder", "renderer")}
+    names = "autoencoder", "renderer", "quick_renderer"
+    parts = {n: made_fake(p) for n in names if (p := getattr(models, n)) is not None}
     kinds: dict[str, Any] = {"device": CUDA, "dtype": compute_dtype(CUDA), **parts}
     kinds["samplings"] = {**models.samplings, "repair": Sampling("dpmpp", 10)}
     return dataclasses.replace(models, **kinds)
+
+
+def ready_parts(models: Models) -> list[nn.Module]:
+    parts = models.ready_autoencoder, models.ready_renderer, models.ready_quick_renderer
+    return [part for part in parts if part is not None]
 
 
 def frames_for(networks: LatentNetworks, lacking: bool = False) -> Frames:
@@ -66,7 +73,7 @@ def test_a_batch_stays_on_the_device(
     with pretend_gpu(capability) as counts:
         moved = on_gpu(models)
         networks = LatentNetworks(moved, DubOptions(), np.zeros((CROP, CROP, 3), np.uint8))
-        for part in moved.ready:
+        for part in ready_parts(moved):
             assert {p.device for p in (*part.parameters(), *part.buffers())} == {CUDA}
             counts.watch(part)
         frames = frames_for(networks, lacking=networks.sizes.aligned)
@@ -97,10 +104,11 @@ def test_a_draft_leaves_the_gpu_alone(tmp_path: Path, tiny_models: Path) -> None
     renderer = choose_renderer(plan, models, Warps(plan, tmp_path))
     renderer(plan, range(2), crops)
     assert renderer.device == torch.device("cpu")
-    assert "ready" not in vars(models)
+    assert not any(name.startswith("ready") for name in vars(models))
 
 
 def test_networks_are_made_ready_once(tiny_models: Path) -> None:
     models = load_models(str(tiny_models), "cpu")
-    assert models.ready is models.ready
+    for one, other in zip(ready_parts(models), ready_parts(models), strict=True):
+        assert one is other
     assert all(p.device.type == "cpu" for p in models.renderer.parameters())

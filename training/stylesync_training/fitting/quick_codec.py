@@ -13,7 +13,13 @@ from torch.nn import functional as F
 
 from stylesync_engine.models.autoencoder import StarterAutoencoder
 from stylesync_engine.models.diffusion import Prediction, Sampling, sample
-from stylesync_engine.models.frame_codec import FACTOR, ExactCodec, QuickCodec, QuickSizes
+from stylesync_engine.models.frame_codec import (
+    FACTOR,
+    ExactCodec,
+    FrameCodec,
+    QuickCodec,
+    QuickSizes,
+)
 from stylesync_engine.models.renderer import Renderer
 from stylesync_training.data.dataset import TrainingClip, draw_patches
 from stylesync_training.fitting.loop import (
@@ -77,6 +83,10 @@ def train_quick_codec(
     )
 
 
+def _encode(codec: FrameCodec, pictures: Tensor, context: int) -> tuple[Tensor, Tensor]:
+    return codec.encode_context(pictures, _TOP, context), codec.encode(pictures, _TOP)
+
+
 class _QuickCodecLoss:
     def __init__(self, config: QuickCodecTraining, teachers: Teachers) -> None:
         self.config, self.teachers = config, teachers
@@ -92,10 +102,10 @@ class _QuickCodecLoss:
         with torch.no_grad(), half_precision():
             made = self._made(frames, step)
             wanted = self.exact.decode_change(known, made, context)
-            aims = self.exact.encode(pictures, _TOP, context)
+            aims = _encode(self.exact, pictures, context)
         with half_precision():
             change = network.decode_change(known, made, context)
-            found = network.encode(pictures, _TOP, context)
+            found = _encode(network, pictures, context)
         error = ((change - wanted).abs() * self._weight(frames)).mean()
         edges = sum((change.diff(dim=d) - wanted.diff(dim=d)).abs().mean() for d in (2, 3))
         pairs = zip(found, aims, strict=True)
