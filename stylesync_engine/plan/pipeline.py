@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
@@ -76,7 +76,7 @@ def one_thread_each() -> Iterator[None]:
                 torch.set_num_threads(_Alone.threads)
 
 
-def ahead(items: Iterable[T], room: int = 2) -> Iterator[T]:
+def ahead(items: Iterable[T], room: int = 2) -> Generator[T, None, None]:
     """The same items, made by another thread while the caller works; `room` of them may wait.
 
     What goes wrong there is raised here, in its place. Whoever stops taking stops the making.

@@ -241,7 +241,7 @@ def _put(parts: dict[str, P], new: Mapping[str, P]) -> dict[str, P]:
     with it."""
     if "renderer" in new:
         parts.pop(QUICK, None)
-    return parts | new
+    return {**parts, **new}
 
 
 def _base_folder(folder: Path, models: str) -> Path:

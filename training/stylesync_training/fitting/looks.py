@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import nn
 
-Figures = dict[str, float]
+if TYPE_CHECKING:
+    from stylesync_training.fitting.loop import Figures
+
 N = TypeVar("N", bound=nn.Module)
 
 

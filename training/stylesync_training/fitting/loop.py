@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from stylesync_engine.plan.pipeline import ahead
 from stylesync_engine.request import ModelError
 from stylesync_engine.weights.loading import compute_dtype
-from stylesync_training.fitting.looks import Figures, Looks
+from stylesync_training.fitting.looks import Looks
 
+Figures = dict[str, float]
 N = TypeVar("N", bound=nn.Module)
 B = TypeVar("B")
 
