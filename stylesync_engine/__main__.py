@@ -1,10 +1,12 @@
 """`stylesync-engine`, also as `python -m stylesync_engine`."""
 
+import os
 import sys
 
 
 def main() -> int:
     """Run one command; returns the exit code."""
+    os.environ["RUST_BACKTRACE"] = "0"  # printing one stands still where there is no memory for it
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     if word == "task":
         from stylesync_engine.commands import task

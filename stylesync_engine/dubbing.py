@@ -10,7 +10,6 @@ chunks equal one run, and a run that was cut off goes on where it stopped.
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +45,7 @@ from stylesync_engine.request import (
     Progress,
     RequestError,
 )
+from stylesync_engine.threads import Workers
 from stylesync_engine.weights.loading import Models, load_lip_reader, load_models
 
 
@@ -169,10 +169,11 @@ def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress 
     kept = _kept_plan(work, request, fingerprint(describe_inputs(request, models)))
     if kept is not None:
         return kept
-    if request.options.quality != "draft":
-        threading.Thread(target=load_schedulers).start()
     clock = Clock(on_progress)
-    plan, bank, correction = prepare_plan(checked, models, clock)
+    with Workers(1) as beside:
+        if request.options.quality != "draft":
+            beside.submit(load_schedulers)
+        plan, bank, correction = prepare_plan(checked, models, clock)
     # Another worker may have come first: its plan stays, and what was rendered for it.
     found = _kept_plan(work, request, plan.fingerprint)
     if found is None:

@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import errno
 import json
+import mmap
 import os
 import re
 import signal
@@ -31,13 +32,15 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_SUCH_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 _NAME_SHOWN = 200
+_MARGIN = 4 * 2**20  # bytes for whatever small things go with a large one
 _NO_MEMORY = re.compile(
     r"not enough memory|cannot allocate memory|insufficient memory|bad_alloc"
     r"|CUDA error: out of memory|(CUBLAS|CUDNN)_STATUS_ALLOC_FAILED|MPS backend out of memory"
     r"|can't start new thread|temporarily unavailable: 'avcodec_open2"
     r"|Mmap of .* failed with error '12'"
     r"|failed to allocate|failed to map segment|paging file"
-    r"|XNNPack delegate failed",  # on the networks that ship, whose sizes never change
+    r"|XNNPack delegate failed|failed to create XNNPACK runtime"  # on networks that ship
+    r"|PyObject pointer is null",  # how Rust libraries meet a MemoryError
     re.IGNORECASE,
 )
 
@@ -94,6 +97,15 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     ):
         return True
     return is_out_of_memory(error.__cause__ or error.__context__)
+
+
+def want_memory(size: int) -> None:
+    """Raises MemoryError where so many bytes cannot be had: for what comes next, which may end the
+    process or stand still where it is not given them, as libraries in Rust do."""
+    try:
+        mmap.mmap(-1, size + _MARGIN).close()
+    except OSError as error:
+        raise MemoryError(f"{size} bytes are not to be had") from error
 
 
 def report_error(error: BaseException, as_json: bool, tell: Callable[[DubError], str] = str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from stylesync_engine.plan.identity import check_inputs, describe_surroundings
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.windows import window_device
 from stylesync_engine.request import DubResult, OnProgress, Progress, RequestError
+from stylesync_engine.threads import Workers
 
 if TYPE_CHECKING:
     from stylesync_engine.origin.signing import Signer
@@ -49,11 +49,11 @@ def deliver(
         like = replace(like, layout=overlay_layout(info.layout, info.height), overscan=False)
     codec, tracks = request.options.codec, (sound.speech, sound.others)
     with (
-        ThreadPoolExecutor(1) as beside,
+        Workers(1) as beside,
         delivering(plan, consent, signer) as delivery,
         VideoWriter(delivery.place, like, codec, *tracks) as writer,
     ):
-        loudness = beside.submit(measure_loudness, sound.said)
+        loudness = beside.submit(lambda: measure_loudness(sound.said))
         known = rendering and rendering.state
         delivered = delivered_frames(plan, work, like, writer.layout, rendering, lips.look)
         for done, parts in enumerate(delivered, start=1):

@@ -16,7 +16,6 @@ import os
 import secrets
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from stylesync_engine.farm.costs import Step
 from stylesync_engine.farm.path_mapping import read_path_mapping
 from stylesync_engine.files import read_bounded, replacing
 from stylesync_engine.request import Cancelled, Progress
+from stylesync_engine.threads import WatchedThread
 from stylesync_engine.weights.warm import WarmModels
 
 PLACE, LOG = "stylesync-engine.json", "stylesync-engine.log"
@@ -119,7 +119,7 @@ def run(session: Path) -> None:
     with Listener(authkey=key.encode()) as listener:
         place = {"address": os.fsdecode(listener.address), "key": key, "pid": os.getpid()}
         _write_place(session / PLACE, place)
-        threading.Thread(target=watch.run, daemon=True).start()
+        WatchedThread(watch.run)
         while True:
             try:
                 with listener.accept() as line, watch.working():

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
+from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.media.clips import AudioTrack
 from stylesync_engine.request import MediaError
 
@@ -59,9 +60,17 @@ def decode(container: InputContainer) -> Iterator[VideoFrame]:
     for packet in packets_of(container):
         try:
             frames = stream.decode(packet)
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            pass_over(error)
             continue
         yield from frames
+
+
+def pass_over(error: av.error.FFmpegError) -> None:
+    """Damage, of which what follows may be read; a lack of memory is raised: it is not the clip's,
+    and its frames would be missed."""
+    if is_out_of_memory(error):
+        raise error
 
 
 def packets_of(container: InputContainer) -> Iterator[Any]:
@@ -72,7 +81,8 @@ def packets_of(container: InputContainer) -> Iterator[Any]:
             packet = next(packets)
         except (StopIteration, av.error.EOFError):
             return
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            pass_over(error)
             break
         if not packet.is_corrupt:
             yield packet

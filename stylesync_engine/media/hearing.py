@@ -14,7 +14,13 @@ import numpy as np
 from av.container import InputContainer
 
 from stylesync_engine.media.clips import AudioTrack
-from stylesync_engine.media.containers import describe_sound, find_picture, open_file, sounds_of
+from stylesync_engine.media.containers import (
+    describe_sound,
+    find_picture,
+    open_file,
+    pass_over,
+    sounds_of,
+)
 from stylesync_engine.media.probing import picture_start
 from stylesync_engine.media.sound import Sound, mono_weights, resample_blocks
 from stylesync_engine.request import MediaError, RequestError
@@ -229,6 +235,7 @@ def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> I
         try:
             frames = stream.decode(packet)
         except av.error.FFmpegError as error:
+            pass_over(error)
             errors += 1
             if errors > 3:
                 raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from stylesync_engine.mouth.likeness import Likeness
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.mouth.texture import Patch
 from stylesync_engine.origin.people import PERSON_FILE
 from stylesync_engine.plan.plan import bank_tensors, hash_tensors
-from stylesync_engine.plan.windows import write_tensors
+from stylesync_engine.plan.windows import open_tensors, write_tensors
 from stylesync_engine.records import as_data, read
 from stylesync_engine.request import Fit, RequestError
 from stylesync_engine.speech.style import StyleReference
@@ -99,7 +99,7 @@ def read_person(folder: Path, models: str) -> Person:
 def _read(folder: Path, whole: bool) -> tuple[PersonFacts, dict[str, NDArray[Any]]]:
     path = folder / PERSON_FILE
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             data = json.loads((file.metadata() or {}).get("person", "null"))
             if not isinstance(data, dict) or data.get("format") != _FORMAT:
                 raise RequestError(

@@ -13,20 +13,21 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from queue import Empty, Full, Queue
 from typing import Final, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 
+from stylesync_engine.threads import LOOK, Call, WatchedThread, Workers
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_WORKERS: Final = 16
 _UNDER_WAY: Final = 192 * 2**20  # bytes of pictures that more than two workers may have
-_LOOK: Final = 0.05  # s between two looks whether somebody still waits for what is made
 
 
 def cores() -> int:
@@ -83,11 +84,10 @@ def ahead(items: Iterable[T], room: int = 2) -> Generator[T, None, None]:
     """
     waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(room)
     stopped = threading.Event()
-    thread = threading.Thread(target=_fill, args=(items, waiting, stopped), daemon=True)
-    thread.start()
+    thread = WatchedThread(partial(_fill, items, waiting, stopped))
     try:
         while True:
-            is_item, value = waiting.get()
+            is_item, value = _taken(waiting, thread)
             if is_item:
                 yield value  # type: ignore[misc]
             elif value is None:
@@ -96,11 +96,17 @@ def ahead(items: Iterable[T], room: int = 2) -> Generator[T, None, None]:
                 raise value  # type: ignore[misc]
     finally:
         stopped.set()
-        while thread.is_alive():
-            try:
-                waiting.get(timeout=_LOOK)
-            except Empty:
-                continue
+        while thread.runs:
+            with suppress(Empty):
+                waiting.get(timeout=LOOK)
+
+
+def _taken(waiting: Queue[R], thread: WatchedThread) -> R:
+    while True:
+        with suppress(Empty):
+            return waiting.get(timeout=LOOK)
+        if not thread.runs and waiting.empty():
+            raise MemoryError("the thread that makes the items ended without a word")
 
 
 def _fill(
@@ -127,7 +133,7 @@ def _fill(
 def _put(waiting: Queue[R], item: R, stopped: threading.Event) -> bool:
     while not stopped.is_set():
         try:
-            waiting.put(item, timeout=_LOOK)
+            waiting.put(item, timeout=LOOK)
         except Full:
             continue
         return True
@@ -137,15 +143,11 @@ def _put(waiting: Queue[R], item: R, stopped: threading.Event) -> bool:
 def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """`map`, by some threads at once; no more than one item a worker and one more are under way."""
     workers = workers or workers_for(0)
-    under_way: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, initializer=torch.get_num_threads) as pool:
-        try:
-            for item in items:
-                under_way.append(pool.submit(work, item))
-                if len(under_way) > workers:
-                    yield under_way.popleft().result()
-            while under_way:
+    under_way: deque[Call[R]] = deque()
+    with Workers(workers, begin=torch.get_num_threads) as pool:
+        for item in items:
+            under_way.append(pool.submit(partial(work, item)))
+            if len(under_way) > workers:
                 yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
+        while under_way:
+            yield under_way.popleft().result()

@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from stylesync_engine.arrays import Array, Image, Indices
 from stylesync_engine.faces.landmarker import MESH_POINTS
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.plan.identity import rendering_inputs
-from stylesync_engine.plan.windows import write_tensors
+from stylesync_engine.plan.windows import open_tensors, write_tensors
 from stylesync_engine.records import as_data, read
 from stylesync_engine.request import DubRequest, Fit, FrameRange, RequestError
 
@@ -236,7 +236,7 @@ def _opened(work: Path) -> Iterator[Any]:
     if not path.exists():
         raise RequestError(f"There is no plan in '{work}'; run stylesync-engine prepare first.")
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             yield file
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise damaged(work, str(error)) from error

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from stylesync_engine.failures import want_memory
 from stylesync_engine.files import disk_errors, replacing
 
 T = TypeVar("T")
@@ -73,7 +75,7 @@ def _read_window(work: Path, name: str, read: Callable[[Any], T]) -> T | None:
     try:
         if not window_path(work, name).is_file():
             return None
-        with safe_open(window_path(work, name), framework="numpy") as file:
+        with open_tensors(window_path(work, name)) as file:
             kind = file.get_slice("rendered").get_dtype()
             return read(file) if _label(file).get("name") == name and kind == "F16" else None
     except (OSError, SafetensorError, LookupError, ValueError):
@@ -90,12 +92,21 @@ def _hash_samples(rendered: NDArray[np.float16]) -> str:
     return hashlib.sha256(shape + np.ascontiguousarray(rendered).tobytes()).hexdigest()
 
 
+@contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """A safetensors file to read NumPy's arrays from, and memory for all that it holds."""
+    want_memory(path.stat().st_size)
+    with safe_open(path, framework="numpy") as file:
+        yield file
+
+
 def write_tensors(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str] | None = None
 ) -> None:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+        want_memory(sum(values.nbytes for values in whole.values()))
         try:
             with replacing(path) as draft:
                 save_file(whole, draft, metadata=metadata)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -38,6 +37,7 @@ from stylesync_engine.request import (
     OnProgress,
     Progress,
 )
+from stylesync_engine.threads import Workers
 from stylesync_engine.weights.loading import Models
 
 _STYLE_REACH = 750  # frames before and after the range that may serve as the shot's own style
@@ -98,8 +98,8 @@ def _follow_both(
         if alone.is_set():
             job.on_progress(progress)
 
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(_follow_style, replace(job, on_progress=on_style))
+    with Workers(1) as beside:
+        waiting = beside.submit(lambda: _follow_style(replace(job, on_progress=on_style)))
         try:
             shot = job.follow(job.request.video, around, "track", within=frames)
             alone.set()

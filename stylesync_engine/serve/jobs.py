@@ -16,6 +16,7 @@ from stylesync_engine.request import (
     Cancelled,
     Progress,
 )
+from stylesync_engine.threads import WatchedThread
 
 Answer = Callable[["Job"], dict[str, Any]]
 
@@ -77,20 +78,20 @@ class LineWriter:
 class Lane:
     """A thread that runs jobs one after the other; `yielding` to all others of the machine."""
 
-    def __init__(self, name: str, run: Callable[[Job], None], yielding: bool = False) -> None:
+    def __init__(self, run: Callable[[Job], None], yielding: bool = False) -> None:
         self._run, self._yielding = run, yielding
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._thread = WatchedThread(self._work)
 
     def put(self, job: Job) -> None:
         self._waiting.put(job)
+        if not self._thread.runs:
+            self._thread = WatchedThread(self._work)
 
     def finish(self, timeout: float | None) -> bool:
         """Run what waits, then end; False where that takes longer than `timeout` s."""
         self._waiting.put(None)
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._thread.wait(timeout)
 
     def _work(self) -> None:
         if self._yielding and hasattr(os, "setpriority"):

@@ -62,10 +62,10 @@ class Desk:
         self._jobs: dict[Any, Job] = {}
         self._lock = threading.Lock()
         engine = Engine()
-        self._long = Lane("long jobs", lambda job: self._run(job, engine.answer))
-        self._refining = Lane("lips", lambda job: self._run(job, engine.predict_lips))
-        self._short = Lane("previews", lambda job: self._run(job, show_media))
-        self._background = Lane("proxies", lambda job: self._run(job, make_proxy), yielding=True)
+        self._long = Lane(lambda job: self._run(job, engine.answer))
+        self._refining = Lane(lambda job: self._run(job, engine.predict_lips))
+        self._short = Lane(lambda job: self._run(job, show_media))
+        self._background = Lane(lambda job: self._run(job, make_proxy), yielding=True)
         self._lanes = {
             **dict.fromkeys(LONG_METHODS, self._long),
             **dict.fromkeys(REFINING_METHODS, self._refining),

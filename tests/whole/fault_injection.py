@@ -32,6 +32,7 @@ from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["RUST_BACKTRACE"] = "0"  # as `stylesync_engine.__main__` has it
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
