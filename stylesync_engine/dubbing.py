@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stylesync_engine.assembling.delivery import deliver
+from stylesync_engine.failures import want_memory
 from stylesync_engine.files import locked
 from stylesync_engine.models.diffusion import load_schedulers
 from stylesync_engine.origin.consent import check_consent
@@ -47,6 +48,10 @@ from stylesync_engine.request import (
 )
 from stylesync_engine.threads import Workers
 from stylesync_engine.weights.loading import Models, load_lip_reader, load_models
+
+_LEAST = 128 * 2**20
+"""Bytes that following a speaker and writing a file take at least, beside the models. Half way, a
+codec or a network that is refused memory may end the process without a sentence."""
 
 
 @one_thread_each()
@@ -169,6 +174,7 @@ def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress 
     kept = _kept_plan(work, request, fingerprint(describe_inputs(request, models)))
     if kept is not None:
         return kept
+    want_memory(_LEAST)
     clock = Clock(on_progress)
     with Workers(1) as beside:
         if request.options.quality != "draft":
@@ -213,6 +219,7 @@ def _assemble(
     say: OnProgress | None,
     rendering: Rendering | None = None,
 ) -> DubResult:
+    want_memory(_LEAST)
     return deliver(plan, work, checked.info, checked.consent, checked.signer, say, rendering)
 
 

@@ -5,6 +5,7 @@ Nothing is ever fetched: no remote manifests, no revocation lists, no time stamp
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import c2pa
 
 from stylesync_engine import __version__
 from stylesync_engine.origin.mark import COMPOSITE
-from stylesync_engine.origin.signing import Signer
+from stylesync_engine.origin.signature_box import signing_chain
+from stylesync_engine.origin.signing import Chain, Signer
 from stylesync_engine.request import MediaError
 
 LABEL = "org.stylesync.dub"
@@ -42,6 +44,7 @@ class Credential:
 
     statement: dict[str, Any]
     signer: str
+    chain: Chain
     trusted: bool
     altered: bool
 
@@ -81,19 +84,29 @@ def read_credential(path: Path, trusted: str) -> Credential | None:
             path.open("rb") as file,
             c2pa.Reader(path.suffix[1:].lower(), file, context=context) as reader,
         ):
-            manifest = reader.get_active_manifest()
-            results = reader.get_validation_results()
+            manifest = reader.get_active_manifest() or {}
+            results = reader.get_validation_results() or {}
+            chain = _chain(reader)
     except c2pa.C2paError.ManifestNotFound:
         return None
-    except (c2pa.C2paError, OSError, KeyError, json.JSONDecodeError) as error:
+    except (c2pa.C2paError, OSError, KeyError, ValueError) as error:
         raise MediaError(
             f"The credentials of '{path.name}' cannot be read ({_said(error)}); get the file again"
             " from its maker."
         ) from error
-    return _judged(path, manifest or {}, results or {})
+    return _judged(path, manifest, results, chain)
 
 
-def _judged(path: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Credential:
+def _chain(reader: c2pa.Reader) -> Chain:
+    """Whose certificates the active manifest's signature carries."""
+    active, store = json.loads(reader.json())["active_manifest"], io.BytesIO()
+    reader.resource_to_stream(f"self#jumbf=/c2pa/{active}/c2pa.signature", store)
+    return signing_chain(store.getvalue(), active)
+
+
+def _judged(
+    path: Path, manifest: dict[str, Any], results: dict[str, Any], chain: Chain
+) -> Credential:
     active = results.get("activeManifest") or {}
     failures = {str(entry.get("code")) for entry in active.get("failure", ())}
     passed = {str(entry.get("code")) for entry in active.get("success", ())}
@@ -114,6 +127,7 @@ def _judged(path: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Cr
     return Credential(
         statement=statements[0],
         signer=str(signer.get("common_name") or signer.get("issuer") or "somebody unnamed"),
+        chain=chain,
         trusted=_UNKNOWN_SIGNER not in failures and "signingCredential.trusted" in passed,
         altered=bool(failures & set(_ALTERED)),
     )

@@ -95,7 +95,8 @@ def _of_movie(path: Path, trusted: Chain) -> tuple[Proof, bool]:
     statement = _known_format(path, found.statement)
     if found.altered:
         _refuse_changes(path, describe_changes(_pictures(path, statement), hash_pictures(path)))
-    return _proof(path, "c2pa", found.signer, statement), found.trusted
+    known = found.trusted and signing.is_vouched_for(found.chain, trusted)
+    return _proof(path, "c2pa", found.signer, statement), known
 
 
 def _of_sidecar(path: Path, trusted: Chain) -> tuple[Proof, bool]:

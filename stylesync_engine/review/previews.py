@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,15 @@ def write_playback_sound(path: str, output: Path) -> None:
     Sample 0 is heard with the first frame of the picture. Raises MediaError and DiskError.
     """
     refuse_overwriting({"clip": files_of(path)}, [Written.one(output)])
+    blocks = read_audio_blocks(path, PLAYBACK_HZ)
+    first = next(blocks)  # what is wrong with the input is said before there is a folder
     with (
         appearing(output) as draft,
         soundfile.SoundFile(
             draft, "w", PLAYBACK_HZ, channels=2, subtype="PCM_16", format="WAV"
         ) as file,
     ):
-        for block in read_audio_blocks(path, PLAYBACK_HZ):
+        for block in chain((first,), blocks):
             stereo = block[:2] if len(block) > 1 else np.repeat(block, 2, axis=0)
             file.write(np.ascontiguousarray(stereo.T))
 

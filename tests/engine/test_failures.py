@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from stylesync_engine.failures import is_out_of_memory, named_error
+from stylesync_engine.failures import is_out_of_memory, named_error, want_memory
 from stylesync_engine.request import Cancelled, MediaError
 
 
@@ -37,12 +37,20 @@ def chained(last: BaseException, first: BaseException, named: bool = True) -> Ba
         ),
         ValueError("Mmap of '7' at offset '0' failed with error '12'.The model allocation is null"),
         RuntimeError("XNNPack delegate failed to reshape runtimeNode number 388 (TfLite)"),
+        RuntimeError("failed to create XNNPACK runtimeNode number 388 failed to prepare."),
+        BaseException("PyObject pointer is null"),
         chained(OSError("Could not load 'libx.so'"), OSError("Cannot allocate memory"), False),
         chained(MediaError("The clip cannot be read."), MemoryError()),
     ],
 )
 def test_a_lack_of_memory_is_named_whoever_meets_it(error: BaseException) -> None:
     assert "not enough memory" in str(named_error(error))
+
+
+def test_memory_is_asked_for_before_a_library_is_that_would_not_say_so() -> None:
+    want_memory(2**20)
+    with pytest.raises(MemoryError):
+        want_memory(2**62)
 
 
 @pytest.mark.parametrize(

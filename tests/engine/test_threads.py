@@ -77,9 +77,10 @@ def test_workers_finish_what_was_asked_for_and_leave_it_where_the_block_raises()
     with Workers(1) as workers:
         calls = [workers.submit(lambda i=i: made.append(i) or i) for i in range(5)]  # type: ignore[misc]
     assert made == [call.result() for call in calls] == [0, 1, 2, 3, 4]
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     def wait() -> None:
+        begun.set()
         gate.wait()
         made.clear()
 
@@ -87,6 +88,7 @@ def test_workers_finish_what_was_asked_for_and_leave_it_where_the_block_raises()
         with Workers(1) as workers:
             workers.submit(wait)
             workers.submit(lambda: made.append(9))
+            begun.wait()
             threading.Timer(2 * LOOK, gate.set).start()
             raise KeyError
 

@@ -234,7 +234,7 @@ def full_disk(now: Round) -> None:
 
 
 def out_of_memory(now: Round) -> None:
-    more = int(now.numbers.uniform(1, 200) * 2**20)
+    more = int(now.numbers.uniform(1, 400) * 2**20)
     names = r"enough memory|^$"  # OpenBLAS says it itself, and ends the process
     now.disturbed(lambda: _limit(resource.RLIMIT_AS, _address_space() + more), names)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from clip_fixtures import Ffmpeg
 
 from stylesync_engine.media import Clip, Reading, probe_video, read_frames
+from stylesync_engine.media.containers import pass_over
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.preparing.checks import check_request
 from stylesync_engine.request import DubOptions, DubRequest, FrameRange, MediaError, RequestError
@@ -91,3 +93,12 @@ def test_wrong_settings_are_refused(ffmpeg: Ffmpeg, fields: Path) -> None:
     asked = DubOptions(images_rate="23.976", colour_space="pq", deinterlace=True, keep_sound=True)
     request = DubRequest("a", "b", "c", options=asked)
     assert DubRequest.from_json(request.to_json()) == request
+
+
+def test_a_lack_of_memory_is_not_the_clips_damage() -> None:
+    """A decoder that gets no memory, or no threads, gives no frames: nothing is wrong with them."""
+    no_threads = av.error.BlockingIOError(11, "Resource temporarily unavailable: 'avcodec_open2()'")
+    for error in (av.error.MemoryError(12, "Cannot allocate memory"), no_threads):
+        with pytest.raises(type(error)):
+            pass_over(error)
+    pass_over(av.error.InvalidDataError(1094995529, "Invalid data found when processing input"))

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import test_trust
 from clip_fixtures import MODELS, Ffmpeg
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -311,6 +312,24 @@ def write_studio(tmp_path: Path, signer: signing.Signer) -> dict[str, str]:
     )
     key.chmod(0o600)
     return {"STYLESYNC_CERTIFICATE": str(chain), "STYLESYNC_KEY": str(key)}
+
+
+@pytest.mark.parametrize("name", ["dub.mov", "dub.mkv"])
+def test_an_authority_vouches_for_as_many_below_it_as_it_may(
+    name: str, deliver: Deliver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = signing.Signer((test_trust.OWN, test_trust.MIDDLE), test_trust.KEYS["own"])
+    with monkeypatch.context() as studio:
+        for variable, value in write_studio(tmp_path, signer).items():
+            studio.setenv(variable, value)
+        output = deliver(name, "auto")
+    root, strict = tmp_path / "root.pem", tmp_path / "strict.pem"
+    root.write_bytes(test_trust.ROOT.public_bytes(serialization.Encoding.PEM))
+    no_more = test_trust.issue("root", "root", path_length=0)
+    strict.write_bytes(no_more.public_bytes(serialization.Encoding.PEM))
+    assert verification.verify(output, [root]).signed_by == "own"
+    with pytest.raises(MediaError, match="by 'own', whom nobody here"):
+        verification.verify(output, [strict])
 
 
 @pytest.mark.parametrize("kind", ["es256", "ed25519", "ps256"])

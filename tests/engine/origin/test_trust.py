@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import cbor2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from stylesync_engine.origin.signature_box import signing_chain
 from stylesync_engine.origin.signing import authorities, is_vouched_for
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -31,8 +34,12 @@ def issue(
 ) -> x509.Certificate:
     """A certificate for `name` that the key of `by`, or `key`, has signed."""
     subject, issuer = (
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, by)
-    )
+        x509.Name([
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Studio"),
+            x509.NameAttribute(NameOID.COMMON_NAME, text),
+        ])
+        for text in (name, by)
+    )  # fmt: skip
     begin, end = (NOW + datetime.timedelta(days=day) for day in days)
     builder = x509.CertificateBuilder(
         issuer, subject, KEYS[name].public_key(), x509.random_serial_number(), begin, end
@@ -47,6 +54,8 @@ def issue(
     )  # fmt: skip
     usage = x509.KeyUsage(digital_signature=True, key_cert_sign=signs, crl_sign=signs, **rest)
     builder = builder.add_extension(usage, critical=True)
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(KEYS[key or by].public_key())
+    builder = builder.add_extension(above, critical=False)
     if use is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
     return builder.sign(KEYS[key or by], hashes.SHA256())
@@ -94,3 +103,46 @@ def test_a_chain_that_does_not(
 def test_only_authorities_that_are_valid_today_vouch() -> None:
     over = issue("root", "root", days=(-9, -1))
     assert authorities([ROOT, over, MIDDLE, OWN]) == (ROOT, MIDDLE)
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    whole = b"".join(content)
+    return (len(whole) + 8).to_bytes(4, "big") + kind + whole
+
+
+def store(protected: dict[Any, Any], open_: dict[Any, Any]) -> bytes:
+    """A manifest store whose manifest `m` is signed under these headers."""
+
+    def named(label: bytes, *content: bytes) -> bytes:
+        return box(b"jumb", box(b"jumd", bytes(16), b"\x03", label, b"\0"), *content)
+
+    coded = cbor2.dumps(cbor2.CBORTag(18, [cbor2.dumps(protected), open_, None, b"signature"]))
+    signature = named(b"c2pa.signature", box(b"cbor", coded))
+    return named(b"c2pa", named(b"other", signature), named(b"m", named(b"claim"), signature))
+
+
+def der(*chain: x509.Certificate) -> list[bytes]:
+    return [entry.public_bytes(Encoding.DER) for entry in chain]
+
+
+def test_the_chain_of_a_signature_is_read_from_its_box() -> None:
+    assert signing_chain(store({33: der(OWN, MIDDLE)}, {}), "m") == (OWN, MIDDLE)
+    assert signing_chain(store({}, {"x5chain": der(OWN)[0]}), "m") == (OWN,)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\0\0\0\1jumb",
+        store({}, {}),
+        store({33: der(OWN)}, {33: der(MIDDLE)}),
+        store({33: [b"none"]}, {}),
+        store({33: 7}, {}),
+        store({33: der(OWN)}, {})[:-60],
+        store({33: der(OWN)}, {}).replace(b"cbor", b"free"),
+    ],
+)
+def test_a_chain_that_is_unclear_is_none(damaged: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        signing_chain(damaged, "m")

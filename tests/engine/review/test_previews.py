@@ -13,7 +13,7 @@ import pytest
 
 from stylesync_engine.request import MediaError
 from stylesync_engine.review import contact_sheet
-from stylesync_engine.review.previews import thumbnails
+from stylesync_engine.review.previews import thumbnails, write_playback_sound
 
 Picture = npt.NDArray[np.uint8]
 HEIGHT, WIDTH = 120, 160
@@ -81,3 +81,11 @@ def test_an_unchanged_dub_has_no_sheet(tmp_path: Path, capsys: pytest.CaptureFix
     assert contact_sheet.main([video, video, str(tmp_path / "sheet.png")]) == MediaError.exit_code
     assert "no change" in capsys.readouterr().err
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_no_folder_is_made_for_the_sound_of_what_is_no_clip(tmp_path: Path) -> None:
+    (tmp_path / "text.mov").write_text("no clip")
+    for path in (tmp_path / "none.wav", tmp_path / "text.mov"):
+        with pytest.raises(MediaError):
+            write_playback_sound(str(path), tmp_path / "new" / "play.wav")
+    assert not (tmp_path / "new").exists()
