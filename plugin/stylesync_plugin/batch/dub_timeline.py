@@ -61,7 +61,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch that has ended: the timeline with every dub that succeeded on it."""
+    """A batch that has ended: the timeline, with every dub that succeeded where they are put on."""
 
     timeline: Any
     plan: Plan
@@ -89,8 +89,9 @@ def dub_timeline(
     names: TrackNames | None = None,
     on_progress: Callable[[BatchProgress], None] = lambda _: None,
     written: Sequence[Path] = (),
+    put_on: bool = True,
 ) -> Batch:
-    """Dub every job on a timeline and put the results on a copy of it.
+    """Dub every job on a timeline and put the results on a copy of it, unless that is not wanted.
 
     `dub` is the engine: an `EngineProcess`, or any callable of that form; `written` are the files
     that the caller will write. Raises RequestError where the timeline cannot be laid out, or where
@@ -100,6 +101,8 @@ def dub_timeline(
     planned.check_places(written)
     queue = _Queue(planned, settings, dub, on_progress)
     outcomes = queue.run()
+    if not put_on:
+        return Batch(timeline, planned, outcomes)
     finished = [
         Dubbed(outcome.dub, outcome.result, outcome.hashes, outcome.second)
         for outcome in outcomes

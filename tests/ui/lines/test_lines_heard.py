@@ -46,7 +46,7 @@ def test_a_stretched_line_is_heard_as_it_is_dubbed(quick_panel: Any, tmp_path: P
     table.setFocus()
     table.stand_on(0)
     wait(lambda: panel.media.sound(panel.session.rows[0].line.sound), "its length is known")
-    panel.desk.move_sound(0, {"slip": 2, "stretch": 1.05})
+    panel.desk.sounds.move(0, {"slip": 2, "stretch": 1.05})
     wait(lambda: panel.viewing.line and "lines" in panel.viewing.line.file, "it is made", 60)
     made = panel.viewing.line.file
     row = panel.session.rows[0]

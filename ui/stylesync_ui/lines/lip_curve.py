@@ -31,6 +31,7 @@ class LipCurveView(QWidget):
         self.frames = 0
         self.chosen: tuple[int, int] | None = None
         self.message = ""
+        self.position = -1.0
         self._pressed: int | None = None
         self.setFixedHeight(HEIGHT)
         self.setAccessibleName(self.tr("Lips of the line"))
@@ -52,6 +53,12 @@ class LipCurveView(QWidget):
         self.curve, self.peaks, self.message = curve, peaks, message
         self.update()
 
+    def show_position(self, share: float) -> None:
+        """Where the playhead stands, as a share of the line; outside of 0 to 1 it is not seen."""
+        if share != self.position:
+            self.position = share
+            self.update()
+
     # Drawing
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -65,6 +72,10 @@ class LipCurveView(QWidget):
             shade = QColor(colours.dub)
             shade.setAlpha(130 if self.curve.glance else 255)
             self._line(painter, self.curve.gap, QPen(shade, 2))
+        if 0 <= self.position < 1:
+            painter.fillRect(
+                QRectF(self.position * self.width(), 0, 1, self.height()), colours.text
+            )
         if self.message:
             painter.setPen(colours.muted)
             painter.setFont(theme.ui_font(11))

@@ -14,7 +14,6 @@ from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, Q
 from PySide6.QtGui import QBrush, QColor, QFont
 from stylesync_plugin.contract import DubError
 from stylesync_plugin.lines.document import Line
-from stylesync_plugin.times import parse_time, time_code
 
 from stylesync_ui.lines.session import Session
 from stylesync_ui.look import theme
@@ -38,10 +37,10 @@ def columns() -> tuple[Column, ...]:
     """What is read first stands first; the others are a scroll away."""
     return (
         Column("number", "#", 38, True),
-        Column("status", tr("Status"), 78),
+        Column("status", tr("Status"), 90),
         Column("character", tr("Character"), 72, True),
         Column("start", tr("In"), 94, True),
-        Column("text", tr("Text"), 152, True),
+        Column("text", tr("Text"), 150, True),
         Column("fit", tr("Fit"), 60),
         Column("pick", tr("Pick"), 40),
         Column("takes", tr("Takes"), 50),
@@ -192,7 +191,7 @@ class LinesModel(QAbstractTableModel):
     def text_of(self, line: Line, name: str) -> str:
         """A field of a line as the table shows it."""
         if name == "fit":
-            return "" if line.fit is None else f"{line.fit:+.1f} s"
+            return "" if line.fit is None else f"{round(line.fit, 1) + 0.0:+.1f} s"
         if name == "takes":
             return str(len(line.takes) or "")
         if name == "pick":
@@ -242,10 +241,10 @@ class LinesModel(QAbstractTableModel):
         return True
 
     def _typed(self, line: Line, name: str, text: str) -> Line:
-        if name not in ("start", "end"):
+        layout = self.session.layout
+        if name not in ("start", "end") or layout is None:
             return self.session.with_changes(line, **{name: text})
-        rate, zero = self.session.clock
-        code = time_code(parse_time(text, rate, zero), rate, zero)
+        code = layout.time_code(layout.moment_of(text))
         return self.session.placed(self.session.with_changes(line, **{name: code}))
 
 
@@ -253,7 +252,7 @@ def status_title(state: str) -> str:
     return {
         "no sound": tr("no sound"), "ready": tr("ready"), "waiting": tr("waiting"),
         "running": tr("rendering"), "draft": tr("draft"), "good": tr("good"),
-        "approved": tr("approved"), "redo": tr("redo"), "unclear": tr("unclear"),
+        "approved": tr("✓ approved"), "redo": tr("redo"), "unclear": tr("unclear"),
         "failed": tr("failed"), "interrupted": tr("interrupted"),
     }.get(state, state)  # fmt: skip
 

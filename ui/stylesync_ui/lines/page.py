@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
-from PySide6.QtWidgets import QLineEdit, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QLineEdit,
+    QProgressBar,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from stylesync_ui.lines.lip_curve import HEIGHT, LOW
 from stylesync_ui.lines.model import LinesModel, letter_of, status_title
@@ -32,6 +40,8 @@ STATES = (
 )  # fmt: skip
 COUNT_MS = 150
 ROOMY = 480  # px of height
+CHIPS = 6
+"""Takes that are shown, the last ones and the picked."""
 
 
 class LinesPage(QWidget):
@@ -39,6 +49,8 @@ class LinesPage(QWidget):
 
     asked = Signal(str)
     take_chosen = Signal(str)
+    against_chosen = Signal(str, str, str)
+    recorded = Signal()
     refined = Signal(bool)
     files_dropped = Signal(object, int)
 
@@ -53,7 +65,7 @@ class LinesPage(QWidget):
         self._counting.setSingleShot(True)
         self._counting.setInterval(COUNT_MS)
         self._counting.timeout.connect(self.show_counts)
-        self._takes: list[QWidget] = []
+        self._shown: tuple[list[tuple[str, str]], str] = ([], "")
         self._build()
         self._connect()
         self.show_counts()
@@ -125,13 +137,26 @@ class LinesPage(QWidget):
         self.refining = button(self.tr("Refine"), "fold")
         self.refining.setCheckable(True)
         self.refining.setToolTip(self.tr("The lips before they are rendered  (E)"))
+        self.against = Choice()
+        self.against.setAccessibleName(self.tr("What the take is compared with"))
+        self.against.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.place = button("")
         foot = row(spacing=4)
         foot.addLayout(self._chips, 1)
-        foot.addWidget(self.refining)
+        for widget in (self.against, self.place, self.refining):
+            foot.addWidget(widget)
+        self.detail_rows.addWidget(self._sound())
         self.detail_rows.addLayout(foot)
         self.detail_rows.addWidget(self.refine)
         self.detail.hide()
         return self.detail
+
+    def _sound(self) -> QWidget:
+        """How the sound was moved, and back again."""
+        self.moved, self.as_recorded = label("", "muted"), button(self.tr("As recorded"), "link")
+        self.sound = QWidget()
+        self.sound.setLayout(row(self.moved, self.as_recorded, None))
+        return self.sound
 
     def _foot(self) -> QWidget:
         foot = QWidget()
@@ -164,11 +189,13 @@ class LinesPage(QWidget):
         for widget, what in (
             (self.cast, "cast"), (self.importing, "import_lines"), (self.choose, "import_lines"),
             (self.draft_all, "draft_all"), (self.good_all, "good_all"),
-            (self.put_all, "put_all"), (self.stop, "stop_lines"),
+            (self.put_all, "put_all"), (self.stop, "stop_lines"), (self.place, "put_line"),
         ):  # fmt: skip
             widget.clicked.connect(lambda _=False, w=what: self.asked.emit(w))
         self.table.asked.connect(self.asked)
         self.refining.toggled.connect(self._show_refine)
+        self.against.activated.connect(lambda _: self._compare())
+        self.as_recorded.clicked.connect(self.recorded)
         self.table.files_dropped.connect(self.files_dropped)
         self.session.opened.connect(lambda _: self._opened())
         self.session.changed.connect(lambda _: self._counting.start())
@@ -246,19 +273,56 @@ class LinesPage(QWidget):
         self.why.setVisible(bool(why))
         self._show_takes([(take, letter_of(found, take)) for take in found.takes], found.pick or "")
 
-    def _show_takes(self, takes: Sequence[tuple[str, str]], pick: str) -> None:
+    def show_around(self, moved: str, placed: bool | None) -> None:
+        """How the sound of the line lies, and whether its dub is `placed` on the timeline, None
+        where it has none."""
+        self.moved.setText(self.tr("Sound: {moved}").format(moved=moved))
+        self.sound.setVisible(bool(moved))
+        self.place.setVisible(placed is not None)
+        self.place.setText(self.tr("Take off") if placed else self.tr("Put on"))
+        self.place.setToolTip(
+            self.tr("Take the dub off its track  (P)") if placed
+            else self.tr("Put the picked take on its track  (P)")
+        )  # fmt: skip
+
+    def _show_takes(self, takes: list[tuple[str, str]], pick: str) -> None:
+        if (takes, pick) == self._shown:
+            return
+        self._shown = takes, pick
         while self._chips.count():
             item = self._chips.takeAt(0)
             if item is not None and (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
-        for take, letter in takes:
-            chip = button(self.tr("Take {letter}").format(letter=letter))
+        if takes:
+            self._chips.addWidget(label(self.tr("Take"), "muted"))
+        for take, letter in [pair for pair in takes[:-CHIPS] if pair[0] == pick] + takes[-CHIPS:]:
+            chip = button(letter, "chip")
             mark(chip, "picked", take == pick)
-            chip.setToolTip(take)
+            chip.setAccessibleName(self.tr("Take {letter}").format(letter=letter))
+            chip.setToolTip(f"{chip.accessibleName()}  {Path(take).name}")
             chip.clicked.connect(lambda _=False, t=take: self.take_chosen.emit(t))
             self._chips.addWidget(chip)
         self._chips.addStretch(1)
+        self._offer_against([pair for pair in takes if pair[0] != pick])
+
+    def _offer_against(self, others: Sequence[tuple[str, str]]) -> None:
+        """What the picked take can be compared with; what it was compared with stays."""
+        before = self.against.currentData() or ""
+        self.against.clear()
+        self.against.addItem(self.tr("against original"), "")
+        for take, letter in others:
+            self.against.addItem(self.tr("against {letter}").format(letter=letter), take)
+        self.against.setVisible(bool(others))
+        self.against.setCurrentIndex(max(0, self.against.findData(before)))
+        if before:
+            self._compare()
+
+    def _compare(self) -> None:
+        takes, pick = self._shown
+        names = {take: self.tr("Take {letter}").format(letter=letter) for take, letter in takes}
+        other = self.against.currentData() or ""
+        self.against_chosen.emit(other, names.get(other, ""), names.get(pick, ""))
 
     def _show_again(self, indices: set[int]) -> None:
         if self.table.current in indices:

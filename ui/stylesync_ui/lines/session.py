@@ -14,6 +14,7 @@ from stylesync_plugin.contract import DubError, RequestError
 from stylesync_plugin.lines.document import Character, Line, Lines
 from stylesync_plugin.lines.importing import anchor_of, find_clip
 from stylesync_plugin.lines.merging import with_sound
+from stylesync_plugin.timeline.layout import Layout
 from stylesync_plugin.timeline.sources import Probe
 from stylesync_plugin.times import parse_time
 
@@ -21,7 +22,7 @@ from stylesync_ui.lines import reading
 from stylesync_ui.lines.keeping import Keeper
 from stylesync_ui.lines.reading import Read
 from stylesync_ui.lines.rows import InTime, LineRow, row_of, rows_of
-from stylesync_ui.timeline.document import Document
+from stylesync_ui.timeline.document import Document, home_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,11 @@ class Session(QObject):
     # Changing
 
     @property
+    def layout(self) -> Layout | None:
+        """How the open timeline is laid out and counts."""
+        return self.document.content.layout if self.document else None
+
+    @property
     def clock(self) -> tuple[Fraction, Fraction]:
         """The timeline's rate and the time of its first frame (s)."""
         content = self.document.content if self.document else None
@@ -313,7 +319,5 @@ class Session(QObject):
 
 def place_of(document: Document) -> Path:
     """Where the lines of a timeline are kept: beside it, and a copy in its folder shares them."""
-    path = document.path.absolute()
-    project = Path(document.project)
-    home = project if project.parent == path.parent and project.name else path
+    home = home_of(document.path, document.project)
     return home.with_name(f"{home.stem}.lines.json")

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDragMoveEvent,
     QDropEvent,
+    QFocusEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
@@ -137,6 +138,12 @@ class LinesTable(QTableView):
         if row is not None:
             chooser.setCurrentIndex(self.lines.index(row, 0), flags.NoUpdate)
         chooser.blockSignals(blocked)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Whoever comes here stands on a line."""
+        super().focusInEvent(event)
+        if not self.selected_rows() and self.lines.rowCount():
+            self.selectRow(max(0, self.currentIndex().row()))
 
     # Keys
 

@@ -50,7 +50,7 @@ class Theme:
         """The colour of a line, or of a job, in a state."""
         return {
             "chosen": self.speech, "ready": self.speech, "waiting": self.muted,
-            "running": self.accent, "done": self.warning, "draft": self.warning,
+            "running": self.accent, "done": self.style, "draft": self.style,
             "placed": self.good, "good": self.good, "approved": self.good, "redo": self.dub,
             "unclear": self.warning, "failed": self.error, "interrupted": self.error,
         }.get(state, self.faint)  # fmt: skip
@@ -205,7 +205,9 @@ QPushButton[role="primary"]:focus { border: 2px solid @text; }
 QPushButton[role="primary"]:disabled { background: @hover; color: @muted; border-color: @line; }
 QPushButton[role="link"] { background: transparent; border: 0; color: @accent; padding: 0 4px; }
 QPushButton[role="link"]:hover { color: @text; }
+QPushButton[role="link"]:disabled { color: @faint; }
 QPushButton[role="link"]:focus { border: 1px solid @accent; }
+QPushButton[role="chip"] { padding: 0 2px; min-width: 22px; }
 QPushButton[role="fold"] {
   background: transparent; border: 1px solid transparent; color: @muted; text-align: left;
   padding: 0 4px 0 0;

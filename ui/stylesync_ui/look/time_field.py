@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit
 from stylesync_plugin.contract import DubError, RequestError
+from stylesync_plugin.timeline.layout import Layout
 from stylesync_plugin.times import parse_time, time_code
 
 from stylesync_ui.look import theme
@@ -40,13 +41,15 @@ class TimeField(QLineEdit):
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.moment: Fraction | None = None
         self._rate, self._zero = Fraction(25), Fraction(0)
+        self._drop: bool | None = None
         self._current = Fraction(0)
         self.returnPressed.connect(self._finish)
         self.editingFinished.connect(self._leave)
 
-    def set_clock(self, rate: Fraction, zero: Fraction, current: Fraction) -> None:
-        """What signed and shortened entries count from."""
-        self._rate, self._zero, self._current = rate, zero, current
+    def set_clock(self, layout: Layout, current: Fraction) -> None:
+        """How the timeline counts, and what signed and shortened entries count from."""
+        self._rate, self._zero, self._drop = layout.rate, layout.zero, layout.drop
+        self._current = current
 
     def show_moment(self, moment: Fraction | None) -> None:
         self.moment = moment
@@ -54,8 +57,8 @@ class TimeField(QLineEdit):
             self._write()
 
     def _write(self) -> None:
-        known = self.moment is not None
-        self.setText(time_code(self.moment or Fraction(0), self._rate, self._zero) if known else "")
+        moment, clock = self.moment, (self._rate, self._zero, self._drop)
+        self.setText(time_code(moment, *clock) if moment is not None else "")
         self._mark("")
 
     def _enter(self) -> None:
@@ -63,7 +66,7 @@ class TimeField(QLineEdit):
             return
         from_here = self.moment if self.moment is not None else self._current
         try:
-            moment = parse_entry(self.text(), self._rate, self._zero, from_here)
+            moment = parse_entry(self.text(), self._rate, self._zero, from_here, self._drop)
         except DubError as error:
             self._mark(str(error))
             return
@@ -96,8 +99,11 @@ class TimeField(QLineEdit):
         super().keyPressEvent(event)
 
 
-def parse_entry(text: str, rate: Fraction, zero: Fraction, current: Fraction) -> Fraction:
-    """Seconds on the timeline, never before its start.
+def parse_entry(
+    text: str, rate: Fraction, zero: Fraction, current: Fraction, counts_drop: bool | None = None
+) -> Fraction:
+    """Seconds on the timeline, never before its start; it `counts_drop` frame or not, by rate where
+    that is not known.
 
     A sign moves from `current`. Fields that are left out at the front are those of `current`;
     too many frames or seconds carry over. Raises RequestError with one sentence.
@@ -111,8 +117,10 @@ def parse_entry(text: str, rate: Fraction, zero: Fraction, current: Fraction) ->
     if found := _FRAMES.fullmatch(written):
         return int(found[1]) / rate
     fields = _fields(written)
-    leading = _fields(time_code(current, rate, zero))
-    return parse_time(_carried(leading[: 4 - len(fields)] + fields, rate), rate, zero)
+    here = time_code(current, rate, zero, counts_drop)
+    leading = _fields(here)
+    carried = _carried(leading[: 4 - len(fields)] + fields, rate, here[-3])
+    return parse_time(carried, rate, zero, counts_drop)
 
 
 def _amount(text: str, rate: Fraction) -> Fraction:
@@ -142,10 +150,9 @@ def _fields(text: str) -> list[int]:
     return [int(part or 0) for part in parts]
 
 
-def _carried(fields: list[int], rate: Fraction) -> str:
+def _carried(fields: list[int], rate: Fraction, mark: str) -> str:
     hours, minutes, seconds, frames = fields
     seconds, frames = seconds + frames // math.ceil(rate), frames % math.ceil(rate)
     minutes, seconds = minutes + seconds // 60, seconds % 60
     hours, minutes = hours + minutes // 60, minutes % 60
-    mark = ";" if rate.denominator == 1001 and math.ceil(rate) % 30 == 0 else ":"
     return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{frames:02}"

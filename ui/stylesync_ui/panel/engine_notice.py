@@ -9,6 +9,7 @@ from stylesync_ui.engine.link import EngineLink
 from stylesync_ui.look.banner import Banner
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
+from stylesync_ui.queue.takes import spoken
 
 
 class EngineNotice(QObject):
@@ -49,7 +50,7 @@ class EngineNotice(QObject):
     def _lost(self, job: JobRecord) -> None:
         if self._link.state != "gone":
             text = self.tr("The engine stopped while it dubbed {title}. What is finished is kept.")
-            self._banner.say(text.format(title=job.title), "warning", self._go_on())
+            self._banner.say(text.format(title=spoken(job)), "warning", self._go_on())
 
     def _go_on(self) -> tuple[str, str]:
         return "go_on", self.tr("Go on")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -13,30 +12,26 @@ from PySide6.QtWidgets import QInputDialog, QWidget
 from stylesync_plugin.contract import DubError, Quality, write_text
 from stylesync_plugin.lines.document import FrameNote, Line, Status
 from stylesync_plugin.lines.exporting import export_lines
-from stylesync_plugin.lines.heard import fit_of, heard_sound, heard_span
 from stylesync_plugin.lines.marked import notes_table
-from stylesync_plugin.times import Span, time_code
 
+from stylesync_ui.desk.dubs import LineDubs
+from stylesync_ui.desk.sounds import AS_RECORDED, LineSounds, described
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.lines.cast import CastDialog
 from stylesync_ui.lines.page import LinesPage
 from stylesync_ui.lines.session import Session
 from stylesync_ui.look.banner import Banner
-from stylesync_ui.panel.line_dubs import LineDubs
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.timeline import file_questions
-from stylesync_ui.viewer.hearing import HeardLine
 
 PREROLL = Fraction(1)
 """s before a line from which it is played."""
-_UNKNOWN = Fraction(600)  # s of a sound whose length is not known yet
 
 
 class LineDesk(QObject):
     """`chosen` says that another line is stood on, or its sound is heard otherwise."""
 
     chosen = Signal()
-    _made = Signal(str, object)
 
     def __init__(
         self, session: Session, dubs: LineDubs, page: LinesPage, media: MediaCache,
@@ -46,8 +41,7 @@ class LineDesk(QObject):
         self.session, self.dubs, self.page = session, dubs, page
         self._media, self._banner, self._window = media, banner, window
         self._playhead = playhead
-        self._stretched: dict[tuple[object, ...], str] = {}
-        self._making: tuple[object, ...] | None = None
+        self.sounds = LineSounds(session, media)
         page.table.chosen.connect(self.stand_on)
         page.table.opened.connect(self.open_line)
         page.take_chosen.connect(lambda take: self._pick(self.current, take))
@@ -57,8 +51,12 @@ class LineDesk(QObject):
         session.said.connect(lambda text, level: banner.say(text, level))
         dubs.refused.connect(lambda text: banner.say(text, "warning"))
         dubs.told.connect(self._show_batch)
+        self.chosen.connect(self._show_around)
+        page.against_chosen.connect(playhead.compare_with)
+        page.recorded.connect(lambda: self.sounds.move(self.current, AS_RECORDED))
         media.arrived.connect(self._arrived)
-        self._made.connect(self._take_made)
+        self.sounds.made.connect(self.chosen)
+        self.sounds.refused.connect(lambda text: banner.say(text, "warning"))
 
     # Where it stands
 
@@ -123,9 +121,9 @@ class LineDesk(QObject):
         line, document = self.line, self.session.document
         if line is None or document is None:
             return
-        rate, zero = self.session.clock
+        rate, _ = self.session.clock
         position = self._playhead.player.position
-        code = time_code(position, rate, zero)
+        code = document.content.layout.time_code(position)
         title = self.tr("Note on {code}").format(code=code)
         text, said = QInputDialog.getText(self._window, title, self.tr("Note"))
         if said and text.strip():
@@ -188,8 +186,12 @@ class LineDesk(QObject):
         if indices:
             self.dubs.ask(indices, quality)
 
-    def put_all(self) -> None:
-        self.dubs.put_all()
+    def put_or_take_off(self) -> None:
+        """What is selected goes onto the timeline, or off it where it lies there."""
+        if self.current >= 0 and self.dubs.placed(self.current):
+            self.dubs.take_off(self.selected())
+        else:
+            self.dubs.put(self.selected())
 
     def offer_waiting(self) -> None:
         """Lines that an earlier time has left waiting."""
@@ -198,8 +200,16 @@ class LineDesk(QObject):
             text = self.tr("{n} lines wait to be dubbed. What is finished is kept.")
             self._banner.say(text.format(n=count), "todo", ("go_on_lines", self.tr("Go on")))
 
+    def _show_around(self) -> None:
+        """How the sound of the line lies, and whether its dub is on the timeline."""
+        line = self.line
+        if line is not None:
+            placed = bool(self.dubs.placed(self.current))
+            self.page.show_around(described(line), placed if line.takes else None)
+
     def _show_batch(self, share: float, text: str) -> None:
         dubs = self.dubs
+        self._show_around()
         self.page.show_batch(len(dubs.ready()), len(dubs.approved()), len(dubs.picked()))
         self.page.show_progress(share, text)
 
@@ -257,71 +267,12 @@ class LineDesk(QObject):
         found = [self.page.model.beside(index, step) for step in range(count)]
         return [entry for entry in found if entry is not None]
 
-    # Slip, trim, stretch
-
-    def slip(self, frames: int) -> None:
-        """Hear the line's sound so many frames later."""
-        line = self.line
-        if line is not None:
-            self.move_sound(self.current, {"slip": line.slip + frames})
-
-    def move_sound(self, index: int, changes: dict[str, float], begins: bool = True) -> None:
-        """Another slip (frames), trim (s) or stretch of a line's sound: heard so at once. What does
-        not begin a step belongs to the one before."""
-        row = self.session.rows[index]
-        try:
-            line = self.session.with_changes(row.line, **changes)
-        except DubError as error:
-            self._banner.say(str(error), "warning")
-            return
-        rate, _ = self.session.clock
-        length = self._length(line)
-        if length is not None:
-            line = self.session.with_changes(
-                line, fit=fit_of(line, rate, length, row.span.duration)
-            )
-        self.session.put({index: line}, undoable=begins)
-
-    def _length(self, line: Line) -> Fraction | None:
-        facts = self._media.sound(line.sound) if line.sound else None
-        return facts.length if facts is not None else None
-
-    def heard(self) -> HeardLine | None:
-        """The sound of the line that is stood on, as its dub will have it."""
-        index = self.current
-        if not 0 <= index < len(self.session.rows):
-            return None
-        row = self.session.rows[index]
-        line, span = row.line, row.span
-        if line.sound is None or not span:
-            return None
-        if line.stretch != 1:
-            return self._heard_stretched(line, span)
-        rate, _ = self.session.clock
-        length = self._length(line) or _UNKNOWN
-        begin, _ = heard_span(line, rate, length)
-        last = length - Fraction(line.trim_out)
-        return HeardLine(line.sound, span, span.start + begin, Fraction(line.trim_in), last)
-
-    def _heard_stretched(self, line: Line, span: Span) -> HeardLine | None:
-        """The file that the dub will be made from, once it is there."""
-        key = (line.sound, line.slip, line.trim_in, line.trim_out, line.stretch)
-        if key in self._stretched:
-            return HeardLine(self._stretched[key], span, span.start)
-        document = self.session.document
-        if document is not None and self._making != key:
-            self._making = key
-            folder, (rate, _) = document.media_folder / "lines", self.session.clock
-
-            def work() -> None:
-                try:
-                    self._stretched[key] = str(heard_sound(line, rate, folder))
-                    self._made.emit(self._stretched[key], None)
-                except DubError as error:
-                    self._made.emit("", str(error))
-
-            threading.Thread(target=work, daemon=True).start()
-        return None
+    def move_sound(self, frames: int = 0, stretch: float = 0.0) -> None:
+        """Slip the sound of the line by so many frames, or stretch it by a share."""
+        if self.line is not None and frames:
+            self.sounds.slip(self.current, frames)
+        elif self.line is not None:
+            self.sounds.stretch(self.current, stretch)
 
     # News
 
@@ -329,13 +280,6 @@ class LineDesk(QObject):
         if other:
             self.offer_waiting()
         self.chosen.emit()
-
-    def _take_made(self, path: str, error: str | None) -> None:
-        if error:
-            self._banner.say(error, "warning")
-        elif path:
-            self._media.playable(path)
-            self.chosen.emit()
 
     def _changed(self, indices: set[int]) -> None:
         if self.current in indices:

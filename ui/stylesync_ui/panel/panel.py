@@ -14,10 +14,10 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from stylesync_ui.desk.lane import SessionOnLane, blocks_of, line_number
 from stylesync_ui.panel.actions import Actions, actions_of
 from stylesync_ui.panel.commands import is_own_key
 from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
-from stylesync_ui.panel.lines import SessionOnLane, blocks_of, line_number
 from stylesync_ui.panel.parts import PanelParts
 from stylesync_ui.panel.preferences import Home, Preferences
 from stylesync_ui.queue.jobs import JobRecord
@@ -114,7 +114,7 @@ class Panel(PanelParts):
         self.desk.chosen.connect(self._show_wish)
         self.strip.lines = SessionOnLane(self.lines_page, self.media)
         self.strip.line_chosen.connect(self.lines_page.table.stand_on)
-        self.strip.line_moved.connect(self.desk.move_sound)
+        self.strip.line_moved.connect(self.desk.sounds.move)
         self.session.changed.connect(lambda _: self.strip.update())
 
     def _show_session(self, other: bool) -> None:
@@ -122,6 +122,7 @@ class Panel(PanelParts):
         self.jobs.listed.emit()
         self.strip.update()
         if self.session and other:
+            self._adopt(dataclasses.replace(self.preferences, seen_help=True))
             self.show_lines()
         elif self.session:
             return
@@ -217,12 +218,12 @@ class Panel(PanelParts):
             return
         content, wish = self.document.content, self.editing.wish
         self.form.offer_models(list(self.editing.models_here))
-        self.form.show_wish(wish, content.rate, content.zero, self.editing.lines)
+        self.form.show_wish(wish, content.layout, self.editing.lines)
         self.form.show_problems(self.editing.problems(), self._summary())
         self.strip.set_ranges(wish.ranges)
         file = wish.speech.file if wish.speech is not None else None
         whole = HeardLine(file, wish.dub, wish.dub.start) if file and wish.dub else None
-        self.viewing.line = self.desk.heard() or whole
+        self.viewing.line = self.desk.sounds.heard(self.desk.current) or whole
         self._show_name()
         self._show_lines()
         self.playhead.loop()

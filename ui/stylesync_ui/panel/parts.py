@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QWidget
 
+from stylesync_ui.desk.dubs import LineDubs
 from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink
 from stylesync_ui.engine.media_cache import MediaCache
@@ -16,7 +17,6 @@ from stylesync_ui.panel.commands import CommandSet
 from stylesync_ui.panel.engine_notice import EngineNotice
 from stylesync_ui.panel.layout import PanelLayout
 from stylesync_ui.panel.line_desk import LineDesk
-from stylesync_ui.panel.line_dubs import LineDubs
 from stylesync_ui.panel.marking import Marking
 from stylesync_ui.panel.playhead import Playhead
 from stylesync_ui.panel.preferences import Home, Preferences
@@ -65,7 +65,9 @@ class PanelParts(PanelLayout):
             self.session, LineDubs(self.session, self.jobs, lambda: self.editing.wish),
             self.lines_page, self.media, self.banner, self, self.playhead,
         )  # fmt: skip
-        self.refining = Refining(self.desk, self.lines_page.refine, self.link, self.bridge)
+        self.refining = Refining(
+            self.desk, self.lines_page.refine, self.link, self.bridge, self.player
+        )
 
     @property
     def document(self) -> Document | None:

@@ -12,7 +12,7 @@ from stylesync_ui.panel.layout import PanelLayout
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.timeline.document import Content
-from stylesync_ui.viewer.canvas import Mode
+from stylesync_ui.viewer.canvas import NAMES, Mode
 from stylesync_ui.viewer.player import Player
 from stylesync_ui.viewer.viewing import Viewing
 from stylesync_ui.wish.editing import Editing
@@ -40,6 +40,8 @@ class Playhead(QObject):
         player.speed_changed.connect(self._show_speed)
         self._viewer.mode_chosen.connect(self.set_mode)
         self._viewer.tools["loop"].toggled.connect(lambda _: self.loop())
+        self._viewer.canvas.panned.connect(self._pan)
+        self._viewer.canvas.magnified.connect(self._magnify)
 
     # Moving
 
@@ -85,8 +87,8 @@ class Playhead(QObject):
         if content is None:
             return
         self._strip.set_position(position)
-        self._viewer.show_position(position, content.duration, content.rate, content.zero)
-        self._form.set_clock(content.rate, content.zero, position)
+        self._viewer.show_position(position, content.duration, content.layout)
+        self._form.set_clock(content.layout, position)
         speed = self.player.transport.speed
         if speed:
             self._viewing.prefetch(content, position, 1 if speed > 0 else -1)
@@ -123,9 +125,30 @@ class Playhead(QObject):
             self._viewer.set_mode(mode)
         self.refresh()
 
+    def compare_with(self, output: str, its_name: str, name: str) -> None:
+        """Another take is compared with, or the original where none is named; both are called so
+        in the picture."""
+        self._viewing.against = output
+        self._viewer.canvas.names = (its_name, name) if output else NAMES
+        if output and self._viewer.canvas.mode in ("before", "after"):
+            self.set_mode("side")
+        self.refresh()
+
     def toggle_zoom(self) -> None:
         """The mouth closely, or the whole picture."""
-        self._viewing.zoom.is_on = not self._viewing.zoom.is_on
+        zoom = self._viewing.zoom
+        zoom.is_on = not zoom.is_on
+        zoom.look_at_mouth()
+        self._viewer.tools["zoom_mouth"].setChecked(zoom.is_on)
+        self._viewer.canvas.can_pan = zoom.is_on
+        self.refresh()
+
+    def _pan(self, right: float, down: float) -> None:
+        self._viewing.zoom.pan(right, down)
+        self.refresh()
+
+    def _magnify(self, factor: float) -> None:
+        self._viewing.zoom.magnify(factor)
         self.refresh()
 
     def toggle_after(self) -> None:

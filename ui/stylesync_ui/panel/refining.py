@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -11,11 +13,13 @@ from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.conform import make_media
 from stylesync_plugin.planning.planner import PlanSettings, plan
 
+from stylesync_ui.desk.sounds import outdated
 from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink, Event
 from stylesync_ui.engine.probes import AskingProbe
 from stylesync_ui.lines.refine import RefineView
 from stylesync_ui.panel.line_desk import LineDesk
+from stylesync_ui.viewer.player import Player
 
 PAUSE_MS = 350
 BINS = 300
@@ -27,10 +31,13 @@ class Refining(QObject):
     _planned = Signal(int, object)
 
     def __init__(
-        self, desk: LineDesk, view: RefineView, link: EngineLink, bridge: EngineBridge
-    ) -> None:
+        self, desk: LineDesk, view: RefineView, link: EngineLink, bridge: EngineBridge,
+        player: Player,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._desk, self._view, self._link = desk, view, link
+        self._player = player
+        player.moved.connect(self._moved)
         self._probe = AskingProbe(bridge)
         self._number, self._asked = 0, ""
         self._shown: tuple[Any, ...] = ()
@@ -51,6 +58,7 @@ class Refining(QObject):
         row = rows[index]
         rate, _ = self._desk.session.clock
         self._view.show_line(row.line, round(row.span.duration * rate))
+        self._moved(self._player.position)
         wanted = (self._desk.session.document, row.line.number, *_heard(row.line))
         if wanted != self._shown:
             self._shown = wanted
@@ -63,9 +71,18 @@ class Refining(QObject):
                 self._pause.start()
 
     def _change(self, changes: dict[str, Any]) -> None:
-        index = self._desk.current
+        index, session = self._desk.current, self._desk.session
         if index >= 0:
-            self._desk.session.change([index], **changes)
+            line = session.rows[index].line
+            session.put({index: outdated(line, replace(line, **changes))})
+
+    def _moved(self, position: Fraction) -> None:
+        """Where in the line the playhead stands."""
+        index, rows = self._desk.current, self._desk.session.rows
+        if 0 <= index < len(rows) and self._desk.page.is_refining:
+            span = rows[index].span
+            length = span.duration or Fraction(1)
+            self._view.curve.show_position(float((position - span.start) / length))
 
     def _ask(self) -> None:
         """Plan the dub of the line, beside the GUI thread."""

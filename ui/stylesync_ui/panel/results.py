@@ -19,7 +19,7 @@ from stylesync_ui.look.banner import Banner
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.queue.queue_view import CardFacts, QueueView
-from stylesync_ui.queue.takes import beside, take_names
+from stylesync_ui.queue.takes import beside, spoken, take_names
 from stylesync_ui.timeline.document import Content
 from stylesync_ui.wish.editing import Editing
 
@@ -102,8 +102,11 @@ class Results(QObject):
         self.show_queue()
 
     def go_on(self) -> None:
+        """What was interrupted is shown where it goes on."""
+        here = any(j.state == "interrupted" and not self.is_elsewhere(j) for j in self._jobs.queue)
         self._jobs.go_on()
-        self.show_queue()
+        if here:
+            self.show_queue()
 
     def show_queue(self) -> None:
         self._tabs.setCurrentWidget(self._queue)
@@ -146,8 +149,9 @@ class Results(QObject):
         return CardFacts(forecast.share(job), remaining, self._takes.get(job.id, ""))
 
     def _show_count(self) -> None:
-        count = sum(job.is_open for job in self._jobs.queue)
-        self._queue.show_rest(count, self._jobs.remaining())
+        mine = [job for job in self._jobs.queue if job.is_open and not self.is_elsewhere(job)]
+        count = len(mine)
+        self._queue.show_rest(count, sum(map(self._jobs.forecast.remaining, mine)))
         text = self.tr("Queue") + (f"  {count}" if count else "")
         self._tabs.setTabText(self._tabs.indexOf(self._queue), text)
 
@@ -159,7 +163,7 @@ class Results(QObject):
         if self.is_elsewhere(job):
             return
         self._banner.say(
-            self.tr("{title} is dubbed.").format(title=job.title), "good",
+            self.tr("{title} is dubbed.").format(title=spoken(job)), "good",
             ("watch_last", self.tr("Compare")), ("put_last", self.tr("Put on a new track")),
         )  # fmt: skip
 
@@ -167,9 +171,12 @@ class Results(QObject):
         self.placed.emit(jobs, content)
         if not jobs:
             return
+        on, several = jobs[0].placed, len(jobs) > 1
         text = self.tr("{title} is on a new track.")
-        if not jobs[0].placed:
-            text = self.tr("{title} is off the track again.")
-        elif len(jobs) > 1:
+        if several:
             text = self.tr("{n} dubs are on their tracks.")
-        self._banner.say(text.format(title=jobs[0].title, n=len(jobs)), "good")
+        if not on:
+            text = self.tr("{title} is off the track again.")
+        if not on and several:
+            text = self.tr("{n} dubs are off their tracks again.")
+        self._banner.say(text.format(title=spoken(jobs[0]), n=len(jobs)), "good")

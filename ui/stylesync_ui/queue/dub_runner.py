@@ -54,7 +54,8 @@ class DubRunner(QObject):
     ) -> None:
         """`timeline` is one that is open, or the path of its file; `data` are the plugin's jobs.
 
-        With `only_kept` nothing is rendered: a dub that is not finished is an error.
+        With `only_kept` nothing is rendered: a dub that is not finished is an error, the others go
+        onto a copy of the timeline.
         """
         self._stop.clear()
         self.job_id = job_id
@@ -79,6 +80,7 @@ class DubRunner(QObject):
                 content, jobs, settings, lambda request, say: self._dub(job_id, request, say),
                 self.names,
                 on_progress=lambda progress: self._say(job_id, progress),
+                put_on=self._only_kept,
             )  # fmt: skip
         except DubError as error:
             outcome = error

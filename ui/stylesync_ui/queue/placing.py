@@ -2,7 +2,7 @@
 """Dubs onto the open timeline and off it again, beside the GUI thread: a long one takes its time.
 
 placer.put([job])
-placer.take(job)
+placer.take([job])
 """
 
 from __future__ import annotations
@@ -59,13 +59,14 @@ class Placer(QObject):
             data, settings = [job.job for job in jobs], self._settings_of(jobs[0])
             self._runner.start(jobs[0].id, document.content.timeline, data, settings, True)
 
-    def take(self, job: JobRecord) -> None:
-        """A dub leaves the timeline."""
+    def take(self, jobs: Sequence[JobRecord]) -> None:
+        """Dubs leave the timeline, all in one step."""
         document = self._document_of()
-        if document is not None:
-            ids, content = {data["id"] for data in job.pieces}, document.content
+        if document is not None and jobs:
+            ids = {data["id"] for job in jobs for data in job.pieces}
+            content, gone = document.content, list(jobs)
             self._change(
-                [job], False, lambda: document.without(content, ids), lambda: self.take(job)
+                gone, False, lambda: document.without(content, ids), lambda: self.take(gone)
             )
 
     def switch(self, place: str, take: str) -> None:

@@ -20,7 +20,7 @@ from stylesync_ui.queue.dub_runner import DubRunner
 from stylesync_ui.queue.forecast import Forecast
 from stylesync_ui.queue.jobs import JobQueue, JobRecord
 from stylesync_ui.queue.placing import Placer, first_error
-from stylesync_ui.timeline.document import Content, Document, in_our_words
+from stylesync_ui.timeline.document import Content, Document, dubs_of, in_our_words
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of, pieces_on
 
 
@@ -106,7 +106,7 @@ class QueueRunner(QObject):
         elif action == "put":
             self._put(job)
         elif action == "take" and self._is_mine(job):
-            self.placer.take(job)
+            self.placer.take([job])
 
     def go_on(self) -> None:
         """Whatever was interrupted waits again."""
@@ -172,7 +172,7 @@ class QueueRunner(QObject):
 
     def _settings(self, job: JobRecord) -> PlanSettings:
         path = Path(job.timeline)
-        media = path.with_name(f"{path.stem}.dubbed.stylesync")
+        media = dubs_of(path, job.project or job.timeline)
         folders = (path.parent, *self.media_folders)
         return PlanSettings(media, folders, probe=self._runner.probe)
 

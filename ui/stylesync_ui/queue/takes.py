@@ -61,6 +61,11 @@ def _found(piece: DubbedPiece, data: dict[str, Any], project: str) -> JobRecord:
     return job
 
 
+def spoken(job: JobRecord) -> str:
+    """A job's title within a sentence."""
+    return " ".join(job.title.split())
+
+
 def line_of(job: JobRecord) -> str:
     """The line that a job speaks: its file's name, or its track."""
     speech = job.job.get("speech")

@@ -44,7 +44,8 @@ class BlockSound:
 class LineBlock:
     """A line on the timeline; `file` is its sound, where it is a file, from the span's start on
     unless `sound` says otherwise. `state` is a job's or a line's, "chosen" that of the line which
-    is being marked; `index` is where the line stands in its session, -1 where it is in none."""
+    is being marked; `index` is where the line stands in its session, -1 where it is in none. `keys`
+    are (start, end, shape) and `notes` (moment, text), in s of the timeline."""
 
     span: Span
     title: str
@@ -54,6 +55,8 @@ class LineBlock:
     index: int = -1
     current: bool = False
     colour: str = ""
+    keys: tuple[tuple[Fraction, Fraction, str], ...] = ()
+    notes: tuple[tuple[Fraction, str], ...] = ()
 
 
 class LaneLines:
@@ -114,6 +117,7 @@ def _block(
         bar = QRectF(box.left(), box.top(), 3, box.height())
         painter.fillRect(bar, QColor(block.colour))
     _title(painter, block, box, area)
+    _keys_and_notes(painter, block, box)
 
 
 def _title(painter: QPainter, block: LineBlock, box: QRectF, area: QRectF) -> None:
@@ -122,9 +126,35 @@ def _title(painter: QPainter, block: LineBlock, box: QRectF, area: QRectF) -> No
     if room > 24:
         font = theme.ui_font(11)
         painter.setFont(font)
-        text = QFontMetricsF(font).elidedText(block.title, Qt.TextElideMode.ElideRight, room)
+        metrics = QFontMetricsF(font)
+        text = metrics.elidedText(block.title, Qt.TextElideMode.ElideRight, room)
+        plate = QColor(theme.current().base)
+        plate.setAlpha(190)
+        wide = metrics.horizontalAdvance(text) + 4
+        painter.fillRect(QRectF(left - 2, box.top() + 2, wide, 12), plate)
         painter.setPen(theme.current().text)
         painter.drawText(QRectF(left, box.top(), room, 15), Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def _keys_and_notes(painter: QPainter, block: LineBlock, box: QRectF) -> None:
+    """Keys as bars at the foot of a block, notes as pins over it."""
+    colours, length = theme.current(), float(block.span.duration) or 1.0
+
+    def x_of(moment: Fraction) -> float:
+        return box.left() + float(moment - block.span.start) / length * box.width()
+
+    for start, end, shape in block.keys:
+        colour = colours.dub if shape == "closed" else colours.text
+        wide = max(2.0, x_of(end) - x_of(start))
+        painter.fillRect(QRectF(x_of(start), box.bottom() - 5, wide, 4), colour)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(colours.warning, 1))
+    painter.setBrush(colours.warning)
+    for moment, _ in block.notes:
+        x = x_of(moment)
+        painter.drawLine(QPointF(x, box.top() + 4), QPointF(x, box.bottom() - 1))
+        painter.drawEllipse(QPointF(x, box.top() + 4), 2.5, 2.5)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
 def paint_outline(

@@ -49,6 +49,10 @@ class LaneHands:
             return False
         if not block.current:
             self._strip.line_chosen.emit(block.index)
+        note = self._note_at(block, at.x())
+        if note is not None:
+            self._strip.moved.emit(note[0])
+            return True
         self._moved = False
         part = self._part_at(block, at.x())
         if block.sound is not None:
@@ -80,6 +84,9 @@ class LaneHands:
         block = self._block_at(at)
         if block is None:
             return Qt.CursorShape.ArrowCursor, ""
+        note = self._note_at(block, at.x())
+        if note is not None:
+            return Qt.CursorShape.PointingHandCursor, note[1]
         if block.sound is None:
             return Qt.CursorShape.PointingHandCursor, block.title
         if self._part_at(block, at.x()) == "slip":
@@ -97,6 +104,11 @@ class LaneHands:
         inside = [b for b in blocks if b.span.start <= moment < b.span.end]
         near = [b for b in blocks if b.current and b.sound and _ends_near(b.sound, moment, reach)]
         return next(iter([*near, *reversed(inside)]), None)
+
+    def _note_at(self, block: LineBlock, x: float) -> tuple[Fraction, str] | None:
+        x_of = self._strip.scale.x_of
+        near = (note for note in block.notes if abs(x_of(note[0]) + HEADER - x) <= EDGE_PX)
+        return next(near, None)
 
     def _part_at(self, block: LineBlock, x: float) -> Part:
         if block.sound is None:

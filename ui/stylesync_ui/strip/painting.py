@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
-from stylesync_plugin.times import Span, time_code
+from stylesync_plugin.times import Span
 
 from stylesync_ui.engine import request_queue
 from stylesync_ui.engine.media_cache import MediaCache
@@ -243,19 +243,19 @@ class StripPainter:
         self.painter.fillRect(QRectF(left, y, max(2.0, right - left), 2), colour)
 
     def _ruler(self) -> None:
-        painter, rate, zero = self.painter, self.state.content.rate, self.state.content.zero
+        painter, layout = self.painter, self.state.content.layout
         ground = QColor(self.theme.base)
         painter.fillRect(QRectF(HEADER, 0, self.state.body_width, RULER - 9), ground)
         painter.setFont(theme.mono_font(10))
         metrics = QFontMetricsF(painter.font())
-        step = ruler_step(self.scale.density, rate, 96)
+        step = ruler_step(self.scale.density, layout.rate, 96)
         number = math.floor(self.start / float(step))
         while number * step <= self.end:
             x = round(self._x(number * step)) + 0.5
             painter.setPen(self.theme.line)
             painter.drawLine(QLineF(x, 2, x, RULER - 1))
             painter.setPen(self.theme.muted)
-            text = time_code(number * step, rate, zero)
+            text = layout.time_code(number * step)
             if x + 4 + metrics.horizontalAdvance(text) <= self.state.width:
                 painter.drawText(QPointF(x + 4, 12), text)
             number += 1
@@ -286,7 +286,7 @@ class StripPainter:
         self.painter.fillRect(QRectF(x, RULER, self.state.width - x, self.state.height), wash)
         self.painter.fillRect(QRectF(x - 1, 0, 3, self.state.height), colour)
         text = QCoreApplication.translate("strip", "The line starts at {at}")
-        code = time_code(moment, self.state.content.rate, self.state.content.zero)
+        code = self.state.content.layout.time_code(moment)
         self.painter.setPen(self.theme.text)
         self.painter.setFont(self.small)
         self.painter.drawText(QPointF(x + 8, RULER + 18), text.format(at=code))

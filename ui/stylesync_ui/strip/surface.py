@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -156,8 +157,12 @@ class StripSurface(QWidget):
         )  # fmt: skip
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        if self.content is not None and event.oldSize().width() <= 0:
-            self.fit()
+        before = body_width(event.oldSize().width())
+        if self.content is not None and (
+            event.oldSize().width() <= 0
+            or math.isclose(self.scale.density, Scale.whole(self.duration, before), rel_tol=1e-3)
+        ):
+            self.fit()  # what was seen whole stays so
         self.scroll_down_to(self.top)
         super().resizeEvent(event)
 

@@ -209,9 +209,10 @@ class Document:
         self.path = path
         self.content = content
         self.media_folders = tuple(media_folders)
-        self.saved_as: Path | None = None
         kept = remembered(content.timeline, METADATA)
         self.project = str(kept.get("project") or path.absolute())
+        ours = kept.get("saved_as") == path.name
+        self.saved_as: Path | None = path if ours else None
         self.wish: Any = None
         self.lines: Any = None
         self._saved = content
@@ -240,7 +241,7 @@ class Document:
     @property
     def media_folder(self) -> Path:
         """Where dubs go: the same folder that the command line takes."""
-        return self.path.with_name(f"{self.path.stem}.dubbed.stylesync").absolute()
+        return dubs_of(self.path, self.project)
 
     @property
     def target(self) -> Path:
@@ -285,14 +286,28 @@ class Document:
         return view(remove(content.timeline, ids), self.folders)
 
     def save(self, path: Path) -> None:
-        """Write the timeline; raises RequestError and DiskError."""
-        if path.absolute() == self.path.absolute():
+        """Write the timeline, over none but a file that was saved so; raises RequestError and
+        DiskError."""
+        if path.absolute() == self.path.absolute() and self.saved_as != self.path:
             path = path.with_name(f"{path.stem}.dubbed.otio")
         timeline = self.content.timeline
-        kept = {**remembered(timeline, METADATA), "project": self.project}
+        kept = {**remembered(timeline, METADATA), "project": self.project, "saved_as": path.name}
         timeline.metadata[METADATA] = kept
         write_timeline(timeline, path)
         self.saved_as, self._saved = path, self.content
+
+
+def home_of(path: Path, project: str) -> Path:
+    """The file after which dubs and lines are named: the project's own, where it lies in the same
+    folder as its copy."""
+    path, home = path.absolute(), Path(project)
+    return home if home.parent == path.parent and home.name else path
+
+
+def dubs_of(path: Path, project: str) -> Path:
+    """The folder for the dubs of a timeline and its copies."""
+    home = home_of(path, project)
+    return home.with_name(f"{home.stem}.dubbed.stylesync")
 
 
 SAVE_SUFFIXES = WRITABLE

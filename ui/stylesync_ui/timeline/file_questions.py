@@ -83,13 +83,24 @@ def ask_jobs(parent: QWidget) -> Path | None:
     return _ask(parent, tr("A jobs file"), _kinds(tr("Jobs"), (".json",)))
 
 
+_last_folder = ""
+
+
+def begin_in(folder: Path) -> None:
+    """Where files are looked for first, until one was chosen elsewhere."""
+    global _last_folder
+    _last_folder = str(folder)
+
+
 def ask_folder(parent: QWidget, title: str) -> Path | None:
-    path = QFileDialog.getExistingDirectory(parent, title)
+    path = QFileDialog.getExistingDirectory(parent, title, _last_folder)
     return Path(path) if path else None
 
 
 def _ask(parent: QWidget, title: str, kinds: str) -> Path | None:
-    path, _ = QFileDialog.getOpenFileName(parent, title, "", kinds)
+    path, _ = QFileDialog.getOpenFileName(parent, title, _last_folder, kinds)
+    if path:
+        begin_in(Path(path).parent)
     return Path(path) if path else None
 
 

@@ -37,7 +37,7 @@ class TimelineFile(QObject):
         super().__init__(window)
         self.document: Document | None = None
         self._window, self._banner, self._folders = window, banner, folders
-        self._wanted = Path()
+        self._wanted, self._written = Path(), (0, 0)
         self._watcher = QFileSystemWatcher(self)
         self._watcher.fileChanged.connect(self._changed_on_disk)
         self._opening = Opening()
@@ -64,6 +64,7 @@ class TimelineFile(QObject):
     def _take(self, path: Path, content: Content) -> None:
         self.document = Document(path, content, self._folders())
         self._watch(path)
+        file_questions.begin_in(path.absolute().parent)
         self._banner.hide()
         self.opened.emit(self.document)
         self.noted.emit()
@@ -84,6 +85,8 @@ class TimelineFile(QObject):
         if self.document is None or Path(path) != self.document.path or not Path(path).exists():
             return
         self._watch(self.document.path)
+        if _state_of(self.document.path) == self._written:
+            return
         text = self.tr("{name} was saved by another program.").format(name=Path(path).name)
         self._banner.say(text, "todo", ("read_again", self.tr("Read it again")))
 
@@ -120,6 +123,7 @@ class TimelineFile(QObject):
         except DubError as error:
             self._banner.say(str(error), "error")
             return False
+        self._written = _state_of(self.document.path)
         self._banner.say(self.tr("Saved {name}").format(name=self.document.saved_as), "good")
         self.noted.emit()
         return True
@@ -180,6 +184,15 @@ class TimelineFile(QObject):
     def _tell(self) -> None:
         self.changed.emit()
         self.noted.emit()
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    """By which a file that was written anew is told from the one before."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 class Opening(QObject):

@@ -16,12 +16,15 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from stylesync_ui.look import theme
 
 Mode = Literal["before", "after", "wipe", "side", "difference"]
+NAMES = ("", "")
+"""Before and after, unless two takes are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,13 @@ class FaceBox:
 
 
 class ViewerCanvas(QWidget):
-    """Shows what it is given; says which face was clicked."""
+    """Shows what it is given; says which face was clicked. Where it `can_pan`, a drag asks for that
+    by shares of the picture, and the wheel to come nearer. `names` are those of both sides."""
 
     face_chosen = Signal(float, float)
     wiped = Signal(float)
+    panned = Signal(float, float)
+    magnified = Signal(float)
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +61,10 @@ class ViewerCanvas(QWidget):
         self.message = ""
         self.detail = ""
         self.split = 0.5
+        self.names = NAMES
+        self.can_pan = False
         self._dragging = False
+        self._panning: QPointF | None = None
         self._hovered = -1
         self._difference: tuple[int, int, QImage] | None = None
         self.setMouseTracking(True)
@@ -145,7 +154,7 @@ class ViewerCanvas(QWidget):
             self._paint_faces(painter)
         elif self.mode == "after":
             painter.drawImage(rect, after)
-            self._tag(painter, self.tr("After"), rect.topLeft() + QPointF(10, 10))
+            self._tag(painter, self._name(1), rect.topLeft() + QPointF(10, 10))
         elif self.mode == "side":
             self._paint_side(painter, before, after)
         elif self.mode == "difference":
@@ -157,7 +166,7 @@ class ViewerCanvas(QWidget):
     def _paint_side(self, painter: QPainter, before: QImage, after: QImage) -> None:
         whole = QRectF(self.rect())
         half = whole.width() / 2
-        sides = ((before, self.tr("Before"), 0.0), (after, self.tr("After"), half + 1))
+        sides = ((before, self._name(0), 0.0), (after, self._name(1), half + 1))
         for image, name, left in sides:
             rect = self.picture_rect(QRectF(left, 0, half - 1, whole.height()))
             painter.drawImage(rect, image)
@@ -180,11 +189,14 @@ class ViewerCanvas(QWidget):
             painter.drawLine(tip, tip + QPointF(-2.4 * side, -2.4))
             painter.drawLine(tip, tip + QPointF(-2.4 * side, 2.4))
         if self.split > 0.12:
-            self._tag(painter, self.tr("Before"), rect.topLeft() + QPointF(10, 10))
+            self._tag(painter, self._name(0), rect.topLeft() + QPointF(10, 10))
         if self.split < 0.88:
-            name = self.tr("After")
+            name = self._name(1)
             width = QFontMetricsF(theme.ui_font(11)).horizontalAdvance(name) + 16
             self._tag(painter, name, rect.topRight() + QPointF(-10 - width, 10))
+
+    def _name(self, side: int) -> str:
+        return self.names[side] or (self.tr("Before"), self.tr("After"))[side]
 
     def _difference_of(self, before: QImage, after: QImage) -> QImage:
         """|before - after| times 4, kept until a picture changes."""
@@ -266,6 +278,9 @@ class ViewerCanvas(QWidget):
         return min(hits, key=lambda i: self._face_rect(self.faces[i]).width(), default=-1)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._panning is not None:
+            self._pan(event.position())
+            return
         if self._dragging:
             rect = self.picture_rect()
             self.set_split((event.position().x() - rect.left()) / max(1.0, rect.width()))
@@ -278,10 +293,17 @@ class ViewerCanvas(QWidget):
         shape = Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor
         if self.mode == "wipe" and self.after is not None:
             shape = Qt.CursorShape.SizeHorCursor
+        elif self.can_pan:
+            shape = Qt.CursorShape.OpenHandCursor
         self.setCursor(shape)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus()
+        middle = event.button() == Qt.MouseButton.MiddleButton
+        if self.can_pan and (middle or self.mode != "wipe"):
+            self._panning = event.position()
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            return
         if event.button() != Qt.MouseButton.LeftButton:
             return
         if self.mode == "wipe" and self.after is not None:
@@ -293,7 +315,22 @@ class ViewerCanvas(QWidget):
             self.face_chosen.emit(*self.faces[face].centre)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._dragging = False
+        self._dragging, self._panning = False, None
+
+    def _pan(self, at: QPointF) -> None:
+        """What is held stays under the mouse."""
+        from_, self._panning = self._panning or at, at
+        half = QRectF(0, 0, self.width() / 2 - 1, self.height())
+        shown = self.picture_rect(half) if self.mode == "side" else self.picture_rect()
+        moved = from_ - at
+        self.panned.emit(moved.x() / max(1.0, shown.width()), moved.y() / max(1.0, shown.height()))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.can_pan:
+            self.magnified.emit(1.0015 ** event.angleDelta().y())
+            event.accept()
+        else:
+            super().wheelEvent(event)
 
     def next_face(self) -> None:
         if self.faces:

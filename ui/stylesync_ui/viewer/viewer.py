@@ -8,7 +8,8 @@ from fractions import Fraction
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
-from stylesync_plugin.times import time_code
+from stylesync_plugin.timeline.layout import Layout
+from stylesync_plugin.times import ZERO, time_code
 
 from stylesync_ui.look import theme
 from stylesync_ui.look.time_field import TimeField
@@ -55,9 +56,9 @@ class Viewer(QWidget):
 
     def _build(self) -> None:
         for key, entry in self.tools.items():
-            if key in ("loop", "sound"):
+            if key in ("loop", "sound", "zoom_mouth"):
                 entry.setCheckable(True)
-            else:
+            if key not in ("loop", "sound"):
                 entry.clicked.connect(lambda _=False, k=key: self.action.emit(k))
         self.modes.choose("before")
         self.modes.chosen.connect(self.mode_chosen)
@@ -100,12 +101,10 @@ class Viewer(QWidget):
         for key, entry in self.modes.buttons.items():
             entry.setEnabled(possible or key == "before")
 
-    def show_position(
-        self, position: Fraction, duration: Fraction, rate: Fraction, zero: Fraction
-    ) -> None:
-        self.position.set_clock(rate, zero, position)
+    def show_position(self, position: Fraction, duration: Fraction, layout: Layout) -> None:
+        self.position.set_clock(layout, position)
         self.position.show_moment(position)
-        self.length.setText(f"/  {time_code(duration, rate)}")
+        self.length.setText(f"/  {time_code(duration, layout.rate, ZERO, layout.drop)}")
         self.length.setFont(theme.mono_font(11))
 
     def show_speed(self, speed: int) -> None:

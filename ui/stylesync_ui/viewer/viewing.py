@@ -29,7 +29,8 @@ class Viewing:
 
     `face` is the file and the point of the one that is dubbed. `pieces` are dubs, those on the
     timeline last; `growing` are the outputs of those that are still being rendered, and `watched`
-    is that of the take that somebody wants to see. `line` is to be dubbed: it is heard before that.
+    is that of the take that somebody wants to see, `against` that of another one beside which it is
+    shown in the original's place. `line` is to be dubbed: it is heard before that.
     """
 
     def __init__(
@@ -41,11 +42,11 @@ class Viewing:
         self.face: tuple[str, float, float] | None = None
         self.pieces: list[DubbedPiece] = []
         self.growing: set[str] = set()
-        self.watched = ""
+        self.watched, self.against = "", ""
         self.line: HeardLine | None = None
         self.hearing = Hearing(media, zero_of)
         self._seen: tuple[str, Span] | None = None
-        self._seen_dub = ""
+        self._seen_dub, self._seen_other = "", ""
 
     def show(self, content: Content, position: Fraction, playing: bool) -> None:
         """Bring the viewer to a moment.
@@ -70,6 +71,13 @@ class Viewing:
             return
         self._seen = (clip.path, clip.span)
         self._want_proxy(clip, facts)
+        other = self._other(piece, position)
+        if other is not None:
+            before = self._after(other, position) or self._kept_of(other)
+            if before is None:
+                self._blank(_tr("Loading the picture…"))
+                return
+        self._seen_other = other.output if other is not None else ""
         after = self._after(piece, position) if piece is not None else None
         size, window = (facts.width, facts.height), self._window(clip, position, facts)
         if window is not None:
@@ -77,6 +85,13 @@ class Viewing:
             before, after = cropped(before, window) or before, cropped(after, window)
         self.viewer.canvas.size_px = size
         self._show_both(piece, before, after, late, playing)
+
+    def _other(self, piece: DubbedPiece | None, position: Fraction) -> DubbedPiece | None:
+        """The take that stands in the original's place."""
+        if piece is None or self.viewer.canvas.mode in ("before", "after"):
+            return None
+        here = (p for p in self.pieces if p.span.start <= position < p.span.end)
+        return next((p for p in here if p.output == self.against), None)
 
     def _window(self, clip: ClipView, position: Fraction, facts: PictureFacts) -> QRectF | None:
         """The part of the picture that is shown, None for all of it."""
@@ -122,8 +137,13 @@ class Viewing:
         broken = self._is_broken(clip, position)
         return None if broken or self.zoom.is_on else self.viewer.canvas.before
 
+    def _kept_of(self, other: DubbedPiece) -> QImage | None:
+        """The last picture of the take that stands in the original's place."""
+        here = self._seen_other == other.output and not self.zoom.is_on
+        return self.viewer.canvas.before if here else None
+
     def _blank(self, message: str, detail: str = "") -> None:
-        self._seen, self._seen_dub = None, ""
+        self._seen, self._seen_dub, self._seen_other = None, "", ""
         self.viewer.canvas.show_pictures(None, None, (0, 0))
         self.viewer.canvas.show_message(message, detail)
 
@@ -189,10 +209,11 @@ class Viewing:
                 frames = [clip.frame_at(m, facts, zero) for m in inside]
                 self._want(clip.path, frames)
         piece = self.piece_at(position)
-        if piece is not None and piece.output not in self.growing:
-            inside = [m for m in moments if piece.span.start <= m < piece.span.end]
-            shown = [self._frame_of(piece, m) for m in inside]
-            self._want(piece.output, [frame for frame in shown if frame is not None])
+        for dub in (piece, self._other(piece, position)):
+            if dub is not None and dub.output not in self.growing:
+                inside = [m for m in moments if dub.span.start <= m < dub.span.end]
+                shown = [self._frame_of(dub, m) for m in inside]
+                self._want(dub.output, [frame for frame in shown if frame is not None])
 
     def _want(self, path: str, frames: Sequence[int]) -> None:
         """Nothing is asked while half of what comes is here: small requests cost too much."""

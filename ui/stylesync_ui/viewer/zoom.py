@@ -14,6 +14,8 @@ SAMPLES = 16
 WIDTH = 0.9  # of the face's
 MOUTH = 0.74  # of the face's height, from its top
 ASPECT = 4 / 3
+LEAST, MOST = 0.2, 5.0
+"""How much further away, and nearer, than at first."""
 
 Box = tuple[float, float, float, float]
 
@@ -25,6 +27,34 @@ class MouthZoom:
         self.is_on = False
         self._media = media
         self._last: tuple[str, QRectF] | None = None
+        self._shift, self._factor = (0.0, 0.0), 1.0
+
+    def look_at_mouth(self) -> None:
+        """As near as at first, and the mouth in the middle."""
+        self._shift, self._factor = (0.0, 0.0), 1.0
+
+    def pan(self, right: float, down: float) -> None:
+        """See more of the right and of what is below, in shares of what is seen."""
+        width, height = self._seen.width(), self._seen.height()
+        x, y = self._shift
+        self._shift = x + right * width, y + down * height
+
+    def magnify(self, factor: float) -> None:
+        """So many times nearer."""
+        self._factor = min(max(self._factor * factor, LEAST), MOST)
+
+    @property
+    def _seen(self) -> QRectF:
+        return self._moved(self._last[1]) if self._last is not None else QRectF(0, 0, 1, 1)
+
+    def _moved(self, mouth: QRectF) -> QRectF:
+        """The window as it was moved away from the mouth, within the picture."""
+        width = min(1.0, mouth.width() / self._factor)
+        height = min(1.0, mouth.height() / self._factor)
+        centre, (x, y) = mouth.center(), self._shift
+        left = min(max(0.0, centre.x() + x - width / 2), 1 - width)
+        top = min(max(0.0, centre.y() + y - height / 2), 1 - height)
+        return QRectF(left, top, width, height)
 
     def window(
         self, path: str, frame: int, clip: tuple[int, int], size: tuple[int, int],
@@ -37,7 +67,7 @@ class MouthZoom:
         box = _box_at(known, frame, point)
         if box is not None:
             self._last = path, _window(box, size)
-        return self._last[1] if self._last is not None and self._last[0] == path else None
+        return self._seen if self._last is not None and self._last[0] == path else None
 
 
 def cropped(image: QImage | None, window: QRectF | None) -> QImage | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, QTimer, Signal
 from stylesync_plugin.contract import DubError, RequestError, Studio, read_studio
 from stylesync_plugin.planning.planner import Plan
-from stylesync_plugin.times import Span, time_code
+from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink, Event
@@ -250,7 +250,7 @@ class Editing(QObject):
         assert self.wish.dub is not None
         clips = self.shown_clips()
         content = self.document.content
-        start = time_code(self.wish.dub.start, content.rate, content.zero)
+        start = content.layout.time_code(self.wish.dub.start)
         name = clips[0][0].name or Path(clips[0][0].path or "").stem
         path = clips[0][0].path if len(clips) == 1 else None
         return f"{name}  {start}", self.wish.to_job(f"{name} {start}", path)
@@ -290,7 +290,7 @@ class Editing(QObject):
         content = self.document.content
         back = clip.media.inverse()
         cuts = [back(zero + frame / facts.rate) for frame in found["cuts"]]
-        codes = tuple(time_code(moment, content.rate, content.zero) for moment in cuts)
+        codes = tuple(map(content.layout.time_code, cuts))
         return counts, widths[len(widths) // 2] if widths else None, codes
 
     def _speech_seconds(self) -> Fraction | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
-from stylesync_plugin.times import Span, time_code
+from stylesync_plugin.timeline.layout import Layout
+from stylesync_plugin.times import Span
 
 from stylesync_ui.look.time_field import TimeField
 from stylesync_ui.look.widgets import (
@@ -229,25 +230,23 @@ class DubForm(QWidget):
                 title = Path(name).name if Path(name).is_absolute() else name.capitalize()
                 self.models.addItem(title, name)
 
-    def set_clock(self, rate: Fraction, zero: Fraction, position: Fraction) -> None:
+    def set_clock(self, layout: Layout, position: Fraction) -> None:
         for field in (self.dub_in, self.dub_out):
-            field.set_clock(rate, zero, position)
+            field.set_clock(layout, position)
 
-    def show_wish(
-        self, wish: DubWish, rate: Fraction, zero: Fraction, lines: Sequence[str] = ()
-    ) -> None:
+    def show_wish(self, wish: DubWish, layout: Layout, lines: Sequence[str] = ()) -> None:
         """`lines` are sound files that wait for the next shots."""
         self.dub_in.show_moment(wish.dub.start if wish.dub else None)
         self.dub_out.show_moment(wish.dub.end if wish.dub else None)
-        frames = round(wish.dub.duration * rate) if wish.dub else 0
+        frames = round(wish.dub.duration * layout.rate) if wish.dub else 0
         self.length.setText(self.tr("{n} frames").format(n=frames) if frames else "")
-        said = _speech_text(self, wish, rate, zero)
+        said = _speech_text(self, wish, layout)
         if lines:
             more = self.tr("then {next}, {n} in all") if len(lines) > 1 else self.tr("then {next}")
             said += "   " + more.format(next=Path(lines[0]).name, n=len(lines))
         self._show_text("speech", said, wish.speech is not None)
         self.speech_clear.setVisible(wish.speech is not None)
-        self._show_text("style", _style_text(self, wish.style, rate, zero), not wish.style.is_shot)
+        self._show_text("style", _style_text(self, wish.style, layout), not wish.style.is_shot)
         kind = "file" if wish.style.file else "range" if wish.style.span else "shot"
         self.style_kind.choose(kind)
         self._show_text("speaker", _speaker_text(self, wish), wish.speaker is not None)
@@ -312,21 +311,21 @@ class DubForm(QWidget):
         return self._shown
 
 
-def _speech_text(form: DubForm, wish: DubWish, rate: Fraction, zero: Fraction) -> str:
+def _speech_text(form: DubForm, wish: DubWish, layout: Layout) -> str:
     choice = wish.speech
     if choice is None:
         return form.tr("Drop a sound file here, or drag over an audio track")
     if choice.file is not None:
         return Path(choice.file).name
     assert choice.span is not None
-    return f"{choice.track or ''}  {_span_text(choice.span, rate, zero)}".strip()
+    return f"{choice.track or ''}  {_span_text(choice.span, layout)}".strip()
 
 
-def _style_text(form: DubForm, choice: StyleChoice, rate: Fraction, zero: Fraction) -> str:
+def _style_text(form: DubForm, choice: StyleChoice, layout: Layout) -> str:
     if choice.file is not None:
         return Path(choice.file).name
     if choice.span is not None:
-        return f"{choice.track or ''}  {_span_text(choice.span, rate, zero)}".strip()
+        return f"{choice.track or ''}  {_span_text(choice.span, layout)}".strip()
     return form.tr("How the person speaks in this shot")
 
 
@@ -336,5 +335,5 @@ def _speaker_text(form: DubForm, wish: DubWish) -> str:
     return form.tr("Chosen at frame {n}").format(n=wish.speaker.frame)
 
 
-def _span_text(span: Span, rate: Fraction, zero: Fraction) -> str:
-    return f"{time_code(span.start, rate, zero)} – {time_code(span.end, rate, zero)}"
+def _span_text(span: Span, layout: Layout) -> str:
+    return f"{layout.time_code(span.start)} – {layout.time_code(span.end)}"

@@ -100,13 +100,28 @@ class LineDubs(QObject):
         """The dubs of picked takes that do not lie on the timeline yet."""
         picks = self._jobs.picks
         return [
-            job for job in self._jobs.mine() if job.state == "done" and not job.placed
-            and any(data["output"] in picks for data in job.pieces)
+            job for job in self._jobs.mine()
+            if job.state == "done" and not job.placed and _outputs(job) & picks
         ]  # fmt: skip
 
     def put_all(self) -> None:
         """The picked takes lie on the timeline, in one step."""
         self._jobs.placer.put(self.picked())
+
+    def put(self, indices: Collection[int]) -> None:
+        """The picked takes of these lines lie on the timeline."""
+        picks = {self._session.rows[index].line.pick for index in indices}
+        self._jobs.placer.put([job for job in self.picked() if _outputs(job) & picks])
+
+    def take_off(self, indices: Collection[int]) -> None:
+        """The dubs of these lines leave the timeline."""
+        self._jobs.placer.take([job for index in indices for job in self.placed(index)])
+
+    def placed(self, index: int) -> list[JobRecord]:
+        """The dubs of a line that lie on the timeline, whoever has made them."""
+        takes = set(self._session.rows[index].line.takes)
+        shown = (*self._jobs.mine(), *self._jobs.found)
+        return [job for job in shown if job.placed and _outputs(job) & takes]
 
     def go_on(self) -> None:
         """What waits is dubbed, one after the other."""

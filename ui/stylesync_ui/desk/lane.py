@@ -62,7 +62,12 @@ class SessionOnLane(LaneLines):
         title = f"{line.number}  {line.character}"
         sound = self.sound_of(line, row.span) if row.span.duration > least else None
         colour = self._session.character_of(line).colour or ""
-        return LineBlock(row.span, title, state, line.sound or "", sound, index, current, colour)
+        start, (rate, _) = row.span.start, self._session.clock
+        keys = tuple((start + k.start / rate, start + k.end / rate, k.shape) for k in line.keys)
+        notes = tuple((start + note.frame / rate, note.text) for note in line.notes)
+        return LineBlock(
+            row.span, title, state, line.sound or "", sound, index, current, colour, keys, notes
+        )
 
     def sound_of(self, line: Line, span: Span) -> BlockSound | None:
         """Where a line's sound lies, once its length is known."""
