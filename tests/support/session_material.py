@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panel_material import wait, write_timeline
+from panel_material import click, wait, write_timeline
 from PySide6.QtWidgets import QApplication
 from silent_panel import open_window, panel_of
 from stylesync_ui.window import Window
@@ -69,3 +69,24 @@ def open_session(panel: Any, timeline: Path, script: Path, sounds: Path) -> None
     panel.marking.take_files([str(timeline), str(script), str(sounds)])
     wait(lambda: bool(panel.session), "the lines are here")
     QApplication.processEvents()
+
+
+def states(panel: Any) -> list[str]:
+    return [panel.lines_page.model.state(index) for index in range(len(panel.session.rows))]
+
+
+def line(panel: Any, index: int) -> Any:
+    return panel.session.rows[index].line
+
+
+def drafted(panel: Any, folder: Path, lines: int = 4) -> Any:
+    open_session(panel, *write_session(folder, lines=lines))
+    wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
+    click(panel.lines_page.draft_all)
+    wait(lambda: states(panel) == ["draft"] * lines, "all are drafted")
+    return panel.lines_page.table
+
+
+def outputs_on(panel: Any) -> set[str]:
+    tracks = [t for t in panel.document.content.of_kind("Video") if t.is_ours]
+    return {clip.path for track in tracks for clip in track.clips}

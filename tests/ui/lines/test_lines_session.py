@@ -13,26 +13,20 @@ import pytest
 from panel_material import add_marker, click, drag, key, wait
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QInputDialog
-from session_material import code, open_quick_window, open_session, write_session, write_sound
+from session_material import (
+    code,
+    drafted,
+    line,
+    open_quick_window,
+    open_session,
+    outputs_on,
+    states,
+    write_session,
+    write_sound,
+)
 from silent_panel import open_timeline
 from stylesync_plugin.lines.document import read_lines
 from stylesync_ui.lines.cast import CastDialog
-
-
-def states(panel: Any) -> list[str]:
-    return [panel.lines_page.model.state(index) for index in range(len(panel.session.rows))]
-
-
-def line(panel: Any, index: int) -> Any:
-    return panel.session.rows[index].line
-
-
-def drafted(panel: Any, folder: Path, lines: int = 4) -> Any:
-    open_session(panel, *write_session(folder, lines=lines))
-    wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
-    click(panel.lines_page.draft_all)
-    wait(lambda: states(panel) == ["draft"] * lines, "all are drafted")
-    return panel.lines_page.table
 
 
 def test_three_dropped_things_are_a_session(quick_panel: Any, tmp_path: Path) -> None:
@@ -104,11 +98,6 @@ def test_takes_change_in_place_bit_for_bit(quick_panel: Any, tmp_path: Path) -> 
     names = {str(c.media_reference.target_url) for c in saved.find_clips() if "(dubbed)" in c.name}
     assert any(second in name for name in names)
     assert not any(first in name for name in names)
-
-
-def outputs_on(panel: Any) -> set[str]:
-    tracks = [t for t in panel.document.content.of_kind("Video") if t.is_ours]
-    return {clip.path for track in tracks for clip in track.clips}
 
 
 def test_a_failed_line_says_why_and_the_others_go_on(quick_panel: Any, tmp_path: Path) -> None:

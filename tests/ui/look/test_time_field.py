@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stylesync_plugin.contract import RequestError
+from stylesync_plugin.timeline.layout import Layout
 from stylesync_plugin.times import time_code
-from stylesync_ui.look.time_field import parse_entry
+from stylesync_ui.look.time_field import TimeField, parse_entry
 
 HOUR = Fraction(3600)
 
@@ -55,3 +56,17 @@ def test_what_is_no_time_is_said(typed: str) -> None:
 def test_a_shown_time_code_typed_again_is_the_same_frame(frame: int, rate: Fraction) -> None:
     text = time_code(frame / rate, rate)
     assert parse_entry(text, rate, Fraction(0), Fraction(0)) == frame / rate
+
+
+@pytest.mark.parametrize(("drop", "shown"), [(False, "00:02:00:00"), (True, "00:02:00;04")])
+def test_it_counts_as_its_timeline_does(qapp: object, drop: bool, shown: str) -> None:
+    """29.97 fps: 3,600 frames, which are two minutes without drop frames."""
+    rate = Fraction(30000, 1001)
+    layout, field = Layout((), rate, Fraction(0), (), {}, drop), TimeField("Position")
+    field.set_clock(layout, Fraction(0))
+    field.show_moment(3600 / rate)
+    assert field.text() == shown
+    assert parse_entry(shown, rate, Fraction(0), Fraction(0), drop) == 3600 / rate
+    assert parse_entry("20000" if not drop else "20004", rate, Fraction(0), Fraction(0), drop) == (
+        3600 / rate
+    )

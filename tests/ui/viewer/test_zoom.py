@@ -50,3 +50,21 @@ def test_without_a_face_the_whole_picture_stays() -> None:
     part = cropped(image, QRectF(0.5, 0.5, 0.5, 0.5))
     assert (part.width(), part.height()) == (4, 2)
     assert part.pixelColor(2, 1) == QColor("blue")
+
+
+def test_it_is_moved_and_magnified_within_the_picture() -> None:
+    seen = zoom([(0, [[400, 200, 500, 340]])])
+    first = seen.window("a.mov", 0, (0, 9), SIZE, None)
+    seen.pan(0.5, 0.0)
+    moved = seen.window("a.mov", 0, (0, 9), SIZE, None)
+    assert moved.left() - first.left() == pytest.approx(first.width() / 2)
+    seen.magnify(2)
+    near = seen.window("a.mov", 0, (0, 9), SIZE, None)
+    assert near.width() == pytest.approx(first.width() / 2)
+    assert near.center().x() == pytest.approx(moved.center().x())
+    for _ in range(30):
+        seen.pan(1, 1)
+    last = seen.window("a.mov", 0, (0, 9), SIZE, None)
+    assert (last.right(), last.bottom()) == (pytest.approx(1), pytest.approx(1))
+    seen.look_at_mouth()
+    assert seen.window("a.mov", 0, (0, 9), SIZE, None) == first

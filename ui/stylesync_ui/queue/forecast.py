@@ -16,9 +16,9 @@ from stylesync_ui.queue.jobs import JobRecord
 STAGES = ("track", "style", "speech", "lips", "render", "assemble")
 # Seconds a frame of each stage on two cores, until this machine has shown its own.
 FIRST_COSTS = {
-    "track": 0.05, "style": 0.03, "speech": 0.01, "lips": 0.01, "render": 0.4, "assemble": 0.1,
+    "track": 0.03, "style": 0.02, "speech": 0.01, "lips": 0.01, "render": 0.06, "assemble": 0.02,
 }  # fmt: skip
-QUALITY_COSTS = {"draft": 1.0, "good": 4.0, "best": 10.0}
+QUALITY_COSTS = {"draft": 1.0, "good": 1.3, "best": 3.0}
 PRIOR = 0.15
 """Share of a job after which what it takes itself outweighs what was foretold."""
 

@@ -35,9 +35,12 @@ class MouthZoom:
 
     def pan(self, right: float, down: float) -> None:
         """See more of the right and of what is below, in shares of what is seen."""
-        width, height = self._seen.width(), self._seen.height()
-        x, y = self._shift
-        self._shift = x + right * width, y + down * height
+        if self._last is None:
+            return
+        (x, y), seen, mouth = self._shift, self._seen, self._last[1].center()
+        self._shift = x + right * seen.width(), y + down * seen.height()
+        held = self._seen.center()  # where the picture's edge ends it
+        self._shift = held.x() - mouth.x(), held.y() - mouth.y()
 
     def magnify(self, factor: float) -> None:
         """So many times nearer."""
