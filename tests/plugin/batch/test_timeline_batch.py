@@ -186,6 +186,13 @@ def test_a_second_run_renders_nothing_and_gives_the_same(
     assert again.timeline.to_json_string() == batch.timeline.to_json_string()
 
 
+def test_dubs_need_not_be_put_on(media: Path, tmp_path: Path) -> None:
+    cut, engine = full_cut(media), MarkingEngine()
+    batch = dub_timeline(cut, jobs("A"), settings(media, tmp_path), engine, put_on=False)
+    assert batch.outcomes[0].state == "done"
+    assert batch.timeline is cut
+
+
 def test_what_changed_is_rendered_again(media: Path, tmp_path: Path) -> None:
     folder = tmp_path / "media"
     shutil.copytree(media, folder)
