@@ -17,8 +17,8 @@ from stylesync_plugin.contract import DubError, DubOptions, Quality, RequestErro
 from stylesync_plugin.lines.document import Line, Status
 from stylesync_plugin.lines.exporting import job_of
 from stylesync_plugin.times import Span
-from stylesync_plugin.writing.takes import takes_on
 
+from stylesync_ui.desk.takes import LineTakes, outputs_of
 from stylesync_ui.lines.session import Live, Session
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
@@ -40,6 +40,7 @@ class LineDubs(QObject):
     def __init__(self, session: Session, jobs: QueueRunner, wish_of: Callable[[], DubWish]) -> None:
         super().__init__()
         self._session, self._jobs, self._wish_of = session, jobs, wish_of
+        self.takes = LineTakes(session, jobs)
         self._paused, self._preparing, self._running = True, "", ""
         self._first: list[str] = []
         self._finished: Counter[str] = Counter()
@@ -96,33 +97,6 @@ class LineDubs(QObject):
         rows = enumerate(self._session.rows)
         return [i for i, r in rows if r.line.status == "approved" and r.line.pick not in good]
 
-    def picked(self) -> list[JobRecord]:
-        """The dubs of picked takes that do not lie on the timeline yet."""
-        picks = self._jobs.picks
-        return [
-            job for job in self._jobs.mine()
-            if job.state == "done" and not job.placed and _outputs(job) & picks
-        ]  # fmt: skip
-
-    def put_all(self) -> None:
-        """The picked takes lie on the timeline, in one step."""
-        self._jobs.placer.put(self.picked())
-
-    def put(self, indices: Collection[int]) -> None:
-        """The picked takes of these lines lie on the timeline."""
-        picks = {self._session.rows[index].line.pick for index in indices}
-        self._jobs.placer.put([job for job in self.picked() if _outputs(job) & picks])
-
-    def take_off(self, indices: Collection[int]) -> None:
-        """The dubs of these lines leave the timeline."""
-        self._jobs.placer.take([job for index in indices for job in self.placed(index)])
-
-    def placed(self, index: int) -> list[JobRecord]:
-        """The dubs of a line that lie on the timeline, whoever has made them."""
-        takes = set(self._session.rows[index].line.takes)
-        shown = (*self._jobs.mine(), *self._jobs.found)
-        return [job for job in shown if job.placed and _outputs(job) & takes]
-
     def go_on(self) -> None:
         """What waits is dubbed, one after the other."""
         self._paused = False
@@ -146,27 +120,6 @@ class LineDubs(QObject):
         speaker = self._wish_of().speaker
         return str(speaker) if speaker is not None else None
 
-    # Takes
-
-    def job_with(self, output: str) -> JobRecord | None:
-        """The job that has made a take."""
-        mine = reversed(self._jobs.mine())
-        return next((j for j in mine if any(d["output"] == output for d in j.pieces)), None)
-
-    def show_take(self, index: int, take: str) -> None:
-        """Pick a take of a line; where the line is dubbed on the timeline, it is with this one."""
-        line = self._session.rows[index].line
-        on_timeline = any(job.placed for job in map(self.job_with, line.takes) if job is not None)
-        self._session.change([index], pick=take)
-        job, document = self.job_with(take), self._jobs.document
-        if document is None:
-            return
-        kept = [t for t in takes_on(document.content.timeline) if t.output == take and not t.picked]
-        if kept:
-            self._jobs.placer.switch(kept[0].place, kept[0].id)
-        elif on_timeline and job is not None and not job.placed:
-            self._jobs.placer.put([job])
-
     # The queue
 
     def _opened(self, other: bool) -> None:
@@ -185,7 +138,7 @@ class LineDubs(QObject):
         if index is None:
             return
         line = self._session.rows[index].line
-        if job.state == "done" and not _outputs(job) <= set(line.takes):
+        if job.state == "done" and not outputs_of(job) <= set(line.takes):
             self._finish(index, job)
         elif job.state in ("failed", "interrupted") and line.status in ("waiting", *TO_DRAFT):
             self._session.show_live(job.line, Live(job.state, 0.0, job.message))
@@ -289,10 +242,10 @@ class LineDubs(QObject):
 
     def _finish(self, index: int, job: JobRecord) -> None:
         line = self._session.rows[index].line
-        takes = tuple(dict.fromkeys((*line.takes, *sorted(_outputs(job)))))
+        takes = tuple(dict.fromkeys((*line.takes, *sorted(outputs_of(job)))))
         status: Status = "draft" if quality_of(job) == "draft" else "good"
         done = dataclasses.replace(
-            line, takes=takes, pick=sorted(_outputs(job))[-1], status=status, why=""
+            line, takes=takes, pick=sorted(outputs_of(job))[-1], status=status, why=""
         )
         self._finished[quality_of(job)] += job.length
         self._end(index, job, done)
@@ -353,7 +306,3 @@ def quality_of(job: JobRecord) -> Quality:
 def _back(line: Line) -> Line:
     """A line that waits no more."""
     return dataclasses.replace(line, status="redo" if line.takes else "ready")
-
-
-def _outputs(job: JobRecord) -> set[str]:
-    return {str(data["output"]) for data in job.pieces}

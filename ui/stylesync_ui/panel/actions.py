@@ -136,7 +136,7 @@ def _of_lines(desk: LineDesk, layout: PanelLayout) -> Actions:
         "good_line": lambda: desk.dub("good"),
         "draft_all": lambda: desk.dub_all(dubs.ready(), "draft"),
         "good_all": lambda: desk.dub_all(dubs.approved(), "good"),
-        "put_all": dubs.put_all,
+        "put_all": dubs.takes.put_all,
         "stop_lines": dubs.stop,
         "go_on_lines": dubs.go_on,
     }

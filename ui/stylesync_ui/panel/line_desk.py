@@ -166,7 +166,7 @@ class LineDesk(QObject):
             self._pick(self.current, line.takes[(place + steps) % len(line.takes)])
 
     def _pick(self, index: int, take: str) -> None:
-        self.dubs.show_take(index, take)
+        self.dubs.takes.show_take(index, take)
         self.stand_on(index)
 
     # Dubbing
@@ -188,10 +188,10 @@ class LineDesk(QObject):
 
     def put_or_take_off(self) -> None:
         """What is selected goes onto the timeline, or off it where it lies there."""
-        if self.current >= 0 and self.dubs.placed(self.current):
-            self.dubs.take_off(self.selected())
+        if self.current >= 0 and self.dubs.takes.placed(self.current):
+            self.dubs.takes.take_off(self.selected())
         else:
-            self.dubs.put(self.selected())
+            self.dubs.takes.put(self.selected())
 
     def offer_waiting(self) -> None:
         """Lines that an earlier time has left waiting."""
@@ -204,13 +204,13 @@ class LineDesk(QObject):
         """How the sound of the line lies, and whether its dub is on the timeline."""
         line = self.line
         if line is not None:
-            placed = bool(self.dubs.placed(self.current))
+            placed = bool(self.dubs.takes.placed(self.current))
             self.page.show_around(described(line), placed if line.takes else None)
 
     def _show_batch(self, share: float, text: str) -> None:
         dubs = self.dubs
         self._show_around()
-        self.page.show_batch(len(dubs.ready()), len(dubs.approved()), len(dubs.picked()))
+        self.page.show_batch(len(dubs.ready()), len(dubs.approved()), len(dubs.takes.picked()))
         self.page.show_progress(share, text)
 
     def show_cast(self) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stylesync_plugin.timeline.items import remembered
+from stylesync_plugin.timeline.items import SOUND, remembered
 from stylesync_plugin.times import Span
-from stylesync_plugin.writing.original_sound import SOUND
 
 from stylesync_ui.engine.media_cache import MediaCache
 from stylesync_ui.timeline.document import ClipView, Content
