@@ -80,7 +80,9 @@ def dub(
 
 
 def run_dub(request: DubRequest, as_json: bool, wait: bool = False) -> None:
-    with reporting(as_json) as report:
+    from stylesync_engine.preparing.watching import begun_early
+
+    with reporting(as_json) as report, begun_early(request):
         from stylesync_engine import dubbing
 
         result = dubbing.dub(request, on_progress=report.progress, wait=wait)

@@ -21,7 +21,7 @@ from stylesync_engine.media.containers import (
     pass_over,
     sounds_of,
 )
-from stylesync_engine.media.probing import picture_start
+from stylesync_engine.media.probing import scan_clip
 from stylesync_engine.media.sound import Sound, mono_weights, resample_blocks
 from stylesync_engine.request import MediaError, RequestError
 
@@ -145,6 +145,19 @@ def _speaking_weights(path: str | Path, stream: Any) -> Sound:
     return np.asarray(np.arange(len(weights)) == powers.argmax(), np.float32)
 
 
+def _picture_start(path: str | Path) -> Fraction | None:
+    """When the first frame is shown on the container's clock, s; None where there is no picture or
+    it has no clock."""
+    with open_file(path) as container:
+        stream = find_picture(container)
+        if stream is None or stream.codec_context is None or stream.start_time is None:
+            return None
+        time_base: Fraction = stream.time_base
+        stated: int = stream.start_time
+    stamps = scan_clip(path).stamps
+    return (stamps[0] if stamps else stated) * time_base
+
+
 def _powers_of(path: str | Path, track: int) -> tuple[float, tuple[float, ...]]:
     status = Path(path).stat()
     return _measure_powers(str(path), track, status.st_mtime_ns, status.st_size)
@@ -193,7 +206,7 @@ def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> 
     """Decoded blocks from sample 0 on: gaps filled with silence, what lies before 0 left out."""
     rate = stream.codec_context.sample_rate
     tolerance = int(rate * _ROUNDING_GAP)
-    origin = picture_start(path)
+    origin = _picture_start(path)
     due: int | None = None  # where the next block lies if the stamps have no gap; may be before 0
     given = 0
     for frame in _decode_sound(container, stream, path):

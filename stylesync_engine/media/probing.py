@@ -123,7 +123,8 @@ def _scan_sequence(sequence: ImageSequence, _changed: int, reading: Reading) -> 
 class _Stamps:
     """When frames are shown: of all that decode, where the times are known, and of the key frames;
     the last one's duration; how many lie undecoded before and after them, and how many the
-    container's index promises beyond the end of the file."""
+    container's index promises beyond the end of the file; whether from the last key frame on no
+    packet is missing."""
 
     count: int
     times: tuple[int, ...] | None = None
@@ -131,6 +132,7 @@ class _Stamps:
     last_duration: int = 0
     undecoded: tuple[int, int] = (0, 0)
     missing: int = 0
+    unbroken: bool = False
 
 
 @lru_cache(maxsize=32)
@@ -153,6 +155,7 @@ def _scan(path: str, _changed: int, _size: int) -> ScannedClip:
 def _stamps_of_packets(container: InputContainer, stream: Any) -> _Stamps:
     """As the container states them; without times where two are alike or one is missing."""
     stamps, keys, durations, seen = [], [], {}, 0
+    decoded: list[int | None] = []  # when each packet from the last key frame on is decoded
     for packet in packets_of(container):
         if packet is None or packet.size == 0:
             continue
@@ -163,10 +166,14 @@ def _stamps_of_packets(container: InputContainer, stream: Any) -> _Stamps:
         durations[packet.pts] = packet.duration or 0
         if packet.is_keyframe and packet.pts is not None:
             keys.append(packet.pts)
+            decoded.clear()
+        decoded.append(packet.dts)
     known = [stamp for stamp in stamps if stamp is not None]
     promised = 0
     if container.format.name.startswith("mov"):
         promised = len(stream.index_entries)
+    stated = [time for time in decoded if time is not None]
+    steps = {after - before for before, after in pairwise(stated)}
     last = durations[max(known)] if known else 0
     clear = len(set(known)) == len(stamps)
     return _Stamps(
@@ -175,6 +182,8 @@ def _stamps_of_packets(container: InputContainer, stream: Any) -> _Stamps:
         keys=tuple(sorted(keys)),
         last_duration=last,
         missing=max(promised - seen, 0),
+        # Of the containers that are read so, MOV alone states when packets are decoded.
+        unbroken=promised > 0 and len(steps) == 1 and len(stated) == len(decoded),
     )
 
 
@@ -223,8 +232,8 @@ def _last_decoded(path: str, stamps: _Stamps) -> int:
     """The number of the last frame that decodes, read from the last key frame on."""
     numbers = {stamp: number for number, stamp in enumerate(stamps.times or ())}
     last = len(numbers) - 1
-    if not stamps.keys or len(stamps.keys) == len(numbers):
-        return last  # every frame stands alone
+    if not stamps.keys or len(stamps.keys) == len(numbers) or stamps.unbroken:
+        return last  # every frame stands alone, or has what it refers to before it
     with open_file(path) as container:
         with suppress(av.error.FFmpegError):
             container.seek(stamps.keys[-1], stream=find_picture(container))
@@ -246,19 +255,6 @@ def _first_frame(path: str) -> VideoFrame:
         for frame in decode(container):
             return frame
     raise MediaError(f"'{path}' has no picture that can be decoded; export or copy it again.")
-
-
-def picture_start(path: str | Path) -> Fraction | None:
-    """When the first frame is shown on the container's clock, s; None where there is no picture or
-    it has no clock."""
-    with open_file(path) as container:
-        stream = find_picture(container)
-        if stream is None or stream.codec_context is None or stream.start_time is None:
-            return None
-        time_base: Fraction = stream.time_base
-        stated: int = stream.start_time
-    stamps = scan_clip(path).stamps
-    return (stamps[0] if stamps else stated) * time_base
 
 
 def _describe(

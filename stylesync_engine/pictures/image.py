@@ -34,6 +34,8 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom in px of the upright picture; right and bottom are excluded."""
 _VIEW_ROWS: Final = 128
 """Rows of a picture that are shown at a time."""
+_ENOUGH: Final = 4
+"""Samples in a row and in a column that make a px of a much smaller picture."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,16 @@ class PixelImage:
 
     def shrink(self, width: int, height: int) -> npt.NDArray[np.uint8]:
         """Much smaller, as a display shows it, `[height, width, 3]`: each component averaged by
-        itself, where to show the whole picture first would cost many times as much."""
+        itself, where to show the whole picture first would cost many times as much; of large
+        pictures every few samples."""
         count = 1 if self.layout.kind == "gray" else 3
-        planes = [
-            np.asarray(cv2.resize(self.component(n), (width, height), interpolation=cv2.INTER_AREA))
-            for n in range(count)
-        ]
+        planes = []
+        for plane in map(self.component, range(count)):
+            step = max(min(plane.shape[0] // height, plane.shape[1] // width) // _ENOUGH, 1)
+            some = np.ascontiguousarray(plane[::step, ::step])
+            planes.append(
+                np.asarray(cv2.resize(some, (width, height), interpolation=cv2.INTER_AREA))
+            )
         layout = replace(
             self.layout,
             format="planes",

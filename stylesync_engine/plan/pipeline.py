@@ -10,15 +10,15 @@ another number of them, and many small sums are split badly.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from queue import Empty, Full, Queue
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
-import torch
 from threadpoolctl import threadpool_limits
 
 from stylesync_engine.threads import LOOK, Call, WatchedThread, Workers
@@ -28,6 +28,7 @@ R = TypeVar("R")
 
 MOST_WORKERS: Final = 16
 _UNDER_WAY: Final = 192 * 2**20  # bytes of pictures that more than two workers may have
+_TURN: Final = 0.0005  # s that a thread may hold Python while another one waits
 
 
 def cores() -> int:
@@ -61,6 +62,8 @@ class _Alone:
 def one_thread_each() -> Iterator[None]:
     """PyTorch and NumPy compute with one thread, whoever calls them, while some call of the
     process is in here; a decorator too."""
+    import torch
+
     with _Alone.lock:
         if not _Alone.calls:
             _Alone.threads = torch.get_num_threads()
@@ -77,36 +80,61 @@ def one_thread_each() -> Iterator[None]:
                 torch.set_num_threads(_Alone.threads)
 
 
-def ahead(items: Iterable[T], room: int = 2) -> Generator[T, None, None]:
-    """The same items, made by another thread while the caller works; `room` of them may wait.
+@contextmanager
+def quick_turns() -> Iterator[None]:
+    """Threads that compute outside of Python get their turns in it at once, also while another
+    thread holds it for long, as imports do."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+class Begun(Generic[T]):
+    """The same items, made by another thread from now on; `room` of them may wait, or any number
+    where there is no bound.
 
     What goes wrong there is raised here, in its place. Whoever stops taking stops the making.
     """
-    waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(room)
-    stopped = threading.Event()
-    thread = WatchedThread(partial(_fill, items, waiting, stopped))
-    try:
-        while True:
-            is_item, value = _taken(waiting, thread)
-            if is_item:
-                yield value  # type: ignore[misc]
-            elif value is None:
-                return
-            else:
-                raise value  # type: ignore[misc]
-    finally:
-        stopped.set()
-        while thread.runs:
+
+    def __init__(self, items: Iterable[T], room: int = 0) -> None:
+        self._waiting: Queue[tuple[bool, T | BaseException | None]] = Queue(room)
+        self._stopped = threading.Event()
+        self._thread = WatchedThread(partial(_fill, items, self._waiting, self._stopped))
+
+    def __iter__(self) -> Generator[T, None, None]:
+        try:
+            while True:
+                is_item, value = self._take()
+                if is_item:
+                    yield value  # type: ignore[misc]
+                elif value is None:
+                    return
+                else:
+                    raise value  # type: ignore[misc]
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Make no more; what is being made is waited for."""
+        self._stopped.set()
+        while self._thread.runs:
             with suppress(Empty):
-                waiting.get(timeout=LOOK)
+                self._waiting.get(timeout=LOOK)
+
+    def _take(self) -> tuple[bool, T | BaseException | None]:
+        while True:
+            with suppress(Empty):
+                return self._waiting.get(timeout=LOOK)
+            if not self._thread.runs and self._waiting.empty():
+                raise MemoryError("the thread that makes the items ended without a word")
 
 
-def _taken(waiting: Queue[R], thread: WatchedThread) -> R:
-    while True:
-        with suppress(Empty):
-            return waiting.get(timeout=LOOK)
-        if not thread.runs and waiting.empty():
-            raise MemoryError("the thread that makes the items ended without a word")
+def ahead(items: Iterable[T], room: int = 2) -> Generator[T, None, None]:
+    """The same items, made by another thread while the caller works: `Begun` with the first."""
+    yield from Begun(items, room)
 
 
 def _fill(
@@ -114,7 +142,7 @@ def _fill(
     waiting: Queue[tuple[bool, T | BaseException | None]],
     stopped: threading.Event,
 ) -> None:
-    torch.get_num_threads()  # a thread that has asked once takes the process' number
+    take_number()
     end: BaseException | None = None
     iterator = iter(items)
     try:
@@ -140,11 +168,19 @@ def _put(waiting: Queue[R], item: R, stopped: threading.Event) -> bool:
     return False
 
 
+def take_number() -> None:
+    """A thread that has asked PyTorch once computes with the process' number of threads. Before
+    that is loaded, there is none."""
+    ask = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    if ask is not None:
+        ask()
+
+
 def spread(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
     """`map`, by some threads at once; no more than one item a worker and one more are under way."""
     workers = workers or workers_for(0)
     under_way: deque[Call[R]] = deque()
-    with Workers(workers, begin=torch.get_num_threads) as pool:
+    with Workers(workers, begin=take_number) as pool:
         for item in items:
             under_way.append(pool.submit(partial(work, item)))
             if len(under_way) > workers:

@@ -10,11 +10,11 @@ import numpy as np
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_alignment import FaceAlignmentLandmarker
-from stylesync_engine.faces.tracking import ShotFaces
 from stylesync_engine.media import VideoInfo, probe_video
 from stylesync_engine.plan.sources import check_range, clip_of
 from stylesync_engine.preparing.kept import Kept, mark_of
-from stylesync_engine.preparing.shots import FollowedShot, Spans, fit_speaker, watch
+from stylesync_engine.preparing.shots import FollowedShot, fit_speaker
+from stylesync_engine.preparing.watching import Seen, watch, watch_begun
 from stylesync_engine.request import (
     DubRequest,
     FrameRange,
@@ -28,7 +28,7 @@ from stylesync_engine.weights.loading import Models
 
 _MOST_FRAMES: Final = 2000  # 11 MB for each person seen in them
 _MOST_SAMPLES: Final = 60 * SAMPLE_RATE  # 6 MB of features
-_SEEN: Final[Kept[tuple[ShotFaces, Spans]]] = Kept(4)
+_SEEN: Final[Kept[Seen]] = Kept(4)
 _HEARD: Final[Kept[Array]] = Kept(8)
 
 
@@ -60,21 +60,20 @@ class Job:
         frames = check_range(path, frames, info)
         point = self.request.speaker if within else None
         model = self.models.face_model
-        faces, spans = self._watch(info, frames, stage)
+        faces, spans = self._watch(path, info, frames, stage)
         inner = within or frames
         inside = slice(inner.start - frames.start, inner.end - frames.start)
         local = replace(point, frame=point.frame - frames.start) if point else None
         return fit_speaker(info, frames, faces, spans, model, local, inside)
 
-    def _watch(self, info: VideoInfo, frames: FrameRange, stage: Stage) -> tuple[ShotFaces, Spans]:
+    def _watch(self, path: str, info: VideoInfo, frames: FrameRange, stage: Stage) -> Seen:
         """`watch`, once for all who refine the same frames."""
         landmarks = self.request.options.landmarks
 
-        def look() -> tuple[ShotFaces, Spans]:
-            landmarker = None
-            if landmarks == "face-alignment":
-                device = str(self.models.device)
-                landmarker = FaceAlignmentLandmarker(self.models.face_model, device)
+        def look() -> Seen:
+            if landmarks == "mediapipe":
+                return watch_begun(path, info, frames, stage, self.on_progress)
+            landmarker = FaceAlignmentLandmarker(self.models.face_model, str(self.models.device))
             return watch(info, frames, stage, self.on_progress, landmarker)
 
         if len(frames) > _MOST_FRAMES:
@@ -95,4 +94,6 @@ class Job:
         if len(samples) > _MOST_SAMPLES:
             return listen()
         digest = hashlib.sha256(np.ascontiguousarray(samples).data).digest()
-        return _HEARD.find((digest, self.models.fingerprint), listen)
+        found = _HEARD.find((digest, self.models.fingerprint), listen)
+        self.on_progress(Progress(stage, len(found), len(found)))
+        return found

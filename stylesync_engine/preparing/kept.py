@@ -21,19 +21,31 @@ class Kept(Generic[V]):
         self._most = most
         self._values: OrderedDict[Hashable, V] = OrderedDict()
         self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
 
     def find(self, key: Hashable, make: Callable[[], V]) -> V:
-        """The value of a key, made where it is not there."""
+        """The value of a key, made where it is not there; who asks for one that is being made waits
+        for it."""
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            try:
+                with self._lock:
+                    if key in self._values:
+                        self._values.move_to_end(key)
+                        return self._values[key]
+                value = make()
+                self._keep(key, value)
+                return value
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+
+    def _keep(self, key: Hashable, value: V) -> None:
         with self._lock:
             self._values[key] = value
             while len(self._values) > self._most:
                 self._values.popitem(last=False)
-        return value
 
 
 def mark_of(path: str) -> Hashable:

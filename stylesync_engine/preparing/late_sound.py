@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,8 @@ from stylesync_engine.faces.tracking import ShotFaces
 from stylesync_engine.media import VideoInfo, probe_video, read_audio_blocks
 from stylesync_engine.plan.sources import check_range
 from stylesync_engine.preparing.new_speech import first_samples
-from stylesync_engine.preparing.shots import FollowedShot, Spans, fit_speaker, follow_shot
+from stylesync_engine.preparing.shots import FollowedShot, fit_speaker, follow_shot
+from stylesync_engine.preparing.watching import Spans
 from stylesync_engine.request import FrameRange, MediaError, NoFaceError, OnProgress
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, STEP
 from stylesync_engine.speech.style import LEAST_TO_CHOOSE
@@ -64,11 +66,13 @@ class SeenLips:
     frames: Indices
 
 
-def read_own_sound(path: str, shot: FollowedShot, track: int | None = None) -> OwnSound:
-    """What is heard in `path` around a shot. Raises MediaError where the file has no sound, or
-    where it ends before half a second of the shot is heard."""
-    steps = math.ceil(shot.duration * FEATURE_RATE)
-    first = round(shot.start * SAMPLE_RATE) - _REACH
+def read_own_sound(
+    path: str, start: Fraction, duration: Fraction, track: int | None = None
+) -> OwnSound:
+    """What is heard in `path` around a shot from `start` s on. Raises MediaError where the file has
+    no sound, or where it ends before half a second of the shot is heard."""
+    steps = math.ceil(duration * FEATURE_RATE)
+    first = round(start * SAMPLE_RATE) - _REACH
     last = first + steps * STEP + 2 * _REACH
     samples, total = first_samples(
         read_audio_blocks(path, SAMPLE_RATE, mono=True, track=track), last
@@ -205,7 +209,7 @@ def offset_of_faces(
 def sync_facts(path: str, shot: FollowedShot, reader: LipReader) -> dict[str, Any]:
     """`offset` s (late: positive), how `sure` 0..1, `frames` at 25 Hz that were compared, and
     `parts` where the sound runs away."""
-    sound = read_own_sound(path, shot)
+    sound = read_own_sound(path, shot.start, shot.duration)
     listener = Listener(sound, lips_of(shot, sound.steps), reader, reader.front_end.features)
     features = reader.front_end.features(sound.moved())
     facts, parts = _plain(listener.measure(features)), listener.parts(features)

@@ -11,7 +11,7 @@ from stylesync_engine.faces.tracking import lip_gap
 from stylesync_engine.preparing.checks import Checked
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.lips import predict_unseen
-from stylesync_engine.preparing.preparing import follow_and_predict
+from stylesync_engine.preparing.preparing import follow, predict
 from stylesync_engine.request import LipCurve, OnProgress
 from stylesync_engine.weights.loading import Models
 
@@ -29,7 +29,8 @@ def predict_curve(
     job = Job(checked.request, models, on_progress)
     if on_glance is not None:
         on_glance(_glance(job, checked))
-    shot, _, motion = follow_and_predict(job, checked)
+    shot, style = follow(job, checked)
+    motion = predict(job, checked, shot, style, None)
     beta = np.nan_to_num(shot.fit.beta)
     face = models.face_model.speak(shot.fit.neutral, beta, np.nan_to_num(motion))
     dubbed = shot.speaker.seen & np.isfinite(motion).all(axis=1)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stylesync_engine.arrays import Array
-from stylesync_engine.media import note_on_track
-from stylesync_engine.plan.sources import style_source, style_track
+from stylesync_engine.media import Clip, duration_of, note_on_track, probe_video
+from stylesync_engine.plan.sources import (
+    check_range,
+    clip_of,
+    shot_of,
+    style_source,
+    style_track,
+)
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.late_sound import Listener, SeenLips, lips_of, read_own_sound
 from stylesync_engine.preparing.mouth_keys import apply_keys
@@ -18,6 +25,7 @@ from stylesync_engine.preparing.new_speech import read_speech
 from stylesync_engine.preparing.shot_rest import rest_of_shot
 from stylesync_engine.preparing.shots import FollowedShot
 from stylesync_engine.request import (
+    DubError,
     FrameRange,
     MediaError,
     Progress,
@@ -49,6 +57,27 @@ def resample_motion(motion: Array, times: NDArray[np.float64]) -> Array:
     resampled = np.full((len(times), motion.shape[1]), np.nan, np.float32)
     resampled[known] = motion[low] * (1 - part) + motion[high] * part
     return resampled
+
+
+def listen_ahead(job: Job, frames: FrameRange, around: FrameRange) -> None:
+    """Hear what stage 1 will ask for of the `frames` to dub and of what lies `around` them, while
+    nobody has followed the shot yet. What is wrong with a sound is told when it is asked for."""
+    request, shot = job.request, shot_of(job.request)
+    with suppress(DubError):
+        job.features(read_speech(request, duration_of(shot, frames)).filled, "speech")
+        _hear(job, request.video, shot, frames)
+        if request.options.style_reading != "none":
+            style = clip_of(request, request.style) if request.style else shot
+            part = request.style_frames if request.style else around
+            _hear(job, style_source(request), style, part)
+
+
+def _hear(job: Job, path: str, clip: Clip, frames: FrameRange | None) -> None:
+    """The sound of `path` that belongs to frames of a clip."""
+    part = check_range(path, frames, probe_video(clip))
+    start = duration_of(clip, FrameRange(0, part.start)) if part.start else Fraction(0)
+    track = style_track(job.request, path)
+    job.features(read_own_sound(path, start, duration_of(clip, part), track).moved(), "style")
 
 
 def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | None) -> Array:
@@ -114,7 +143,8 @@ def _rest(job: Job, shot: FollowedShot, speak: Speak) -> Array:
     """What this shot's own rest adds at each of its frames, `[T, 13]`; nothing without sound."""
     try:
         video = job.request.video
-        sound = read_own_sound(video, shot, style_track(job.request, video))
+        track = style_track(job.request, video)
+        sound = read_own_sound(video, shot.start, shot.duration, track)
     except MediaError:
         return np.zeros_like(shot.fit.lip_motion)
     lips, expected = lips_of(shot, sound.steps), speak(job.features(sound.moved(), "speech"))
@@ -131,7 +161,7 @@ def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleRe
     path, what = style_source(request), "style" if request.style else "shot's own sound"
     try:
         track = style_track(request, path)
-        sound = read_own_sound(path, shot, track)
+        sound = read_own_sound(path, shot.start, shot.duration, track)
         job.warnings.extend(note_on_track(path, what) if track is None else [])
     except MediaError as error:
         why = str(error) if request.style else "The shot's own sound cannot be read."

@@ -22,14 +22,16 @@ from stylesync_engine.mouth.references import (
 )
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
 from stylesync_engine.plan.person import Person
+from stylesync_engine.plan.pipeline import take_number
 from stylesync_engine.plan.plan import Facts, Plan
 from stylesync_engine.preparing.checks import Checked
 from stylesync_engine.preparing.fitting import fit_person, known_fit
 from stylesync_engine.preparing.job import Job
-from stylesync_engine.preparing.lips import predict_motion, style_reference
+from stylesync_engine.preparing.lips import listen_ahead, predict_motion, style_reference
 from stylesync_engine.preparing.people import person_of
-from stylesync_engine.preparing.reference_frames import choose_references
+from stylesync_engine.preparing.reference_frames import References, choose_references
 from stylesync_engine.preparing.shots import FollowedShot
+from stylesync_engine.preparing.watching import with_surroundings
 from stylesync_engine.request import (
     Cancelled,
     FrameRange,
@@ -40,8 +42,6 @@ from stylesync_engine.request import (
 from stylesync_engine.threads import Workers
 from stylesync_engine.weights.loading import Models
 
-_STYLE_REACH = 750  # frames before and after the range that may serve as the shot's own style
-
 
 def prepare_plan(
     checked: Checked, models: Models, on_progress: OnProgress
@@ -51,7 +51,11 @@ def prepare_plan(
     job = Job(checked.request, models, on_progress)
     _warn_of_undecoded(checked.info, job.warnings)
     person = person_of(job)
-    shot, style, motion = follow_and_predict(job, checked, person)
+    shot, style = follow(job, checked, person)
+    with Workers(1, begin=take_number) as beside:
+        references = beside.submit(lambda: choose_references(job, shot, style, person))
+        motion = predict(job, checked, shot, style, person)
+        found = references.result()
     _warn_of_cuts(shot, job.warnings)
     shown = np.flatnonzero(shot.speaker.seen & np.isfinite(motion).all(axis=1))
     if not len(shown):
@@ -59,55 +63,61 @@ def prepare_plan(
             "No frame of the range can be dubbed;"
             " choose a range that shows the speaker during the speech."
         )
-    return _assemble_plan(job, shot, style, motion, shown, person)
+    return _assemble_plan(job, shot, motion, shown, person, found)
 
 
-def follow_and_predict(
+def follow(
     job: Job, checked: Checked, person: Person | None = None
-) -> tuple[FollowedShot, FollowedShot, Array]:
-    """The shot, what shows the person's style, and the lips `[T, 13]`, NaN where frames stay. The
-    style of a `person` who was made is known."""
+) -> tuple[FollowedShot, FollowedShot]:
+    """The shot, and what shows the person's style; that of a `person` who was made is known."""
     frames = checked.frames
     if person is not None:
         shot = job.follow(job.request.video, frames, "track", within=frames)
-        read = job.request.options.style_reading != "none"
-        return shot, shot, predict_motion(job, shot, person.style if read else None)
-    around = frames if job.request.style else _with_surroundings(frames, checked.info)
-    followed, style = _follow_both(job, around, frames)
-    shot, style = followed.part(frames), style or followed
-    return shot, style, predict_motion(job, shot, style_reference(job, style, frames))
+        return shot, shot
+    around = frames if job.request.style else with_surroundings(frames, checked.info)
+    followed, style = _follow_and_listen(job, around, frames)
+    return followed.part(frames), style or followed
 
 
-def _with_surroundings(frames: FrameRange, info: VideoInfo) -> FrameRange:
-    first, last = frames.start - _STYLE_REACH, frames.end + _STYLE_REACH
-    return FrameRange(max(0, first), min(info.frames, last))
+def predict(
+    job: Job, checked: Checked, shot: FollowedShot, style: FollowedShot, person: Person | None
+) -> Array:
+    """The lips `[T, 13]` of a shot, of what `follow` has found, NaN where frames stay."""
+    if person is None:
+        return predict_motion(job, shot, style_reference(job, style, checked.frames))
+    read = job.request.options.style_reading != "none"
+    return predict_motion(job, shot, person.style if read else None)
 
 
-def _follow_both(
+def _follow_and_listen(
     job: Job, around: FrameRange, frames: FrameRange
 ) -> tuple[FollowedShot, FollowedShot | None]:
-    """The shot, and the style clip beside it on another core; who asked hears of the one after the
-    other."""
-    if not job.request.style:
-        return job.follow(job.request.video, around, "track", within=frames), None
+    """The shot, and beside it on other cores the style clip, and what there is to hear; who asked
+    hears of the one after the other."""
     stopped, alone = threading.Event(), threading.Event()
 
-    def on_style(progress: Progress) -> None:
+    def go_on(progress: Progress | None = None) -> None:
         if stopped.is_set():
             raise Cancelled("The shot could not be followed.")
-        if alone.is_set():
+        if alone.is_set() and progress:
             job.on_progress(progress)
 
-    with Workers(1) as beside:
-        waiting = beside.submit(lambda: _follow_style(replace(job, on_progress=on_style)))
+    with Workers(2, begin=take_number) as beside:
+        waiting = job.request.style and beside.submit(
+            lambda: _follow_style(replace(job, on_progress=go_on))
+        )
+        listener = replace(job, on_progress=lambda _: go_on())
+        beside.submit(lambda: listen_ahead(listener, frames, around))
         try:
             shot = job.follow(job.request.video, around, "track", within=frames)
             alone.set()
-            style = waiting.result()
-        finally:
+            followed = waiting.result() if waiting else None
+        except BaseException:
             stopped.set()
-    job.on_progress(Progress("style", len(style.frames), len(style.frames)))
-    return shot, style
+            raise
+    if followed:
+        job.on_progress(Progress("style", len(followed.frames), len(followed.frames)))
+    return shot, followed
 
 
 def _follow_style(job: Job) -> FollowedShot:
@@ -140,15 +150,15 @@ def _warn_of_cuts(shot: FollowedShot, warnings: list[str]) -> None:
 def _assemble_plan(
     job: Job,
     shot: FollowedShot,
-    style: FollowedShot,
     motion: Array,
     shown: Indices,
     person: Person | None,
+    found: References,
 ) -> tuple[Plan, ReferenceBank, Correction | None]:
     models, fit = job.models, shot.fit
     seen = replace(fit, pose=fit.pose[shown], beta=fit.beta[shown])
     after = place_in_crop(models.face_model.speak(fit.neutral, seen.beta, motion[shown]), seen.pose)
-    bank, tone, covers = choose_references(job, shot, style, person)
+    bank, tone, covers = found
     hidden = np.stack([covers[int(index)] for index in shown])
     angles = seen.pose.angles()
     path = choose_path(bank, after, angles, tone=tone)

@@ -11,7 +11,7 @@ from stylesync_engine.faces.landmarker import landmark_box
 from stylesync_engine.faces.tracking import Speaker, stretches
 from stylesync_engine.media import AudioTrack, VideoInfo, probe_video, sounds_alone, spoken_track
 from stylesync_engine.preparing.late_sound import offset_of_faces
-from stylesync_engine.preparing.shots import watch
+from stylesync_engine.preparing.watching import watch
 from stylesync_engine.request import FrameRange, OnProgress
 from stylesync_engine.weights.loading import load_lip_reader
 

@@ -22,6 +22,8 @@ from stylesync_engine.preparing.fitting import most_references
 from stylesync_engine.preparing.job import Job
 from stylesync_engine.preparing.shots import FollowedShot
 
+References = tuple[ReferenceBank, Array, dict[int, Image]]
+
 
 def cut_references(
     shot: FollowedShot, most: int = MOST_REFERENCES, every: bool = False
@@ -59,7 +61,7 @@ def cut_references(
 
 def choose_references(
     job: Job, shot: FollowedShot, style: FollowedShot, person: Person | None
-) -> tuple[ReferenceBank, Array, dict[int, Image]]:
+) -> References:
     """Frames that serve as reference images, the shot's own tone, and what hides its mouths.
 
     `style` is the style clip, or without one the shot and its surroundings; a `person` who was

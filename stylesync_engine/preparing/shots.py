@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +11,16 @@ from numpy.typing import NDArray
 from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_model import FaceModel, ShotFit
 from stylesync_engine.faces.landmarker import Landmarker
-from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker, follow_faces
-from stylesync_engine.media import VideoInfo, read_frames
+from stylesync_engine.faces.tracking import ShotFaces, Speaker, choose_speaker
+from stylesync_engine.media import VideoInfo
 from stylesync_engine.mouth.crop import Alignment
-from stylesync_engine.pictures.image import PixelImage
-from stylesync_engine.plan.pipeline import ahead, spread
+from stylesync_engine.preparing.watching import Spans, watch
 from stylesync_engine.request import (
     FrameRange,
     OnProgress,
-    Progress,
     SpeakerPoint,
     Stage,
 )
-
-_LOOKERS = 2  # that look for faces beside the one who follows them
-
-Spans = tuple[tuple[Fraction, Fraction], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +94,6 @@ def follow_shot(
     return fit_speaker(info, frames, faces, spans, face_model, local, inner)
 
 
-def watch(
-    info: VideoInfo,
-    frames: FrameRange,
-    stage: Stage,
-    on_progress: OnProgress,
-    landmarker: Landmarker | None = None,
-) -> tuple[ShotFaces, Spans]:
-    """Everybody in `frames` of a clip, and when each frame appears and how long it stays."""
-    spans: list[tuple[Fraction, Fraction]] = []
-
-    def pictures() -> Iterator[PixelImage]:
-        for frame in ahead(read_frames(info.clip, frames)):
-            spans.append((frame.time, frame.duration))
-            yield frame.image
-
-    return find_faces(pictures(), len(frames), stage, on_progress, landmarker), tuple(spans)
-
-
 def fit_speaker(
     info: VideoInfo,
     frames: FrameRange,
@@ -135,20 +109,3 @@ def fit_speaker(
     fit = face_model.fit(speaker.landmarks, faces.cuts)
     alignment = Alignment.of(fit.pose)
     return FollowedShot(info, frames, speaker, faces.cuts, fit, alignment, spans)
-
-
-def find_faces(
-    pictures: Iterable[PixelImage],
-    total: int,
-    stage: Stage,
-    on_progress: OnProgress,
-    landmarker: Landmarker | None = None,
-) -> ShotFaces:
-    """Everybody in a stream of `total` pictures."""
-    faces = ShotFaces(0, (), ())
-    for state in follow_faces(pictures, landmarker, partial(spread, workers=_LOOKERS)):
-        if isinstance(state, ShotFaces):
-            faces = state
-        else:
-            on_progress(Progress(stage, state, total))
-    return faces
