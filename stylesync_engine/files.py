@@ -319,6 +319,13 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def _short(name: str) -> str:
+    """A name that leaves room for more, and is as much its own."""
+    if len(name) <= _LONGEST_STEM:
+        return name
+    return f"{name[:_LONGEST_STEM]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+
+
 @contextmanager
 def locked(path: Path, wait: bool = False) -> Iterator[None]:
     """Nobody else who asks may write `path` meanwhile; `wait` for them, else raises RequestError.
@@ -328,7 +335,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[None]:
     from filelock import SoftFileLock, Timeout  # which a farm's quick commands do without
 
     path = path.absolute()
-    lock = SoftFileLock(path.with_name(f".{path.name[:_LONGEST_STEM]}.lock"))
+    lock = SoftFileLock(path.with_name(f".{_short(path.name)}.lock"))
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -22,7 +22,7 @@ from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.mouth.texture import Patch
 from stylesync_engine.origin.people import PERSON_FILE
 from stylesync_engine.plan.plan import bank_tensors, hash_tensors
-from stylesync_engine.plan.windows import open_tensors, write_tensors
+from stylesync_engine.plan.windows import get_tensor, open_tensors, write_tensors
 from stylesync_engine.records import as_data, read
 from stylesync_engine.request import Fit, RequestError
 from stylesync_engine.speech.style import StyleReference
@@ -108,7 +108,7 @@ def _read(folder: Path, whole: bool) -> tuple[PersonFacts, dict[str, NDArray[Any
                 )
             facts = read(PersonFacts, data, "person")
             names = sorted(file.keys()) if whole else []
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors = {name: get_tensor(file, name) for name in names}
     except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         raise _damaged(folder, str(error)) from error
     if whole and hash_tensors(tensors.items()) != facts.tensors:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
-from stylesync_engine.files import Written, refuse_overwriting
+from stylesync_engine.files import Written, plain_name, refuse_overwriting
 from stylesync_engine.media import files_of
 from stylesync_engine.media.codecs import IMAGES
 from stylesync_engine.media.sequences import delivered_names, sequence_folder, sound_name
@@ -44,20 +44,28 @@ def check_batch(requests: Sequence[DubRequest], further: Iterable[Path] = ()) ->
     What one of them reads may yet have to be made; whether it is there, `check_places` sees.
     """
     reads: dict[str, list[Path]] = defaultdict(list)
-    outputs: dict[Path, DubRequest] = {}
+    outputs: dict[tuple[Path, str], DubRequest] = {}
     written = [Written.one(path.absolute()) for path in further]
     for request in requests:
         for role, path in _clips(request).items():
             with suppress(MediaError):
                 reads[role] += files_of(path)
         written += [*_delivered(request), *_kept(work_folder(request))]
-        output = Path(request.output).resolve()
-        if outputs.setdefault(output, request) != request:
+        if outputs.setdefault(_own_place(request), request) != request:
             raise RequestError(
                 f"Two dubs would write '{request.output}'; give one of them another name.",
                 "output",
             )
     refuse_overwriting(reads, written)
+
+
+def _own_place(request: DubRequest) -> tuple[Path, str]:
+    """What no other dub may have: a folder, and the plain name of the movie, or of the sound beside
+    images, which every spelling of theirs shares."""
+    output = Path(request.output).resolve()
+    if request.options.codec in IMAGES:
+        return sequence_folder(output), plain_name(sound_name(output))
+    return output.parent, plain_name(output.name)
 
 
 def work_folder(request: DubRequest) -> Path:

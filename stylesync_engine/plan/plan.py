@@ -30,7 +30,7 @@ from stylesync_engine.faces.landmarker import MESH_POINTS
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.references import ReferenceBank
 from stylesync_engine.plan.identity import rendering_inputs
-from stylesync_engine.plan.windows import open_tensors, write_tensors
+from stylesync_engine.plan.windows import get_tensor, open_tensors, write_tensors
 from stylesync_engine.records import as_data, read
 from stylesync_engine.request import DubRequest, Fit, FrameRange, RequestError
 
@@ -196,7 +196,7 @@ class Plan:
             def tensors() -> Iterator[tuple[str, NDArray[Any]]]:
                 """One after the other, the bank's and the fit's not kept."""
                 for name in sorted(file.keys()):
-                    values = file.get_tensor(name)
+                    values = get_tensor(file, name)
                     if not name.startswith(("bank.", "fit.")):
                         kept[name] = values
                     yield name, values
@@ -302,14 +302,14 @@ def read_correction(work: Path) -> Correction | None:
     with _opened(work) as file:
         if f"fit.{_FIT[0]}" not in file.keys():  # noqa: SIM118
             return None
-        return Correction(*(file.get_tensor(f"fit.{name}") for name in _FIT))
+        return Correction(*(get_tensor(file, f"fit.{name}") for name in _FIT))
 
 
 def note_request(work: Path, request: DubRequest) -> None:
     """Where and how the result is written has changed; what was planned stays."""
     with _opened(work) as file:
         header = replace(_header_of(file, work), request=request)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: get_tensor(file, name) for name in file.keys()}  # noqa: SIM118
     write_tensors(work / _FILE, tensors, header.metadata())
 
 

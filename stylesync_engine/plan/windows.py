@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from stylesync_engine.failures import want_memory
-from stylesync_engine.files import disk_errors, replacing
+from stylesync_engine.files import disk_errors, open_regular, replacing
 
 T = TypeVar("T")
 WINDOW_FILE = re.compile(r"[0-9a-f]{64}\.safetensors|\d{8}-\d{8}\.safetensors")
@@ -50,7 +51,7 @@ def window_device(work: Path, name: str) -> str | None:
 def load_window(work: Path, name: str) -> NDArray[np.float16] | None:
     """The rendered crops, or None where the window is missing. One whose samples are not those that
     were written is taken away, so that it is rendered again."""
-    found = _read_window(work, name, lambda file: (_label(file), file.get_tensor("rendered")))
+    found = _read_window(work, name, lambda file: (_label(file), get_tensor(file, "rendered")))
     if found is None:
         return None
     label, rendered = found
@@ -94,10 +95,18 @@ def _hash_samples(rendered: NDArray[np.float16]) -> str:
 
 @contextmanager
 def open_tensors(path: Path) -> Iterator[Any]:
-    """A safetensors file to read NumPy's arrays from, and memory for all that it holds."""
-    want_memory(path.stat().st_size)
+    """A safetensors file to read NumPy's arrays from, with `get_tensor` of here."""
+    open_regular(path).close()
     with safe_open(path, framework="numpy") as file:
         yield file
+
+
+def get_tensor(file: Any, name: str) -> NDArray[Any]:
+    """An array of an open file; raises MemoryError where there is none for it."""
+    entry = file.get_slice(name)
+    bits = int("".join(filter(str.isdigit, entry.get_dtype())) or 8)
+    want_memory(math.prod(entry.get_shape()) * bits // 8)
+    return np.asarray(file.get_tensor(name))
 
 
 def write_tensors(

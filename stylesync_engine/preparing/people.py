@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stylesync_engine.files import Written, appearing, refuse_overwriting
+from stylesync_engine.files import Written, appearing, locked, refuse_overwriting
 from stylesync_engine.media import files_of
 from stylesync_engine.mouth.references import ReferenceBank, choose_coverage
 from stylesync_engine.origin.consent import consent_for
@@ -59,8 +60,7 @@ def check_new(name: str, clips: Sequence[str], consent: str | None = None) -> Pa
     folder = folder_of_name(name)
     if not clips:
         raise RequestError("Give clips that show the person speaking.", "footage")
-    if folder.exists():
-        raise RequestError(f"There is a person called {name}; remove them first.", "person")
+    _refuse_known(folder)
     given = {"footage": [f for clip in clips for f in files_of(clip)]}
     if consent is not None:
         given["consent"] = [Path(consent)]
@@ -87,12 +87,19 @@ def make_person(
     folder = check_new(name, clips, consent)
     options = DubOptions(models=models.name, quality="best", fit_seconds=fit_seconds)
     person = _person(name, [_job(clip, options, models, on_progress) for clip in clips])
-    with appearing(folder) as draft:
-        draft.mkdir(parents=True, exist_ok=True)
-        if consent is not None:
-            shutil.copyfile(consent, draft / CONSENT_FILE)
-        person.save(draft)
+    with locked(folder):
+        _refuse_known(folder)  # whom another process may have made meanwhile
+        with appearing(folder) as draft:
+            draft.mkdir(parents=True, exist_ok=True)
+            if consent is not None:
+                shutil.copyfile(consent, draft / CONSENT_FILE)
+            person.save(draft)
     return folder
+
+
+def _refuse_known(folder: Path) -> None:
+    if os.path.lexists(folder):
+        raise RequestError(f"There is a person called {folder.name}; remove them first.", "person")
 
 
 def list_people() -> list[PersonFacts]:

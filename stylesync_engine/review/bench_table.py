@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ SIZES: Final = (
 """Names, px, how often each frame of the demo is shown, and frames."""
 _ENGINE: Final = (sys.executable, "-m", "stylesync_engine")
 _SPEED: Final = re.compile(r"([0-9.]+) ?fps")
+_PEER_SECONDS: Final = 1800.0
+_PEER_BYTES: Final = 2**20
 
 
 def parse_cores(text: str) -> tuple[int, ...]:
@@ -154,14 +157,31 @@ def _on_cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
+def _printed_by(words: list[str]) -> str:
+    """What a command prints, as far as that is little and soon done; raises OSError else."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        stop = threading.Timer(_PEER_SECONDS, process.kill)
+        stop.start()
+        try:
+            printed = process.stdout.read(_PEER_BYTES) if process.stdout else b""
+            if len(printed) == _PEER_BYTES:
+                process.kill()
+            if process.wait():
+                raise OSError(f"it ended with {process.returncode}")
+        finally:
+            stop.cancel()
+            process.kill()
+    return printed.decode(errors="replace")
+
+
 def _ask(command: str) -> float:
     """The first speed that a command prints, on one core."""
     try:
         with _on_cores(1):
-            done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            printed = _printed_by(shlex.split(command))
+    except (OSError, ValueError) as error:
         raise RequestError(f"The peer '{command}' could not be run ({error}).", "peer") from error
-    said = _SPEED.search(done.stdout)
+    said = _SPEED.search(printed)
     if said is None or not float(Fraction(said[1])):
         raise MediaError(f"The peer '{command}' does not say how many fps it makes.", "peer")
     return float(said[1])

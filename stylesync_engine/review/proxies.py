@@ -38,7 +38,7 @@ def write_proxy(
         )
     index = output.with_suffix(".index")
     refuse_overwriting({"clip": files_of(video)}, [Written.one(output), Written.one(index)])
-    if output.exists() and output.stat().st_size and not index.exists():
+    if not _is_ours(output, index):
         raise RequestError(f"'{output}' is no proxy of StyleSync; give another name.")
     height = min(height, info.height)
     size = max(1, round(info.width * height / info.height)), height
@@ -64,6 +64,23 @@ def write_proxy(
 def _rest(video: str, frames: FrameRange, done: int) -> Iterator[Frame]:
     if done < len(frames):
         yield from read_frames(video, FrameRange(frames.start + done, frames.end))
+
+
+def _is_ours(output: Path, index: Path) -> bool:
+    """Whether what lies there, if anything, is a proxy: its index names where JPEGs end."""
+    pictures, ends = (
+        path.is_file() and path.stat().st_size > 0 if path.exists() else None
+        for path in (output, index)
+    )
+    if not ends:
+        return not pictures or ends is False
+    if not pictures:
+        return False
+    with output.open("rb") as file, index.open("rb") as named:
+        (first,) = np.frombuffer(named.read(8).ljust(8, b"\0"), "<u8")
+        begins = file.read(2) == b"\xff\xd8"
+        file.seek(min(max(int(first) - 2, 0), output.stat().st_size))
+        return begins and file.read(2) == b"\xff\xd9"
 
 
 def _cut_to_whole(output: Path, index: Path) -> int:

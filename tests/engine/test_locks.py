@@ -108,3 +108,11 @@ def test_a_place_that_cannot_be_locked_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DiskError), locked(tmp_path / "file" / "dub.mov"):
         pass
+
+
+def test_long_names_that_begin_alike_are_not_one(tmp_path: Path) -> None:
+    shared = "show_ep101_sc023_shot0450_comp_v003_graded_for_review_by_everybody_who_dubs_it_into_"
+    one, two = (tmp_path / f"{shared}{tongue}.mov" for tongue in ("german", "french"))
+    with locked(one), locked(two), pytest.raises(RequestError, match="in use"), locked(one):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -180,6 +180,27 @@ def test_two_dubs_of_a_batch_have_two_outputs(shot: Path) -> None:
         check_batch([first, other])
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "codecs"),
+    [
+        ("new.%04d.png", "new.%05d.png", ("png", "png")),
+        ("new.%04d.png", "new_%04d.exr", ("png", "exr")),  # whose sounds are one file
+        ("out", "out/%06d.png", ("png", "png")),
+        ("Straße.mkv", "strasse.mkv", ("ffv1", "ffv1")),  # on a disk that does not tell case apart
+        ("caf\u00e9.mkv", "cafe\u0301.mkv", ("ffv1", "ffv1")),
+    ],
+)
+def test_two_spellings_are_one_output(
+    shot: Path, one: str, two: str, codecs: tuple[str, str]
+) -> None:
+    first, second = (
+        ask(shot, name, options={"codec": codec, "seed": seed})
+        for seed, (name, codec) in enumerate(zip((one, two), codecs, strict=True))
+    )
+    with pytest.raises(RequestError, match="Two dubs would write"):
+        check_batch([first, second])
+
+
 def test_a_proxy_grows_no_film_of_somebody_else(shot: Path, ffmpeg: Ffmpeg) -> None:
     clip = ffmpeg("clip.mkv", "-f", "lavfi", "-i", "testsrc2=s=128x96:d=0.2")
     foreign = shot / "take.mjpeg"
@@ -188,6 +209,21 @@ def test_a_proxy_grows_no_film_of_somebody_else(shot: Path, ffmpeg: Ffmpeg) -> N
         write_proxy(str(clip), FrameRange(0, 2), 90, foreign)
     assert foreign.read_bytes() == b"a film"
     assert not foreign.with_suffix(".index").exists()
+
+
+@pytest.mark.parametrize("film", [None, b"", b"a film", b"\xff\xd8 of a camera"])
+def test_an_index_of_somebody_else_is_not_cut(
+    shot: Path, ffmpeg: Ffmpeg, film: bytes | None
+) -> None:
+    clip = ffmpeg("clip.mkv", "-f", "lavfi", "-i", "testsrc2=s=128x96:d=0.2")
+    foreign = shot / "take.index"
+    foreign.write_bytes(b"chapters of a book")
+    if film is not None:
+        (shot / "take.mjpeg").write_bytes(film)
+    before = hashes(shot)
+    with pytest.raises(RequestError, match="no proxy of StyleSync"):
+        write_proxy(str(clip), FrameRange(0, 2), 90, shot / "take.mjpeg")
+    assert hashes(shot) == before
     assert write_proxy(str(clip), FrameRange(0, 2), 90, shot / "own.mjpeg") == 2
 
 

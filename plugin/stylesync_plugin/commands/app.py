@@ -106,6 +106,7 @@ def remove(
     from stylesync_plugin.writing import write_back
 
     with reporting(as_json) as report:
+        refuse_overwriting({"timeline": [timeline]}, [Written.one(output.absolute())])
         content = read_timeline(timeline)
         found = write_back.list_dubs(content)
         ids = {entry["id"] for entry in found if not job or entry["job"] in job}

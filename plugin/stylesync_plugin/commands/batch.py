@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
 from stylesync_engine.commands.reporting import STAGE_TITLES, Report, format_rows, reporting
-from stylesync_engine.files import Written, refuse_overwriting
+from stylesync_engine.files import Written, locked, refuse_overwriting
 from stylesync_engine.request import DubOptions, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, BatchProgress, dub_timeline
 from stylesync_plugin.batch.engine_process import EngineProcess
@@ -43,7 +44,7 @@ class Work:
 
 def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool) -> int:
     """Dub, write the timeline and the report; returns the exit code."""
-    with reporting(as_json) as report:
+    with reporting(as_json) as report, _held(asked):
         work = prepare_work(asked)
         if not work.jobs:
             raise RequestError(
@@ -58,6 +59,12 @@ def run_batch(asked: Asked, names: TrackNames, with_report: bool, as_json: bool)
             keep_copy(work.output)
         finish(batch, work.output, with_report, report)
     return say_failures(batch)
+
+
+def _held(asked: Asked) -> contextlib.AbstractContextManager[None]:
+    """A timeline that will be written over is nobody else's from before it is read."""
+    held = asked.get("in_place") and asked["timeline"].is_file()
+    return locked(asked["timeline"]) if held else contextlib.nullcontext()
 
 
 def finish(batch: Batch, output: Path, with_report: bool, report: Report) -> None:

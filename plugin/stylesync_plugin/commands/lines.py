@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stylesync_engine.commands.reporting import Json, format_rows, reporting
-from stylesync_engine.files import Written, refuse_overwriting
+from stylesync_engine.files import Written, locked, refuse_overwriting
 from stylesync_plugin.times import parse_rate
 
 lines_app = typer.Typer(
@@ -40,11 +40,13 @@ def import_(
     several languages, or subtitles. Sounds are matched by name, number, time in the name, or the
     time stamp of a Broadcast Wave; what does not match stays as `unclear`, with its reason. The
     timeline itself as the script makes lines of its markers and guides, such as `12 ANNA: Hello`.
+    Lines that OUT holds already keep what was done for them.
     """
     from stylesync_plugin.formats.files import read_timeline
-    from stylesync_plugin.lines.document import write_lines
+    from stylesync_plugin.lines.document import read_lines, write_lines
     from stylesync_plugin.lines.exporting import summary_of
     from stylesync_plugin.lines.importing import import_lines
+    from stylesync_plugin.lines.merging import carry_over, distinct
     from stylesync_plugin.lines.sounds import find_sounds
     from stylesync_plugin.timeline.sources import EngineProbe
 
@@ -57,7 +59,10 @@ def import_(
         name = str(timeline.absolute())
         asked = None if script.resolve() == timeline.resolve() else script
         lines = import_lines(asked, sounds, content, name, EngineProbe(), counted)
-        write_lines(lines, output)
+        with locked(output):
+            if output.exists():
+                lines = carry_over(read_lines(output), distinct(lines))
+            write_lines(lines, output)
         rows = [{"line": e.number, "unclear": e.why} for e in lines.lines if e.status == "unclear"]
         told = ", ".join(f"{count} {status}" for status, count in summary_of(lines).items())
         unused = f"; {len(lines.unused)} sounds belong to no line" if lines.unused else ""
@@ -153,10 +158,13 @@ def review(
     from stylesync_engine.review.review_movie import write_review
     from stylesync_plugin.formats.files import read_timeline
     from stylesync_plugin.lines.document import read_lines
-    from stylesync_plugin.lines.reviewing import scenes_of
+    from stylesync_plugin.lines.reviewing import media_of, scenes_of
 
     with reporting(as_json) as report:
         content = read_timeline(timeline)
+        read = {"timeline": [timeline], "media of the timeline": media_of(content)}
+        read["document of lines"] = [document] if document else []
+        refuse_overwriting(read, [Written.one(output.absolute())])
         scenes = scenes_of(content, read_lines(document) if document else None)
         frames = write_review(scenes, output)
         said = {"output": str(output), "dubs": len(scenes), "frames": frames}

@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,7 +16,7 @@ from typing import Any, TypeAlias
 
 import opentimelineio as otio
 
-from stylesync_engine.files import appearing, read_bounded
+from stylesync_engine.files import appearing, read_bounded, write_text
 from stylesync_engine.request import DiskError, RequestError
 from stylesync_plugin.formats import (
     edl,
@@ -89,7 +88,7 @@ def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         if suffix in (".otioz", ".otiod"):
             otio_files.write_bundle(timeline, target)
         else:
-            _replace(target, _to_text(timeline, target))
+            write_text(target, _to_text(timeline, target))
     except OSError as error:
         raise DiskError(
             f"'{target}' cannot be written ({error.strerror}); choose another place."
@@ -279,13 +278,3 @@ def _to_text(timeline: Timeline, target: Path) -> str:
         raise RequestError(
             f"The timeline cannot be written as {suffix[1:].upper()} ({error}); write it as .otio."
         ) from error
-
-
-def _replace(target: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-    ) as file:
-        file.write(text)
-    draft = Path(file.name)
-    draft.chmod(0o644)
-    draft.replace(target)

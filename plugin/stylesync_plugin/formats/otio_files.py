@@ -12,8 +12,14 @@ from typing import Any
 
 import opentimelineio as otio
 
-from stylesync_engine.files import decoded, disk_errors, draft_folder_of, read_bounded
-from stylesync_engine.request import RequestError
+from stylesync_engine.files import (
+    appearing,
+    decoded,
+    disk_errors,
+    draft_folder_of,
+    read_bounded,
+)
+from stylesync_engine.request import DubError, RequestError
 
 MOST_BYTES = 2**25
 """The most that a timeline's text is read of."""
@@ -251,7 +257,10 @@ def write_bundle(timeline: Any, target: Path) -> None:
             f"'{target}' exists already; bundles are not overwritten, choose a new name."
         )
     try:
-        otio.adapters.write_to_file(timeline, str(target), media_policy=_bundle_policy())
+        with appearing(target) as draft:
+            otio.adapters.write_to_file(timeline, str(draft), media_policy=_bundle_policy())
+    except DubError:
+        raise
     except Exception as error:
         raise RequestError(f"The bundle '{target.name}' cannot be written ({error}).") from error
 

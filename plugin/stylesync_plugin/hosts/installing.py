@@ -123,9 +123,10 @@ def uninstall_loader(host: str, parent: Path) -> list[Path]:
     target = _place(host, parent)
     try:
         record = json.loads(read_bounded(target / RECORD, _BYTES))
-    except (OSError, ValueError) as error:
+        known = {target / name: digest for name, digest in record["files"].items()}
+        made = (target, *target.parents)[: int(record["made"])]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RequestError(f"There is no loader of ours in '{parent}'.") from error
-    known = {target / name: digest for name, digest in record["files"].items()}
     present = [path for path in target.rglob("*") if path.is_symlink() or not path.is_dir()]
     changed = [path for path in present if not _is_ours(path, known, target)]
     if changed:
@@ -136,7 +137,6 @@ def uninstall_loader(host: str, parent: Path) -> list[Path]:
     for path in present:
         path.unlink()
     folders = [path for path in target.rglob("*") if path.is_dir()]
-    made = (target, *target.parents)[: record["made"]]
     for folder in (*sorted(folders, reverse=True), *made):
         _remove_if_empty(folder)
     return sorted(path for path in present if path in known)

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from stylesync_engine.review.review_movie import Scene
 
 
+def media_of(timeline: Any) -> list[Path]:
+    """Every file that a timeline names, whatever lies beneath its dubs."""
+    references = (clip.clip.media_reference for clip in lay_out(timeline).clips)
+    urls = (str(getattr(media, "target_url", None) or "") for media in references)
+    return [Path(path_of(url)) for url in urls if url]
+
+
 def scenes_of(timeline: Any, lines: Lines | None = None) -> list[Scene]:
     """Every dub that lies on a timeline, in time order; with the lines, what each one says."""
     from stylesync_engine.review.review_movie import Scene

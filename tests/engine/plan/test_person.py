@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from stylesync_engine.origin.people import (
 from stylesync_engine.plan.identity import identify_files
 from stylesync_engine.plan.person import Person, PersonFacts, read_facts, read_person
 from stylesync_engine.plan.places import check_places
+from stylesync_engine.preparing import people as making
 from stylesync_engine.preparing.people import list_people, make_person, remove_person
 from stylesync_engine.request import DubRequest, Fit, RequestError
 from stylesync_engine.speech.style import StyleReference
@@ -156,3 +159,34 @@ def test_a_name_is_taken_once_and_removed_once(person: Person, people: Path) -> 
     assert [path.name for path in (people / "Ada").iterdir()] == ["notes.txt"]
     with pytest.raises(RequestError, match="nobody called Ada"):
         remove_person("Ada")
+
+
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_no_person_and_holds_nobody_up(person: Person, people: Path) -> None:
+    person.save(people / "Ada")
+    for name in ("Pipe", "Sparse", "Gone"):
+        (people / name).mkdir()
+    os.mkfifo(people / "Pipe" / PERSON_FILE)
+    (people / "Gone" / PERSON_FILE).symlink_to("nowhere")
+    with (people / "Sparse" / PERSON_FILE).open("wb") as file:
+        file.truncate(2**40)
+    found = {facts.name: facts.warnings for facts in list_people()}
+    assert found["Ada"] == ()
+    assert all("is damaged" in found[name][0] for name in ("Pipe", "Sparse"))
+    assert find_person("Gone") is None
+
+
+def test_whom_another_process_has_made_meanwhile_stays(
+    person: Person, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> Person:
+        replace(person, style=None).save(people / "Ada")
+        return person
+
+    monkeypatch.setattr(making, "check_new", lambda *_: people / "Ada")
+    monkeypatch.setattr(making, "_person", late)
+    monkeypatch.setattr(making, "_job", lambda *_: None)
+    with pytest.raises(RequestError, match="There is a person called Ada"):
+        make_person("Ada", ["a.mov"], SimpleNamespace(name="starter"))  # type: ignore[arg-type]
+    assert read_person(people / "Ada", "weights").style is None
+    assert [path.name for path in people.iterdir()] == ["Ada"]

@@ -77,3 +77,15 @@ def test_the_demo_is_shown_at_other_sizes(tmp_path: Path, monkeypatch: pytest.Mo
     assert [(i.width, i.height, i.rate, i.frames) for i in made.values()] == [
         (320, 240, 25, 4), (352, 288, 50, 6)
     ]  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+def test_a_peer_that_never_ends_or_prints_without_end_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bench_table, "_PEER_SECONDS", 0.5)
+    for command in ("yes 2 fps", f"{sys.executable} -c 'import time; time.sleep(60)'"):
+        with pytest.raises(RequestError, match=r"could not be run \(it ended with -9\)"):
+            bench_table._ask(command)
+    with pytest.raises(MediaError, match="how many fps"):
+        bench_table._ask("true")

@@ -212,3 +212,15 @@ def test_strips_that_never_end_are_refused(tmp_path: Path) -> None:
         make(source)
         with pytest.raises(MediaError, match="cannot be read as strips"):
             BlenderStrips(source, tmp_path / "out.json").read()
+
+
+@pytest.mark.parametrize(
+    "record", ["[]", "{}", '{"files": {}, "made": "x"}', '{"files": [], "made": 1}', "[" * 10**5]
+)
+def test_a_record_of_somebody_else_is_none_of_ours(record: str, tmp_path: Path) -> None:
+    folder = tmp_path / HOSTS["nuke"][1]
+    folder.mkdir()
+    (folder / installing.RECORD).write_text(record)
+    with pytest.raises(RequestError, match="no loader of ours"):
+        installing.uninstall_loader("nuke", tmp_path)
+    assert (folder / installing.RECORD).read_text() == record

@@ -23,6 +23,7 @@ from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.sources import SoundFacts
 from timeline_material import MadeUpProbe, RationalTime, clip, gap, made_up, timeline, track
 
+from stylesync_engine.files import locked
 from stylesync_engine.request import MouthKey, RequestError
 
 RATE = Fraction(25)
@@ -300,3 +301,28 @@ def test_nothing_that_is_read_is_written_over(
     script = str(tmp_path / "script.csv")
     assert main(["lines", "import", script, str(tmp_path / "cut.otio"), "-o", script]) == 2
     assert (tmp_path / "script.csv").read_text() == TABLES["comma"]
+    (tmp_path / "plate.mov").write_bytes(plate := b"\0\0\0 ftypqt a plate")
+    words = [str(tmp_path / "cut.otio"), "-o", str(tmp_path / "plate.mov")]
+    assert main(["lines", "import", script, *words]) == 2
+    assert (tmp_path / "plate.mov").read_bytes() == plate
+
+
+def test_a_script_that_comes_again_keeps_what_was_done(
+    tmp_path: Path, cut: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_timeline(cut, tmp_path / "cut.otio")
+    (tmp_path / "script.csv").write_text(TABLES["semicolon"])
+    document = tmp_path / "session.json"
+    words = ["lines", "import", str(tmp_path / "script.csv"), str(tmp_path / "cut.otio")]
+    assert main([*words, "-o", str(document)]) == 0
+    made = read_lines(document)
+    noted = [replace(line, note="louder", takes=("a.mov",)) for line in made.lines]
+    write_lines(made.with_lines(noted), document)
+    assert main([*words, "-o", str(document)]) == 0
+    assert [(line.note, line.takes) for line in read_lines(document).lines] == [
+        (line.note, line.takes) for line in noted
+    ]
+    with locked(document):  # as the panel does while it is open
+        assert main([*words, "-o", str(document)]) == 2
+    assert "in use" in capsys.readouterr().err
+    assert read_lines(document).lines[0].note == "louder"
