@@ -266,9 +266,9 @@ def _remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The file appears when it is whole. Raises DiskError."""
+    """The file appears when it is whole, names that are no UTF-8 escaped. Raises DiskError."""
     with disk_errors(path), replacing(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)

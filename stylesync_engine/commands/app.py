@@ -150,12 +150,14 @@ def warm(context: typer.Context) -> None:
 
 
 @app.command(epilog=f"Example: {PROGRAM} probe shot.mov --json")
+@takes_flags("images_rate")
 def probe(
     video: Annotated[str, typer.Argument(metavar="V", help="A video file.")],
     progress: Annotated[
         bool, typer.Option("--progress", help="With --json: a line on standard error a frame.")
     ] = False,
     as_json: Json = False,
+    images_rate: str | None = None,
 ) -> None:
     """Show a video's rate, size, streams and speakers.
 
@@ -166,7 +168,8 @@ def probe(
         from stylesync_engine import dubbing
 
         aside = JsonReport(sys.stderr).progress if progress else None
-        found = dubbing.probe(video, on_progress=aside if as_json else report.progress)
+        tell = aside if as_json else report.progress
+        found = dubbing.probe(video, on_progress=tell, images_rate=images_rate)
         report.result(found, describe_fields(found))
 
 

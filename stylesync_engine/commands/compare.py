@@ -44,7 +44,12 @@ def compare(
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option("--rate", metavar="R", help="Rate of image sequences that do not say it."),
+        typer.Option(
+            "--images-rate",
+            "--rate",
+            metavar="R",
+            help="Rate of image sequences that do not say it.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -21,16 +20,19 @@ from stylesync_engine.media.containers import (
     pass_over,
     sounds_of,
 )
+from stylesync_engine.media.loudness import HUMS, Powers, measure_powers
 from stylesync_engine.media.probing import scan_clip
-from stylesync_engine.media.sound import Sound, mono_weights, resample_blocks
+from stylesync_engine.media.sound import Sound, mono_weights, padded_samples, resample_blocks
 from stylesync_engine.request import MediaError, RequestError
 
 _ROUNDING_GAP: Final = Fraction(1, 25)
 """Jumps in the time stamps of sound up to this many seconds are rounding, not silence."""
+_COARSEST: Final = Fraction(1, 500)
+"""Seconds of the coarsest clock by which sounds and pictures are told that is no frame's."""
+_LEADS: Final = {"aac": 1024, "mp3float": 1105, "mp2": 481, "ac3": 256, "eac3": 256}
+"""Samples that encoders put before a sound, where files do not say so (FFmpeg's and LAME's)."""
 _LONGEST_GAP: Final = 3600
 """Seconds without sound that a recording may have between its parts."""
-_SURVEYED: Final = 600
-"""Seconds of sound in which it is looked which stream and channel speaks."""
 _NEARLY_AS_LOUD: Final = 0.01
 """Share of the loudest stream's energy, -20 dB, from which a stream counts as speaking."""
 _CANCELLED: Final = 0.05
@@ -116,7 +118,7 @@ def spoken_track(path: str | Path) -> int:
         count = len(sounds_of(container))
     if count < 2:
         return 0
-    powers = [_powers_of(path, track)[0] for track in range(count)]
+    powers = [_powers_of(path, track).mixed for track in range(count)]
     return next((n for n, p in enumerate(powers) if p >= max(powers) * _NEARLY_AS_LOUD), 0)
 
 
@@ -129,20 +131,25 @@ def note_on_track(path: str | Path, what: str) -> list[str]:
 
 def _speaking_weights(path: str | Path, stream: Any) -> Sound:
     """What each channel adds to mono; the centre alone where it is about as loud as any, for
-    dialogue sits there, and the loudest where the channels cancel each other."""
+    dialogue sits there, and the loudest where the channels cancel each other. A channel that only
+    hums beside others that speak, such as recorded time code, adds nothing."""
     names = [channel.name for channel in stream.codec_context.layout.channels]
     weights = mono_weights(names)
     if len(weights) < 2:
         return weights
     with open_file(path) as container:
         track = [s.index for s in sounds_of(container)].index(stream.index)
-    mixed, channels = _powers_of(path, track)
-    powers = np.array(channels)
-    if len(names) > 2 and _CENTRE in names and powers[names.index(_CENTRE)] > powers.max() / 4:
+    powers = _powers_of(path, track)
+    voices, totals = np.array(powers.voices), np.array(powers.totals)
+    hums = (voices < voices.max() * HUMS) & (totals > totals.max() * _NEARLY_AS_LOUD)
+    if hums.any() and weights[~hums].sum() > 0:
+        weights = np.where(hums, 0, weights)
+        return np.asarray(weights / weights.sum(), np.float32)
+    if len(names) > 2 and _CENTRE in names and voices[names.index(_CENTRE)] > voices.max() / 4:
         return np.asarray([name == _CENTRE for name in names], np.float32)
-    if mixed >= powers.max() * _CANCELLED:
+    if powers.mixed >= voices.max() * _CANCELLED:
         return weights
-    return np.asarray(np.arange(len(weights)) == powers.argmax(), np.float32)
+    return np.asarray(np.arange(len(weights)) == voices.argmax(), np.float32)
 
 
 def _picture_start(path: str | Path) -> Fraction | None:
@@ -158,29 +165,19 @@ def _picture_start(path: str | Path) -> Fraction | None:
     return (stamps[0] if stamps else stated) * time_base
 
 
-def _powers_of(path: str | Path, track: int) -> tuple[float, tuple[float, ...]]:
+def _powers_of(path: str | Path, track: int) -> Powers:
     status = Path(path).stat()
     return _measure_powers(str(path), track, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=64)
-def _measure_powers(
-    path: str, track: int, _changed: int, _size: int
-) -> tuple[float, tuple[float, ...]]:
-    """Energy of the mono mix and of each channel in the first minutes; 0 where nothing decodes."""
-    mixed, single, left = 0.0, np.zeros(1), 0
-    with open_file(path) as container, suppress(MediaError):
+def _measure_powers(path: str, track: int, _changed: int, _size: int) -> Powers:
+    """Of the first minutes; 0 where nothing decodes."""
+    with open_file(path) as container:
         stream = _sound_stream(container, path, track)
         weights = mono_weights([channel.name for channel in stream.codec_context.layout.channels])
-        single, left = np.zeros(len(weights)), _SURVEYED * stream.codec_context.sample_rate
-        for block in _placed_blocks(container, stream, path):
-            exact = block.astype(np.float64)
-            mixed += float(np.square(weights @ exact).sum())
-            single += np.square(exact).sum(axis=1)
-            left -= block.shape[1]
-            if left <= 0:
-                break
-    return mixed, tuple(single)
+        blocks = _placed_blocks(container, stream, path)
+        return measure_powers(blocks, weights, stream.codec_context.sample_rate)
 
 
 def _sound_stream(container: InputContainer, path: str | Path, track: int | None = None) -> Any:
@@ -214,6 +211,8 @@ def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> 
         time = None if frame.pts is None else frame.pts * frame.time_base
         if origin is None:
             origin = time or Fraction(0)
+        if due is None and time is not None:
+            origin = time - _settled(time - origin, frame.pts, stream, path)
         position = (due or 0) if time is None else round((time - origin) * rate)
         if due is not None and abs(position - due) <= tolerance:
             position = due
@@ -235,9 +234,26 @@ def _placed_blocks(container: InputContainer, stream: Any, path: str | Path) -> 
         raise MediaError(f"The sound of '{path}' cannot be decoded; export or copy it again.")
 
 
+def _settled(later: Fraction, first: int, stream: Any, path: str | Path) -> Fraction:
+    """How much later than the picture a sound begins, s, where a clock coarser than the samples
+    tells both, as Matroska's of milliseconds: behind what encoders lead in with, where the decoder
+    has not left it out, sounds begin with a frame, or on the clock's own tick."""
+    tick, rate = stream.time_base, stream.codec_context.sample_rate
+    info = scan_clip(path).info if stream.container.streams.video else None
+    if info is None or info.time_base != tick or not 1 < tick * rate < rate * _COARSEST:
+        return later
+    with open_file(path) as again:
+        whole = next(again.demux(again.streams[stream.index])).pts == first
+    lead = Fraction(_LEADS.get(stream.codec_context.name, 0), rate) if whole else Fraction(0)
+    grids = (1 / info.rate, tick)
+    places = [round((later + lead) / grid) * grid - lead for grid in grids]
+    return next(place for place in places if abs(place - later) <= tick)
+
+
 def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> Iterator[Any]:
     errors = 0
     packets = container.demux(stream)
+    decoder = _decoder_of(stream, path)
     while True:
         try:
             packet = next(packets)
@@ -245,8 +261,10 @@ def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> I
             return
         except av.error.FFmpegError as error:
             raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
+        if decoder is not stream.codec_context:
+            packet.pts = packet.dts = None  # these count samples of another width
         try:
-            frames = stream.decode(packet)
+            frames = decoder.decode(packet)
         except av.error.FFmpegError as error:
             pass_over(error)
             errors += 1
@@ -254,6 +272,17 @@ def _decode_sound(container: InputContainer, stream: Any, path: str | Path) -> I
                 raise MediaError(f"The sound of '{path}' is damaged; export it again.") from error
             continue
         yield from frames
+
+
+def _decoder_of(stream: Any, path: str | Path) -> Any:
+    """What decodes a stream: its own decoder but for samples that this takes for others."""
+    own = stream.codec_context
+    width = padded_samples(Path(path)) if own.name.startswith("pcm_") else None
+    if width is None:
+        return own
+    plain: Any = av.CodecContext.create(f"pcm_s{8 * width}le", "r")
+    plain.sample_rate, plain.layout = own.sample_rate, own.layout
+    return plain
 
 
 def _float_block(frame: Any) -> Sound:

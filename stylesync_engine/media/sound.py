@@ -177,6 +177,24 @@ def write_track(path: str | Path, track: Track) -> None:
         _say_maker(file)
 
 
+_EXTENSIBLE: Final = 0xFFFE
+_WHOLE_NUMBERS: Final = bytes.fromhex("0100000000001000800000aa00389b71")
+
+
+def padded_samples(path: Path) -> int | None:
+    """The bytes of each sample of a WAV whose whole numbers fill only a part of them, such as 24 of
+    32 bits; None for all others. FFmpeg takes these for floating point."""
+    with path.open("rb") as file:
+        head = file.read(1 << 12)
+    at = head.find(b"fmt ") + 8
+    if len(head) < at + 40 or head[8:12] != b"WAVE" or head[at + 24 : at + 40] != _WHOLE_NUMBERS:
+        return None
+    kind, channels, _, _, block, _, _, used = struct.unpack_from("<HHIIHHHH", head, at)
+    width = block // channels if channels else 0
+    padded = kind == _EXTENSIBLE and 8 < used <= 8 * (width - 1) and width in (3, 4)
+    return width if padded else None
+
+
 def is_own_sound(path: Path) -> bool:
     """Whether `write_track` made this file."""
     with path.open("rb") as file:

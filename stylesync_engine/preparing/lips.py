@@ -164,7 +164,10 @@ def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleRe
         sound = read_own_sound(path, shot.start, shot.duration, track)
         job.warnings.extend(note_on_track(path, what) if track is None else [])
     except MediaError as error:
-        why = str(error) if request.style else "The shot's own sound cannot be read."
+        why = str(error)
+        if not request.style:
+            heard = "'s own sound cannot be read" if shot.info.audio else " has no sound of its own"
+            why = f"The shot{heard}."
         job.warnings.append(f"{why} The person's style was not read.")
         return None
     role, lips = "style" if request.style else "shot", lips_of(shot, sound.steps)

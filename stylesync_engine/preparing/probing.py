@@ -9,18 +9,29 @@ import numpy as np
 
 from stylesync_engine.faces.landmarker import landmark_box
 from stylesync_engine.faces.tracking import Speaker, stretches
-from stylesync_engine.media import AudioTrack, VideoInfo, probe_video, sounds_alone, spoken_track
+from stylesync_engine.media import (
+    AudioTrack,
+    Clip,
+    Reading,
+    VideoInfo,
+    probe_video,
+    sounds_alone,
+    spoken_track,
+)
 from stylesync_engine.preparing.late_sound import offset_of_faces
 from stylesync_engine.preparing.watching import watch
-from stylesync_engine.request import FrameRange, OnProgress
+from stylesync_engine.request import FrameRange, OnProgress, parse_rate
 from stylesync_engine.weights.loading import load_lip_reader
 
 
-def probe(path: str, on_progress: OnProgress | None = None) -> dict[str, Any]:
-    """What a clip is and who is seen where, as plain data; of sound alone, its streams."""
+def probe(
+    path: str, on_progress: OnProgress | None = None, images_rate: str | None = None
+) -> dict[str, Any]:
+    """What a clip is and who is seen where, as plain data; of sound alone, its streams.
+    `images_rate` is that of numbered images that do not say theirs."""
     if sounds := sounds_alone(path):
         return {"path": path, "streams": _sound_facts(path, sounds)}
-    info = probe_video(path)
+    info = probe_video(Clip(path, Reading(parse_rate(images_rate) if images_rate else None)))
     whole = FrameRange(0, info.frames)
     faces, spans = watch(info, whole, "track", on_progress or (lambda _: None))
     return {

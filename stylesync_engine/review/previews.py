@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
@@ -90,7 +91,7 @@ def write_playback_sound(path: str, output: Path) -> None:
     with (
         appearing(output) as draft,
         soundfile.SoundFile(
-            draft, "w", PLAYBACK_HZ, channels=2, subtype="PCM_16", format="WAV"
+            os.fsencode(draft), "w", PLAYBACK_HZ, channels=2, subtype="PCM_16", format="WAV"
         ) as file,
     ):
         for block in chain((first,), blocks):
@@ -208,7 +209,7 @@ def _thumbnails_in(folder: Path) -> Written:
 def _sound_facts(path: str, rate: int | None = None) -> dict[str, Any]:
     """Rate in Hz and samples, counted from the picture's first frame."""
     try:
-        known = soundfile.info(path)
+        known = soundfile.info(os.fsencode(path))
         return {"sample_rate": known.samplerate, "samples": known.frames}
     except (soundfile.LibsndfileError, OSError):
         pass

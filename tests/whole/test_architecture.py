@@ -194,7 +194,7 @@ PUBLIC_FUNCTIONS = {
         "prepare": ["request", "work", "models", "on_progress"],
         "render": ["work", "frames", "models", "on_progress"],
         "assemble": ["work", "on_progress"],
-        "probe": ["path", "on_progress"],
+        "probe": ["path", "on_progress", "images_rate"],
     },
     "stylesync_engine.weights.loading": {
         "list_models": [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ class Hashes:
         if len(files) == 1 and files[0] == Path(path):
             return self._of_file(files[0])
         listing = "\n".join(f"{file.name} {self._of_file(file)}" for file in files)
-        return hashlib.sha256(listing.encode()).hexdigest()
+        return hashlib.sha256(os.fsencode(listing)).hexdigest()
 
     def save(self) -> None:
         write_json(self.store, self.known)
@@ -98,7 +99,8 @@ def write_json(path: Path, data: Any) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as draft:
-        draft.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+        text = json.dumps(data, ensure_ascii=False, indent=1)
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:

@@ -47,6 +47,7 @@ def write_report(batch: Batch, path: Path, title: str, draw: DrawSheet | None = 
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
         f"<h1>{escape(title)}</h1><p>{_summary(batch)}</p>{''.join(parts)}</html>\n",
         encoding="utf-8",
+        errors="backslashreplace",
     )
 
 

@@ -50,7 +50,7 @@ def read(source: Path, rate: Fraction) -> Any:
     text = _text(source)
     try:
         # A list may follow its sources (mode C) instead of the record.
-        edits = sorted(_edits(text, rate), key=lambda edit: edit.record[0])
+        edits = _on_tracks(sorted(_edits(text, rate), key=lambda edit: edit.record[0]))
     except RequestError as error:
         raise RequestError(
             f"'{source.name}' cannot be read as EDL: {error} Give its own rate, or export it"
@@ -68,6 +68,26 @@ def read(source: Path, rate: Fraction) -> Any:
     _lift_record_start(timeline)
     count_as(timeline, drop=_says_drop(text))
     return timeline
+
+
+_SOUND_ALONE = "NONE"
+"""The channel of events that play further sound tracks than four, and no picture."""
+
+
+def _on_tracks(edits: Sequence[_Edit]) -> list[_Edit]:
+    """What lies over another picture, such as a key over its background, gets a track above all."""
+    told = [int(edit.channel[1:]) for edit in edits if re.fullmatch(r"V\d{1,3}", edit.channel)]
+    above, ends = max(told, default=1), list[int]()
+    placed = []
+    for edit in edits:
+        if edit.channel == _SOUND_ALONE:
+            edit = replace(edit, channel="A3")
+        if edit.channel == "V":
+            track = next((n for n, end in enumerate(ends) if end <= edit.record[0]), len(ends))
+            ends[track : track + 1] = [edit.record[1]]
+            edit = replace(edit, channel=f"V{above + track}" if track else "V")
+        placed.append(edit)
+    return placed
 
 
 _LONGEST = 10_000  # characters of a line; CMX 3600 writes 80
@@ -170,6 +190,8 @@ def _edit(found: re.Match[str], rate: Fraction, drops: bool) -> _Edit:
     texts = [found[name].replace(",", ":") for name in "abcd"]
     drops = drops and not any(";" in text for text in texts)
     a, b, c, d = (frames_of_time_code(text, rate, drops) for text in texts)
+    if b < a or d < c:
+        raise RequestError(f"the event '{found[0][:60]}' ends before it begins, or after midnight.")
     digits = re.sub(r"\D", "", found["length"] or "")
     return _Edit(found["reel"], found["channel"], found["kind"], int(digits or 0), (a, b), (c, d))
 

@@ -20,6 +20,7 @@ from stylesync_plugin.formats.fcpxml_angles import (
     Rate,
     Resources,
     Shown,
+    active,
     origin,
     retime_of,
     time_of,
@@ -100,8 +101,7 @@ class _Reader:
                 start = zero + time_of(element.get("offset"))
                 yield _transition(element, lane, start, cut, rate)
                 continue
-            if element.tag == "audition" and len(element):
-                element = element[0]
+            element = active(element)
             if element.tag not in STORY:
                 continue
             offset = element.get("offset")
@@ -126,9 +126,8 @@ class _Reader:
         own = self.resources.start(element)
         inside = span if element.tag == "sync-clip" else within
         for child in element:
+            child = active(child)
             attached = int(child.get("lane", "0") or 0)
-            if child.tag == "audition" and len(child):
-                child = child[0]
             if not attached or child.tag not in (*STORY, "spine"):
                 continue
             place = start + time_of(child.get("offset")) - own

@@ -146,8 +146,7 @@ class Resources:
         """A storyline's items and when they begin; its offsets count from `zero`."""
         cursor += zero
         for child in spine:
-            if child.tag == "audition" and len(child):
-                child = child[0]
+            child = active(child)
             if child.tag in STORY:
                 offset = child.get("offset")
                 start = cursor if offset is None else zero + time_of(offset)
@@ -163,11 +162,22 @@ def retime_of(element: ET.Element) -> Rate:
     points = element.findall("timeMap/timept")
     if not points:
         return Rate()
-    ends = [(time_of(point.get("time")), time_of(point.get("value"))) for point in points]
-    if len(ends) != 2 or ends[0][0] == ends[1][0]:
+    told = [(time_of(point.get("time")), time_of(point.get("value"))) for point in points]
+    (time, value), (later, reached) = told[0], told[-1]
+    if time == later:
         return Rate(unclear="retiming curve")
-    (time, value), (later, reached) = ends
-    return Rate((reached - value) / (later - time), time, value)
+    rate = Rate((reached - value) / (later - time), time, value)
+    return rate if all(rate(at) == shown for at, shown in told) else Rate(unclear="retiming curve")
+
+
+def active(element: ET.Element) -> ET.Element:
+    """An audition's chosen clip, in the audition's own place; any other element as it is."""
+    if element.tag != "audition" or not len(element):
+        return element
+    place = {key: element.get(key, "") for key in ("lane", "offset") if element.get(key)}
+    chosen = ET.Element(element[0].tag, {**element[0].attrib, **place})
+    chosen.extend(element[0])
+    return chosen
 
 
 def origin(holder: ET.Element | None) -> Fraction:

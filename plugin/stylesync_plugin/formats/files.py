@@ -88,7 +88,14 @@ def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         if suffix in (".otioz", ".otiod"):
             otio_files.write_bundle(timeline, target)
         else:
-            write_text(target, _to_text(timeline, target))
+            text = _to_text(timeline, target)
+            text.encode()
+            write_text(target, text)
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            f"{suffix[1:].upper()} cannot hold names that are not UTF-8; write it as .otio, or"
+            " rename the media's folder."
+        ) from error
     except OSError as error:
         raise DiskError(
             f"'{target}' cannot be written ({error.strerror}); choose another place."
@@ -211,6 +218,8 @@ def _chosen(content: Any, name: str | None, source: Path) -> Any:
         timelines = [entry for entry in timelines if entry.name == name]
     if len(timelines) == 1:
         return timelines[0]
+    if not timelines and name is None:
+        raise RequestError(f"'{source.name}' holds no timeline; export the sequence itself.")
     names = ", ".join(f"'{entry.name}'" for entry in timelines)
     raise RequestError(
         f"'{source.name}' holds {len(timelines)} timelines{': ' + names if names else ''};"

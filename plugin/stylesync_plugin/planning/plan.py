@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -76,7 +77,7 @@ class PlannedDub:
         """Names this dub among others of its place: the output's name comes from all that was
         asked for."""
         text = f"{self.id} {Path(self.request.output).name}"
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        return hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -115,7 +116,7 @@ def record(recording: Recording) -> None:
         end = min(start + sound.shape[1], mixed.shape[1])
         mixed[:, start:end] += sound[:, : end - start]
     with appearing(Path(recording.path)) as draft:
-        soundfile.write(draft, mixed.T, rate, format="WAV", subtype="FLOAT")
+        soundfile.write(os.fsencode(draft), mixed.T, rate, format="WAV", subtype="FLOAT")
 
 
 def _cut(part: SoundPart, at: Fraction, length: Fraction) -> SoundPart:

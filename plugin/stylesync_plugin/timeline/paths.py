@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -31,7 +32,7 @@ def spellings(name: str) -> list[PurePosixPath]:
 
 def _unescaped(text: str) -> str:
     """With its escapes resolved, of which `%04d`, the place of an image's number, is none."""
-    return unquote(_PRINTF.sub(r"%25\1d", text))
+    return unquote(_PRINTF.sub(r"%25\1d", text), errors="surrogateescape")
 
 
 def images_at(candidate: Path) -> str | None:
@@ -114,7 +115,7 @@ def url_of(path: str | Path) -> str:
     absolute = Path(path).absolute()
     if isinstance(absolute, PureWindowsPath):
         return "file:///" + quote(absolute.as_posix(), safe="/:")
-    return "file://" + quote(absolute.as_posix(), safe="/")
+    return "file://" + quote(os.fsencode(absolute), safe="/")
 
 
 def files_called(folder: Path, name: str) -> list[Path]:

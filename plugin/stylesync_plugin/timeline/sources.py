@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -111,7 +112,7 @@ def probe_sound(path: str, track: int | None = None) -> SoundFacts:
     from stylesync_engine.media import read_audio
 
     with contextlib.suppress(soundfile.LibsndfileError, OSError):
-        facts = soundfile.info(path)
+        facts = soundfile.info(os.fsencode(path))
         if facts.frames:  # what is written while it is spoken leaves 0 in its header
             return SoundFacts(facts.samplerate, facts.frames)
     samples, rate = read_audio(path, track=track)

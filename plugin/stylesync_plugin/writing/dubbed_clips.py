@@ -98,7 +98,8 @@ def _sequence(
 
 
 def _address(path: Path, names: TrackNames) -> str:
-    return str(path.absolute()) if names.bare_paths else url_of(path)
+    bare = str(path.absolute())
+    return bare if names.bare_paths and bare.isprintable() else url_of(path)
 
 
 def _record(dub: Dubbed) -> dict[str, Any]:
@@ -156,10 +157,13 @@ def _sound_length(length: Fraction, rate: Fraction, sample_rate: int) -> Rationa
 
 
 def plain(value: Any) -> Any:
-    """Tuples and OTIO's containers as plain lists and dictionaries."""
+    """Tuples and OTIO's containers as plain lists and dictionaries; what of a name is no UTF-8,
+    which OTIO does not take, as it is escaped."""
     if hasattr(value, "items"):
         return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (str, int, float, bool)) or value is None:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, (int, float, bool)) or value is None:
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return plain(dataclasses.asdict(value))

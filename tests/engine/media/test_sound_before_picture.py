@@ -60,6 +60,7 @@ def _mux(
     [
         *((".mov", "pcm_s16le"), (".mkv", "pcm_s24le"), (".mkv", "flac")),
         *((".mov", "aac"), (".mp4", "aac"), (".mkv", "aac"), (".ts", "aac")),
+        *((".mkv", "ac3"), (".mkv", "mp2"), (".mkv", "libmp3lame")),
     ],
 )
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -48,6 +49,72 @@ def test_the_first_stream_that_is_heard(tmp_path: Path, loudness: list[float], s
     assert len(note_on_track(path, "speech")) == (speaks > 0)
     with pytest.raises(RequestError, match="1 to"):
         probe_sound(path, len(sounds))
+
+
+def spoken(seed: int) -> Array:
+    """Noise that comes and goes four times a second, as syllables do."""
+    return voice(seed, 0.05) * (np.sin(8 * np.pi * np.arange(RATE) / RATE) > 0)
+
+
+def steady(kind: str) -> Array:
+    times = np.arange(RATE) / RATE
+    made = {
+        "time code": 0.5 * np.sign(np.sin(2400 * np.pi * times) * np.sin(74 * np.pi * times) + 0.1),
+        "tone": 0.1 * np.sin(2000 * np.pi * times),
+        "hum": 0.3 * np.sin(100 * np.pi * times),
+        "offset": np.full(RATE, 0.5),
+        "room": voice(9, 0.1),
+    }
+    return made[kind].astype(np.float32)
+
+
+STEADY = ["time code", "tone", "hum", "offset", "room"]
+
+
+@pytest.mark.parametrize("kind", STEADY)
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_does_not_come_and_go_does_not_speak(tmp_path: Path, kind: str, place: int) -> None:
+    sounds = [steady(kind)]
+    sounds.insert(1 - place, spoken(1))
+    assert spoken_track(write_streams(tmp_path / "split.mov", sounds)) == 1 - place
+    if kind != "offset":  # a constant adds nothing that is heard
+        soundfile.write(tmp_path / "stereo.wav", np.stack(sounds).T, RATE, subtype="FLOAT")
+        heard = read_audio(tmp_path / "stereo.wav", mono=True)[0][0]
+        assert np.abs(heard - sounds[1 - place]).max() < 1e-6
+
+
+@pytest.mark.parametrize("kinds", [["tone", "hum"], ["room", "tone"], ["time code", "room"]])
+def test_where_nothing_comes_and_goes_the_loud_ones_count(tmp_path: Path, kinds: list[str]) -> None:
+    sounds = [steady(kind) for kind in kinds]
+    assert spoken_track(write_streams(tmp_path / "split.mov", sounds)) == 0
+    soundfile.write(tmp_path / "stereo.wav", np.stack(sounds).T, RATE, subtype="FLOAT")
+    heard = read_audio(tmp_path / "stereo.wav", mono=True)[0][0]
+    assert np.abs(heard - sum(sounds) / 2).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("bits", "used"), [(32, 24), (32, 20), (32, 32), (24, 20), (24, 24), (16, 16)]
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_that_fill_a_part_of_their_bytes(
+    tmp_path: Path, bits: int, used: int, channels: int
+) -> None:
+    """As recorders write them: whole numbers, left-aligned, with how many bits are used."""
+    said = np.stack([spoken(n) for n in range(channels)])
+    whole = np.round(said.T.astype(np.float64) * (1 << used - 1)).astype(np.int64) << 32 - used
+    data = whole.astype("<i4")[..., None].view(np.uint8)[..., 4 - bits // 8 :].tobytes()
+    block = channels * bits // 8
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, channels, RATE, RATE * block, block, bits, 22, used, 0)
+    form += bytes.fromhex("0100000000001000800000aa00389b71")
+    chunks = b"".join(
+        name + struct.pack("<I", len(body)) + body
+        for name, body in ((b"fmt ", form), (b"data", data))
+    )
+    path = tmp_path / "padded.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WAVE" + chunks)
+    heard, rate = read_audio(path)
+    assert (heard.shape, rate) == ((channels, RATE), RATE)
+    assert np.abs(heard - said).max() <= 2.0 ** (1 - used) + 1e-7
 
 
 @pytest.mark.parametrize("channels", [2, 4])

@@ -41,7 +41,14 @@ from timeline_material import (
 )
 
 from stylesync_engine.media import probe_video, read_audio, read_frames
-from stylesync_engine.request import Cancelled, DubRequest, MediaError, ModelError, NoFaceError
+from stylesync_engine.request import (
+    Cancelled,
+    DubRequest,
+    MediaError,
+    ModelError,
+    NoFaceError,
+    RequestError,
+)
 from stylesync_engine.weights.table import find_folder
 
 RATE = Fraction(25)
@@ -103,6 +110,25 @@ def dubbed(media: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, 
     batch = dub_timeline(cut, jobs("A", "B", "D", "E"), settings(media, out), MarkingEngine())
     assert not batch.failures, batch.failures
     return cut, batch, out
+
+
+def test_a_folder_whose_name_is_no_utf_8(media: Path, tmp_path: Path) -> None:
+    """Read, planned, conformed, recorded, dubbed, reported, written, read again and removed."""
+    folder = tmp_path / os.fsdecode(b"d\xe9p")
+    shutil.copytree(media, folder)
+    fast = clip("E", Path("/elsewhere/c.mkv"), 10, 15, 25, (0, 120))
+    fast.effects.append(otio.schema.LinearTimeWarp(time_scalar=2))
+    cut = timeline(track(clip("A", folder / "a.mkv", 10, 30, 25, (0, 120)), fast))
+    batch = dub_timeline(cut, jobs("A", "E"), settings(folder, folder), MarkingEngine())
+    assert not batch.failures, batch.failures
+    write_report(batch, folder / "page.html", "dubs")
+    for suffix in (".otio", ".fcpxml", ".xml"):
+        write_timeline(batch.timeline, folder / f"dubbed{suffix}")
+        again = read_timeline(folder / f"dubbed{suffix}")
+        found = [item for item in again.find_clips() if item.name == "A (dubbed)"]
+        assert len(found) == 1
+    with pytest.raises(RequestError, match=r"UTF-8; write it as \.otio"):
+        write_timeline(batch.timeline, folder / "dubbed.mlt")
 
 
 @needs_melt

@@ -135,6 +135,42 @@ def test_a_list_in_the_order_of_its_sources(tmp_path: Path) -> None:
     assert [(p.span.start, p.media(p.span.start)) for p in layout.clips] == [(0, 4), (3, 1)]
 
 
+def test_pictures_over_each_other_lie_on_tracks_of_their_own(tmp_path: Path) -> None:
+    under = "001  A  V  C  00:00:01:00 00:00:02:00 01:00:00:00 01:00:01:00\n"
+    over = "002  B  V  C  00:00:05:00 00:00:06:00 01:00:00:12 01:00:01:12\n"
+    own = "003  D  V2  C  00:00:07:00 00:00:08:00 01:00:00:00 01:00:01:00\n"
+    layout = edl(tmp_path, under + over + own, PAL)
+    found = {placed.label: frames(layout, placed) for placed in layout.clips}
+    assert found == {"V1": (0, 25), "V2": (0, 25), "V3": (12, 37)}
+
+
+def test_a_key_and_its_background_are_placed_and_say_why(tmp_path: Path) -> None:
+    text = (
+        "001  A  V  C  00:00:01:00 00:00:02:00 01:00:00:00 01:00:01:00\n"
+        "002  A  V  K  B  00:00:02:00 00:00:03:00 01:00:01:00 01:00:02:00\n"
+        "002  B  V  K  000  00:00:05:00 00:00:06:00 01:00:01:00 01:00:02:00\n"
+    )
+    plain, *keyed = edl(tmp_path, text, PAL).clips
+    assert not plain.obstacles
+    assert len(keyed) == 2
+    assert all("the edit K" in placed.obstacles[0] for placed in keyed)
+
+
+def test_a_channel_of_sound_alone_shows_nothing(tmp_path: Path) -> None:
+    text = "001  A  NONE  C  00:00:01:00 00:00:02:00 01:00:00:00 01:00:01:00\nAUD  3  4\n"
+    assert [placed.kind for placed in edl(tmp_path, text, PAL).clips] == ["Audio"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    ["23:59:59:00 00:00:01:00 01:00:00:00 01:00:02:00",
+     "01:00:00:00 01:00:02:00 23:59:59:00 00:00:01:00"],
+)  # fmt: skip
+def test_an_event_over_midnight_is_said(tmp_path: Path, times: str) -> None:
+    with pytest.raises(RequestError, match="after midnight"):
+        edl(tmp_path, f"001  A  V  C  {times}\n", PAL)
+
+
 def test_an_event_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="none of CMX 3600"):
         edl(tmp_path, "001  what is this\n", PAL)
@@ -240,6 +276,30 @@ def test_a_multicam_clip_shows_the_angle_that_was_chosen(tmp_path: Path, start: 
     # 3 s into the angle is 4 s into the compound clip: 109 s local, at twice the speed 218 s.
     assert nested.media.scale == 2
     assert nested.media(Fraction(0)) == 218
+
+
+@pytest.mark.parametrize("inner", ["", ' offset="9s"'])
+def test_an_audition_lies_where_it_says(tmp_path: Path, inner: str) -> None:
+    chosen = '<asset-clip ref="{}" start="{}s" duration="2s"{}/><asset-clip ref="s" duration="2s"/>'
+    first, above = chosen.format("a", 4, inner), chosen.format("b", 103, inner)
+    story = (
+        f'<audition offset="1s">{first}</audition><gap offset="3s" start="3600s" duration="5s">'
+        f'<audition lane="1" offset="3602s">{above}</audition></gap>'
+    )
+    layout = lay_out(read_timeline(fcpxml(tmp_path, story)))
+    assert seen(layout) == [(1, 3, "a.mov", 4), (5, 7, "b.mov", 103)]
+
+
+@pytest.mark.parametrize("middle", ["", '<timept time="4s" value="8s"/>'])
+def test_a_straight_retiming_curve_is_a_speed(tmp_path: Path, middle: str) -> None:
+    curve = f'<timept time="0s" value="0s"/>{middle}<timept time="10s" value="20s"/>'
+    story = f'<asset-clip ref="a" start="2s" duration="3s"><timeMap>{curve}</timeMap></asset-clip>'
+    (placed,) = lay_out(read_timeline(fcpxml(tmp_path, story))).clips
+    assert (placed.media(Fraction(0)), placed.media.scale, placed.obstacles) == (4, 2, ())
+    bent = story.replace('value="20s"', 'value="21s"')
+    if middle:
+        (placed,) = lay_out(read_timeline(fcpxml(tmp_path, bent))).clips
+        assert "retiming curve" in placed.obstacles[0]
 
 
 def test_an_angle_that_is_missing_is_said_and_nothing_is_guessed(tmp_path: Path) -> None:
