@@ -11,16 +11,20 @@ chunks equal one run, and a run that was cut off goes on where it stopped.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stylesync_engine.assembling.delivery import deliver
+from stylesync_engine.assembling.frames import Face
 from stylesync_engine.failures import want_memory
 from stylesync_engine.files import locked
 from stylesync_engine.models.diffusion import load_schedulers
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.plan.clock import Clock
+from stylesync_engine.plan.faces import check_apart, plans_beside
 from stylesync_engine.plan.identity import (
     check_inputs,
     describe_inputs,
@@ -28,7 +32,7 @@ from stylesync_engine.plan.identity import (
     fingerprint,
 )
 from stylesync_engine.plan.pipeline import one_thread_each
-from stylesync_engine.plan.places import remove_work, work_folder
+from stylesync_engine.plan.places import remove_work, work_folders
 from stylesync_engine.plan.plan import Plan, note_request
 from stylesync_engine.plan.windows import remove_other_windows
 from stylesync_engine.preparing.checks import Checked, check_request
@@ -68,23 +72,27 @@ def dub(
     sentence, for whatever is wrong with the request or the media, and where another dub uses its
     output or work folder, unless it is to `wait` for that one's end.
     """
-    checked, work = check_request(request), work_folder(request)
-    with locked(Path(request.output), wait), locked(work, wait):
-        return _dub(checked, work, models, on_progress)
+    checked, works = check_request(request), work_folders(request)
+    with ExitStack() as held:
+        for place in (Path(request.output), *works):
+            held.enter_context(locked(place, wait))
+        return _dub(checked, works, models, on_progress)
 
 
 def _dub(
-    checked: Checked, work: Path, models: Models | None, on_progress: OnProgress | None
+    checked: Checked, works: Sequence[Path], models: Models | None, on_progress: OnProgress | None
 ) -> DubResult:
     request = checked.request
     started = time.monotonic()
     models = models or load_models(request.options.models, request.options.device)
     loaded = time.monotonic() - started
-    plan = _plan(checked, work, models, on_progress)
-    result = _assemble(plan, work, checked, on_progress, Rendering(plan, work, models))
+    plans = _plans(checked, works, models, on_progress)
+    faces = [Face(p, at, Rendering(p, at, models)) for p, at in zip(plans, works, strict=True)]
+    result = _assemble(faces, checked, on_progress)
     result = replace(result, seconds={"load": round(loaded, 3), **result.seconds})
-    if request.work is None:
-        remove_work(work)
+    for face, work in zip(request.faces[::-1], works[::-1], strict=True):
+        if face.work is None and request.work is None:
+            remove_work(work)
     return result
 
 
@@ -98,7 +106,7 @@ def prepare(
     """Write the plan into `work`; a plan of the same inputs, options and models is kept."""
     checked = check_request(request)
     models = models or load_models(request.options.models, request.options.device)
-    _plan(checked, work, models, on_progress)
+    _plans(checked, work_folders(request, work), models, on_progress)
     return work
 
 
@@ -144,20 +152,24 @@ def render_plan(
     on_progress: OnProgress | None = None,
 ) -> None:
     """`render`, of a plan that was read."""
-    check_consent(plan.request)
+    faces = plans_beside(plan, work)
+    for face, _ in faces:
+        check_consent(face.request)
     options = plan.request.options
     models = models or load_models(options.models, options.device)
-    check_inputs(plan.facts.inputs, work, describe_inputs(plan.request, models))
-    _render(plan, work, models, frames, on_progress)
+    for face, place in faces:
+        check_inputs(face.facts.inputs, place, describe_inputs(face.request, models))
+        _render(face, place, models, frames, on_progress)
 
 
 @one_thread_each()
 def assemble_plan(plan: Plan, work: Path, on_progress: OnProgress | None = None) -> DubResult:
     """`assemble`, of a plan that was read."""
-    checked = check_request(plan.request)
-    check_inputs(plan.facts.inputs, work, describe_surroundings(plan.request))
+    checked, plans = check_request(plan.request), plans_beside(plan, work)
+    for face, place in plans:
+        check_inputs(face.facts.inputs, place, describe_surroundings(face.request))
     with locked(Path(plan.request.output), wait=True):
-        return _assemble(plan, work, checked, on_progress)
+        return _assemble([Face(*found) for found in plans], checked, on_progress)
 
 
 @one_thread_each()
@@ -166,6 +178,17 @@ def sync(
 ) -> dict[str, Any]:
     """How late a clip's sound is against its speaker's lips, as plain data: `measure_sync`."""
     return measure_sync(path, load_lip_reader(models), on_progress or (lambda _: None))
+
+
+def _plans(
+    checked: Checked, works: Sequence[Path], models: Models, on_progress: OnProgress | None
+) -> list[Plan]:
+    """The plan of each face, this request's own first; it is made last: where it is, all are."""
+    faces = list(zip(checked.faces, works, strict=True))
+    others = [_plan(face, work, models, on_progress) for face, work in faces[1:]]
+    plans = [_plan(*faces[0], models, on_progress), *others]
+    check_apart(plans)
+    return plans
 
 
 def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress | None) -> Plan:
@@ -212,15 +235,10 @@ def _render(
     clock.keep(work)
 
 
-def _assemble(
-    plan: Plan,
-    work: Path,
-    checked: Checked,
-    say: OnProgress | None,
-    rendering: Rendering | None = None,
-) -> DubResult:
+def _assemble(faces: Sequence[Face], checked: Checked, on_progress: OnProgress | None) -> DubResult:
     want_memory(_LEAST)
-    return deliver(plan, work, checked.info, checked.consent, checked.signer, say, rendering)
+    consents = [face.consent for face in checked.faces]
+    return deliver(faces, checked.info, consents, checked.signer, on_progress)
 
 
 def _within(frames: FrameRange, range_: FrameRange) -> FrameRange:

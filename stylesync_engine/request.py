@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -100,10 +100,7 @@ class DubOptions:
         None, "How the style clip is read (default: the models')"
     )
     style_offset: float | None = told(
-        None,
-        "How late the style's sound is, s (default: auto, measured)",
-        "auto|S",
-        _seconds,
+        None, "How late the style's sound is, s (default: auto, measured)", "auto|S", _seconds
     )
     articulation: float = told(1.0, "How wide the mouth opens, 0 to 1.5; 1: the person's own", "X")
     style_strength: float = told(1.0, "How much of the person's own way of speaking, 0 to 1", "X")
@@ -131,9 +128,7 @@ class DubOptions:
         None, "Rate of numbered images that do not say it, such as 24000/1001", "R", was="rate"
     )
     colour_space: str | None = told(
-        None,
-        "bt709, pq, hlg, linear, acescg, or a camera log (default: by tags)",
-        "NAME",
+        None, "bt709, pq, hlg, linear, acescg, or a camera log (default: by tags)", "NAME"
     )
     speech_stream: int | None = told(
         None, "Sound stream of the speech file, from 1 (default: the first that is heard)", "N"
@@ -191,6 +186,8 @@ class DubRequest:
     Paths are strings as the caller wrote them. `style_speech` is the style clip's sound where it
     lies in another file. `work` keeps finished windows, so that the same request goes on where it
     stopped; without it a folder beside the output is used.
+    `beside` are dubs of other faces in the same frames: their mouths are put into the same picture
+    first, and their speech into its sound; their `output`, and how it is written, do not count.
     """
 
     video: str = told(MISSING, "The shot to dub", "V")
@@ -215,6 +212,12 @@ class DubRequest:
     )
     consent: str | None = told(None, "The person's consent, on record", "FILE")
     options: DubOptions = field(default_factory=DubOptions)
+    beside: tuple[DubRequest, ...] | None = None
+
+    @property
+    def faces(self) -> tuple[DubRequest, ...]:
+        """A request for each face that is dubbed, this one's own first."""
+        return (replace(self, beside=None), *self.beside) if self.beside else (self,)
 
     def __post_init__(self) -> None:
         for name in ("video", "speech", "output"):

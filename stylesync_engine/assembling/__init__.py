@@ -1,6 +1,6 @@
 """Crops into source pixels, the sound, the proof: one file or sequence.
 
-    frames = delivered_frames(plan, work, like, layout)
+    frames = delivered_frames(faces, like, layout)
 
 Knows neither preparing nor rendering: what is not rendered yet, it asks for.
 """

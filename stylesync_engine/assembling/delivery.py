@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesync_engine.assembling.delivered_lips import LipsWatch
-from stylesync_engine.assembling.frames import Rendering, delivered_frames, excerpt_info
+from stylesync_engine.assembling.frames import Face, delivered_frames, excerpt_info
 from stylesync_engine.assembling.overlay import overlay_layout
 from stylesync_engine.assembling.proof import delivering
 from stylesync_engine.assembling.soundtrack import lay_sound
@@ -17,10 +17,11 @@ from stylesync_engine.media.loudness import measure_loudness
 from stylesync_engine.origin.consent import Consent
 from stylesync_engine.origin.people import name_of
 from stylesync_engine.plan.clock import Clock, kept_seconds
+from stylesync_engine.plan.faces import gaps_between, shown_in
 from stylesync_engine.plan.identity import check_inputs, describe_surroundings
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.windows import window_device
-from stylesync_engine.request import DubResult, OnProgress, Progress, RequestError
+from stylesync_engine.request import DubRequest, DubResult, OnProgress, Progress, RequestError
 from stylesync_engine.threads import Workers
 
 if TYPE_CHECKING:
@@ -28,21 +29,24 @@ if TYPE_CHECKING:
 
 
 def deliver(
-    plan: Plan,
-    work: Path,
+    faces: Sequence[Face],
     info: VideoInfo,
-    consent: Consent | None,
+    consents: Sequence[Consent | None],
     signer: Signer | None,
     on_progress: OnProgress | None,
-    rendering: Rendering | None = None,
 ) -> DubResult:
-    """Write the delivery; `info` is the shot's. Raises RequestError where windows are missing and
-    there is no `rendering`, or where a source has changed since the plan was made."""
-    request, clock, lips = plan.request, Clock(on_progress), LipsWatch(plan)
-    if rendering is None:
-        _devices(plan, work)
-    else:
-        clock(Progress("render", *rendering.state))
+    """Write the delivery, as the first of the `faces` says; `info` is the shot's, `consents` are
+    one a face. Raises RequestError where windows are missing and nothing renders them, or where a
+    source has changed since its plan was made."""
+    main, watches = faces[0], [LipsWatch(face.plan) for face in faces]
+    plan, request, clock = main.plan, main.plan.request, Clock(on_progress)
+    faces = [f._replace(look=w.look) for f, w in zip(faces, watches, strict=True)]
+    for face in faces:
+        if face.rendering is None:
+            _devices(face.plan, face.work)
+    known = _state(faces)
+    if main.rendering:
+        clock(Progress("render", *known))
     sound = lay_sound(request, info, plan.frames)
     like = excerpt_info(info, plan.frames)
     if request.options.delivery == "overlay":
@@ -50,38 +54,68 @@ def deliver(
     codec, tracks = request.options.codec, (sound.speech, sound.others)
     with (
         Workers(1) as beside,
-        delivering(plan, consent, signer) as delivery,
+        delivering([face.plan for face in faces], consents, signer) as delivery,
         VideoWriter(delivery.place, like, codec, *tracks) as writer,
     ):
         loudness = beside.submit(lambda: measure_loudness(sound.said))
-        known = rendering and rendering.state
-        delivered = delivered_frames(plan, work, like, writer.layout, rendering, lips.look)
+        delivered = delivered_frames(faces, like, writer.layout)
         for done, parts in enumerate(delivered, start=1):
-            if rendering and rendering.state != known:
-                known = rendering.state
+            if known != (state := _state(faces)):
+                known = state
                 clock(Progress("render", *known))
             writer.write(*parts)
             clock(Progress("assemble", done, len(plan.frames)))
-        check_inputs(plan.facts.inputs, work, describe_surroundings(request))
-    seconds, devices = {**kept_seconds(work), **clock.seconds}, _devices(plan, work)
+        for face in faces:
+            here = describe_surroundings(face.plan.request)
+            check_inputs(face.plan.facts.inputs, face.work, here)
+    seconds = {**kept_seconds(main.work), **clock.seconds}
+    devices = sorted({d for face in faces for d in _devices(face.plan, face.work)})
+    shown, lips = shown_in([f.plan for f in faces]), [w.measure(float(info.rate)) for w in watches]
+    people = [name_of(face.plan.request.person) for face in faces]
     return DubResult(
         output=request.output,
         rate=info.rate,
         frames=len(plan.frames),
-        changed=len(plan.shown),
-        passed_through=plan.facts.passed_through,
+        changed=len(shown),
+        passed_through=gaps_between(shown, len(plan.frames)),
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
         models=plan.facts.models,
         device=", ".join(devices),
         seed=request.options.seed,
-        warnings=(*plan.facts.warnings, *_of_devices(devices), *sound.warnings),
+        warnings=(*_warnings(faces), *_of_devices(devices), *sound.warnings),
         signed_by=delivery.signed_by,
         loudness=loudness.result(),
         sound_offsets=plan.facts.sound_offsets,
-        lips=lips.measure(float(info.rate)),
+        lips=min(filter(None, lips), key=lambda found: found["follows"], default=None),
         fit=plan.facts.fit,
-        person=name_of(request.person),
+        person=", ".join(filter(None, people)) or None,
     )
+
+
+def _state(faces: Sequence[Face]) -> tuple[int, int]:
+    """How many frames of all windows are rendered, and how many there are."""
+    states = [face.rendering.state for face in faces if face.rendering]
+    return sum(done for done, _ in states), sum(total for _, total in states)
+
+
+def _warnings(faces: Sequence[Face]) -> list[str]:
+    """What is to be said of each face, with whose it is where there are several."""
+    told: dict[str, list[str]] = {}
+    for face in faces:
+        for text in face.plan.facts.warnings:
+            told.setdefault(text, []).append(_called(face.plan.request))
+    alone = len(faces) == 1
+    common = {text for text, whose in told.items() if len(whose) == len(faces)}
+    return [
+        text if alone or text in common else f"{' and '.join(whose)}: {text}"
+        for text, whose in told.items()
+    ]
+
+
+def _called(request: DubRequest) -> str:
+    """A face in words."""
+    at = request.speaker
+    return name_of(request.person) or (f"The face at {at}" if at else "The speaker")
 
 
 def _devices(plan: Plan, work: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +29,7 @@ from stylesync_engine.mouth.crop import cut_from
 from stylesync_engine.pictures.converting import black_picture, convert
 from stylesync_engine.pictures.formats import PixelLayout
 from stylesync_engine.pictures.image import PixelImage
+from stylesync_engine.plan.faces import shown_in
 from stylesync_engine.plan.pipeline import ahead, spread, workers_for
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.sources import shot_of
@@ -42,11 +43,19 @@ _PICTURES = 3  # that there are of a frame at a time: as it was read, and with t
 _CONVERTED = 5  # the same, where it becomes deeper and has more chroma
 
 
+class Shown(NamedTuple):
+    """A source frame, and its picture with the mouths that were put in so far."""
+
+    source: Frame
+    image: PixelImage
+
+
 class Placed(NamedTuple):
-    """A source frame and, where the speaker is seen, its position in the plan, the crop in the
-    picture and the matrix picture px -> crop px."""
+    """A frame and, where the speaker is seen, its position in the plan, the crop in the picture and
+    the matrix picture px -> crop px."""
 
     frame: Frame
+    source: Frame
     position: int = -1
     crop: PlacedCrop | None = None
     matrix: NDArray[np.float32] | None = None
@@ -56,7 +65,7 @@ class _Part(NamedTuple):
     """Frames that one worker puts together: of these positions, with their rendered lower halves
     where there are some, perhaps just `made`; or one that stays as it is."""
 
-    frames: list[Frame]
+    frames: list[Shown]
     positions: range = range(0)
     rendered: NDArray[np.float16] | None = None
     made: bool = False
@@ -77,6 +86,17 @@ class Rendering(Protocol):
     def __call__(self, part: range, crops: Image) -> NDArray[np.float16]: ...
 
     def keep(self, part: range, rendered: NDArray[np.float16]) -> bool: ...
+
+
+class Face(NamedTuple):
+    """What is put in of one face: its plan, the folder with its windows, what renders those that
+    are missing, and who is given the position and picture of each of its frames, before anything
+    else is written into it."""
+
+    plan: Plan
+    work: Path
+    rendering: Rendering | None = None
+    look: Look | None = None
 
 
 class CropPlacer:
@@ -106,31 +126,36 @@ class CropPlacer:
 
 
 def delivered_frames(
-    plan: Plan,
-    work: Path,
-    like: VideoInfo,
-    layout: PixelLayout,
-    rendering: Rendering | None = None,
-    look: Look | None = None,
+    faces: Sequence[Face], like: VideoInfo, layout: PixelLayout
 ) -> Iterator[tuple[Frame] | tuple[Frame, list[ExrPart]]]:
     """What the delivery writes of each frame, in the writer's layout; `like` is the range.
 
-    What is missing of the windows comes from the `rendering`; `look` is given the position and
-    picture of each frame of a composite, before anything is written into it.
+    The first of the `faces` says how; the others are put in before it, of full frames only.
     """
-    options = plan.request.options
+    main = faces[0]
+    plan, options = main.plan, main.plan.request.options
+    pictures = _source_frames(plan)
+    for face in faces[1:]:
+        pictures = _each_frame(face, pictures, like, _beneath(face.look))
     if options.delivery == "vfx":
-        yield from _each_frame(plan, work, like, _layered(layout), rendering)
+        yield from _each_frame(main, pictures, like, _layered(layout))
         return
     overlay = layout if options.delivery == "overlay" else None
-    frames = _each_frame(plan, work, like, _composited(overlay, look), rendering)
+    frames = _each_frame(main, pictures, like, _composited(overlay, main.look))
     if options.burn_in:
-        frames = burn_in(frames, like, plan.frames.start, plan.shown.tolist())
+        dubbed = shown_in([face.plan for face in faces])
+        frames = burn_in(frames, like, plan.frames.start, dubbed)
 
     def stored(frame: Frame) -> tuple[Frame]:
         return (frame.with_image(convert(frame.image, layout)),)
 
     yield from spread(stored, frames, workers_for(_CONVERTED * like.picture_bytes))
+
+
+def _beneath(look: Look | None) -> Callable[[Placed], Shown]:
+    """The frames with a mouth put in, for another that comes over it."""
+    put_in = _composited(None, look)
+    return lambda placed: Shown(placed.source, put_in(placed).image)
 
 
 def _layered(layout: PixelLayout) -> Callable[[Placed], tuple[Frame, list[ExrPart]]]:
@@ -164,56 +189,60 @@ def _composited(overlay: PixelLayout | None, look: Look | None) -> Callable[[Pla
 
 
 def _each_frame(
-    plan: Plan,
-    work: Path,
-    like: VideoInfo,
-    put_in: Callable[[Placed], T],
-    rendering: Rendering | None,
+    face: Face, pictures: Iterator[Shown], like: VideoInfo, put_in: Callable[[Placed], T]
 ) -> Iterator[T]:
     """What `put_in` makes of each of the range's frames, in their order, on several cores."""
-    place = CropPlacer(plan, rendering.warps if rendering else Warps(plan, work))
+    plan, rendering = face.plan, face.rendering
+    place = CropPlacer(plan, rendering.warps if rendering else Warps(plan, face.work))
 
     def make(part: _Part) -> tuple[_Part, list[T]]:
         if part.rendered is None and len(part.positions) and rendering:
             crops = [
-                cut_from(frame.image, plan.matrices[i])
-                for frame, i in zip(part.frames, part.positions, strict=True)
+                cut_from(shown.source.image, plan.matrices[i])
+                for shown, i in zip(part.frames, part.positions, strict=True)
             ]
             part = part._replace(rendered=rendering(part.positions, np.stack(crops)), made=True)
         return part, [put_in(placed) for placed in _placed(plan, place, part)]
 
     together = rendering.together if rendering and rendering.missing else 1
     workers = workers_for(_PICTURES * like.picture_bytes * together)
-    for part, made in spread(make, ahead(_parts(plan, work, rendering)), workers):
+    for part, made in spread(make, ahead(_parts(face, pictures)), workers):
         if part.made and rendering and part.rendered is not None:
             rendering.keep(part.positions, part.rendered)
         yield from made
 
 
 def _placed(plan: Plan, place: CropPlacer, part: _Part) -> Iterator[Placed]:
+    frames = [source.with_image(image) for source, image in part.frames]
+    sources = [shown.source for shown in part.frames]
     if part.rendered is None:
-        yield from (Placed(frame) for frame in part.frames)
+        yield from map(Placed, frames, sources)
         return
-    for frame, lower, i in zip(part.frames, part.rendered, part.positions, strict=True):
+    for frame, source, lower, i in zip(frames, sources, part.rendered, part.positions, strict=True):
         crop = place(frame.image, lower.astype(np.float32), i)
-        yield Placed(frame, i, crop, plan.matrices[i])
+        yield Placed(frame, source, i, crop, plan.matrices[i])
 
 
-def _parts(plan: Plan, work: Path, rendering: Rendering | None) -> Iterator[_Part]:
-    """The range's source frames, times and numbers from its start: those of successive positions
-    of a window, or one where the speaker is not seen."""
-    waiting = _windows(plan, work, rendering)
+def _source_frames(plan: Plan) -> Iterator[Shown]:
+    """The range's frames as they are, times and numbers from its start."""
     first: Fraction | None = None
-    frames: list[Frame] = []
-    positions, rendered = next(waiting, (range(0), None))
     for frame in read_frames(shot_of(plan.request), plan.frames):
         first = frame.time if first is None else first
         index = frame.index - plan.frames.start
-        moved = Frame(index, frame.time - first, frame.duration, frame.image)
-        if not positions or index != plan.shown[positions.start + len(frames)]:
-            yield _Part([moved])
+        yield Shown(Frame(index, frame.time - first, frame.duration, frame.image), frame.image)
+
+
+def _parts(face: Face, pictures: Iterator[Shown]) -> Iterator[_Part]:
+    """The frames of successive positions of a window, or one where the speaker is not seen."""
+    waiting = _windows(face.plan, face.work, face.rendering)
+    frames: list[Shown] = []
+    positions, rendered = next(waiting, (range(0), None))
+    for shown in pictures:
+        wanted = face.plan.shown
+        if not positions or shown.source.index != wanted[positions.start + len(frames)]:
+            yield _Part([shown])
             continue
-        frames.append(moved)
+        frames.append(shown)
         if len(frames) == len(positions):
             yield _Part(frames, positions, rendered)
             frames, (positions, rendered) = [], next(waiting, (range(0), None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +47,15 @@ class Delivery:
 
 
 @contextmanager
-def delivering(plan: Plan, consent: Consent | None, signer: Signer | None) -> Iterator[Delivery]:
+def delivering(
+    plans: Sequence[Plan], consents: Sequence[Consent | None], signer: Signer | None
+) -> Iterator[Delivery]:
     """Where to write the dub; when the block ends well, it is marked, signed and in its place.
+    Plan and consent of each face, that of the request that is delivered first.
 
     Without a mark or a signer it is written to its place directly, the same bytes as ever.
     """
-    request = plan.request
+    request = plans[0].request
     marked = request.options.mark == "metadata"
     output = Path(request.output).absolute()
     if signer is None and not marked:
@@ -65,7 +68,10 @@ def delivering(plan: Plan, consent: Consent | None, signer: Signer | None) -> It
                 if marked:
                     _mark(draft)
                 if signer is not None:
-                    draft = _sign(draft, output, describe(plan, consent), plan.request, signer)
+                    described = list(map(describe, plans, consents))
+                    statement = {**described[0], "beside": described[1:]}
+                    statement = statement if described[1:] else described[0]
+                    draft = _sign(draft, output, statement, request, signer)
                 _move(draft, output)
     if signer is None or holds_credentials(output):
         sidecar_of(output).unlink(missing_ok=True)  # one of an earlier delivery
@@ -170,12 +176,13 @@ def _sign_movie(
 
     signed = draft.parent / "signed" / draft.name
     signed.parent.mkdir()
-    sources = [
-        credentials.Source(request.video, "parentOf"),
-        credentials.Source(request.speech, "componentOf"),
-    ]
-    if request.style is not None:
-        sources.append(credentials.Source(request.style, "inputTo"))
+    sources = [credentials.Source(request.video, "parentOf")]
+    for number, face in enumerate(request.faces):
+        own = [credentials.Source(face.speech, "componentOf")]
+        if face.style is not None:
+            own.append(credentials.Source(face.style, "inputTo"))
+        known = {source.path for source in sources} if number else ()
+        sources += [source for source in own if source.path not in known]
     statement = {**statement, "pictures": hash_pictures(draft)}
     credentials.write_credential(draft, signed, statement, sources, signer)
     return signed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -48,13 +48,32 @@ def lay_sound(request: DubRequest, info: VideoInfo, frames: FrameRange) -> Sound
     """
     options = request.options
     duration = duration_of(info.clip, frames)
-    speech = cut_sound_track(request, duration)
+    speech = _together([cut_sound_track(face, duration) for face in request.faces])
     tracks = _below_full_scale(SoundTracks(speech, speech))
     if options.match_loudness:
         own = style_track(request, info.path)
         tracks = _match(tracks, info, frames, spoken_track(info.path) if own is None else own)
     tracks = replace(tracks, said=tracks.speech)
     return _keep(tracks, info, frames) if options.keep_sound else tracks
+
+
+def _together(voices: Sequence[Track]) -> Track:
+    """Several speakers at once, as the first one's sound is kept; one alone is left as it is."""
+    first, *others = voices
+    if not others:
+        return first
+    alike = {voice.channels for voice in voices} == {first.channels}
+    parts = [voice if alike else voice.as_mono() for voice in voices]
+    parts = [part if part.rate == first.rate else part.at_rate(first.rate) for part in parts]
+
+    def blocks() -> Iterator[Array]:
+        each = (
+            even_blocks(fit_blocks(part.blocks(), first.length), _SAMPLES_AT_ONCE) for part in parts
+        )
+        for said in zip(*each, strict=True):
+            yield np.sum(said, axis=0)
+
+    return replace(first, channels=parts[0].channels, blocks=blocks)
 
 
 def _below_full_scale(tracks: SoundTracks) -> SoundTracks:

@@ -217,6 +217,9 @@ def _absolute(request: DubRequest) -> DubRequest:
         if (path := getattr(request, name)) is not None
     }
     places["output"] = str(Path(request.output).absolute())
+    if request.beside:  # their work lies within this one's
+        others = (dataclasses.replace(_absolute(face), work=None) for face in request.beside)
+        places["beside"] = tuple(others)
     return dataclasses.replace(request, **places)
 
 
@@ -228,7 +231,8 @@ def _locate(request: DubRequest) -> tuple[DubRequest, FrameRange]:
 
 
 def _assets(entries: Sequence[Entry]) -> dict[str, Any]:
-    files = {getattr(e.request, name) for e in entries for name in SOURCES} - {None}
+    faces = [face for entry in entries for face in entry.request.faces]
+    files = {getattr(face, name) for face in faces for name in SOURCES} - {None}
     patterns = {file for file in files if "%" in Path(file).name}
     folders = {str(Path(e.request.output).parent) for e in entries} | {str(e.work) for e in entries}
     return {"assetReferences": {

@@ -53,7 +53,8 @@ class PathMapping:
             models=self.map(request.options.models),
             appearance=self.map(request.options.appearance),
         )
-        return dataclasses.replace(request, **places, options=options)  # type: ignore[arg-type]
+        beside = request.beside and tuple(map(self.map_request, request.beside))
+        return dataclasses.replace(request, **places, options=options, beside=beside)  # type: ignore[arg-type]
 
 
 def read_path_mapping(file: Path | None) -> PathMapping:

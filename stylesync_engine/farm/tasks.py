@@ -29,6 +29,7 @@ from stylesync_engine.farm.bundles import (
 from stylesync_engine.farm.costs import Step
 from stylesync_engine.farm.path_mapping import PathMapping
 from stylesync_engine.farm.template import PART
+from stylesync_engine.plan.faces import plans_beside
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.plan.windows import has_window
 from stylesync_engine.request import (
@@ -187,7 +188,12 @@ def _wait_for(folder: Path, is_there: Callable[[], bool]) -> bool:
 
 
 def _all_windows(plan: Plan, work: Path) -> bool:
-    return all(has_window(work, name) for name in plan.names)
+    """Whether all is rendered, of every face."""
+    try:
+        faces = plans_beside(plan, work)
+    except RequestError:
+        return False
+    return all(has_window(at, name) for face, at in faces for name in face.names)
 
 
 def _may_pass(error: BaseException | None) -> bool:
@@ -222,6 +228,6 @@ def _parse_chunk(chunk: str) -> tuple[int, int]:
 
 def _check_sources(entry: Entry) -> None:
     """A file that this worker does not see is no fault of the dub."""
-    for path in (getattr(entry.request, name) for name in SOURCES):
+    for path in (getattr(face, name) for face in entry.request.faces for name in SOURCES):
         if path is not None and "%" not in Path(path).name and not Path(path).exists():
             raise MediaError(f"This worker does not see '{path}'; mount its folder there.")

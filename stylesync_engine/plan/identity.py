@@ -17,7 +17,7 @@ from stylesync_engine.plan.sources import appearance_clip
 from stylesync_engine.request import DubRequest, MediaError, RequestError
 from stylesync_engine.weights.loading import Models
 
-_PLACES = ("output", "work", "person", "consent")
+_PLACES = ("output", "work", "person", "consent", "beside")
 _FILES = ("video", "speech", "style", "style_speech")
 _WRITING = (
     *("device", "codec", "delivery", "credentials", "mark", "models"),

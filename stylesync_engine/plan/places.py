@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -31,10 +31,12 @@ _WINDOWS = re.compile(rf"{WINDOW_FILE.pattern}|{_DRAFT}")
 def check_places(request: DubRequest) -> None:
     """Raise RequestError where the dub would write over what it reads, or over a file beside its
     output that is not StyleSync's. Nothing is opened but a sound that lies in the way."""
-    work = work_folder(request)
-    refuse_overwriting(_files_read(request), [*_delivered(request), *_kept(work)])
+    works = work_folders(request)
+    kept = [written for work in works for written in _kept(work)]
+    refuse_overwriting(_files_read(request), [*_delivered(request), *kept])
     _refuse_foreign_sound(request)
-    _refuse_foreign_work(work)
+    for work in works:
+        _refuse_foreign_work(work)
 
 
 def check_batch(requests: Sequence[DubRequest], further: Iterable[Path] = ()) -> None:
@@ -47,10 +49,11 @@ def check_batch(requests: Sequence[DubRequest], further: Iterable[Path] = ()) ->
     outputs: dict[tuple[Path, str], DubRequest] = {}
     written = [Written.one(path.absolute()) for path in further]
     for request in requests:
-        for role, path in _clips(request).items():
+        for role, path in _clips(request):
             with suppress(MediaError):
                 reads[role] += files_of(path)
-        written += [*_delivered(request), *_kept(work_folder(request))]
+        written += _delivered(request)
+        written += [kept for work in work_folders(request) for kept in _kept(work)]
         if outputs.setdefault(_own_place(request), request) != request:
             raise RequestError(
                 f"Two dubs would write '{request.output}'; give one of them another name.",
@@ -75,6 +78,14 @@ def work_folder(request: DubRequest) -> Path:
     return Path(request.work or output.with_name(f".{output.name}.stylesync"))
 
 
+def work_folders(request: DubRequest, work: Path | None = None) -> list[Path]:
+    """Where the plan of each face is kept, this request's own first: in `work`, where it is given,
+    as a farm's is."""
+    own = work or work_folder(request)
+    others = (Path(other.work) if other.work else None for other in request.faces[1:])
+    return [own, *(place or own / f"beside-{n}" for n, place in enumerate(others, 1))]
+
+
 def remove_work(work: Path) -> None:
     """Take away what a dub has kept; a folder that holds anything else stays."""
     for kept in _kept(work):
@@ -89,10 +100,19 @@ def remove_work(work: Path) -> None:
 
 def _files_read(request: DubRequest) -> dict[str, list[Path]]:
     """Each clip's files, images of a sequence included, by the clip's role."""
-    return {role: files_of(path) for role, path in _clips(request).items()}
+    found: dict[str, list[Path]] = defaultdict(list)
+    for role, path in _clips(request):
+        found[role] += files_of(path)
+    return found
 
 
-def _clips(request: DubRequest) -> dict[str, str]:
+def _clips(request: DubRequest) -> Iterator[tuple[str, str]]:
+    """Every clip that some face is dubbed from, by its role."""
+    for face in request.faces:
+        yield from _clips_of(face).items()
+
+
+def _clips_of(request: DubRequest) -> dict[str, str]:
     clips = {role: getattr(request, role) for role in _CLIPS}
     clips["appearance"] = appearance_clip(request.options.appearance)[0]
     person = find_person(request.person)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stylesync_engine.errors import about
@@ -22,10 +22,13 @@ from stylesync_engine.plan.sources import (
     speech_track,
 )
 from stylesync_engine.preparing.mouth_keys import check_keys
-from stylesync_engine.request import DubRequest, FrameRange, MediaError, RequestError
+from stylesync_engine.request import DubOptions, DubRequest, FrameRange, MediaError, RequestError
 
 if TYPE_CHECKING:
     from stylesync_engine.origin.signing import Signer
+
+_SHARED = ("models", "device", "images_rate", "colour_space", "deinterlace")
+_WRITTEN = ("codec", "delivery", "burn_in", "mark", "credentials")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,12 @@ class Checked:
     frames: FrameRange
     consent: Consent | None
     signer: Signer | None
+    beside: tuple[Checked, ...] = ()
+
+    @property
+    def faces(self) -> tuple[Checked, ...]:
+        """What was found for each face, this request's own first."""
+        return (self, *self.beside)
 
 
 def check_request(request: DubRequest) -> Checked:
@@ -45,7 +54,8 @@ def check_request(request: DubRequest) -> Checked:
 
     Raises a DubError, one sentence, for the first thing that does not.
     """
-    options = request.options
+    options, beside = request.options, request.faces[1:]
+    _check_beside(request)
     consent, signer = check_consent(request), choose_signer(request)
     check_mark(request)
     with about("output"):
@@ -69,7 +79,36 @@ def check_request(request: DubRequest) -> Checked:
     if appearance:
         with about("appearance"):
             check_range(appearance, shown, _usable(request, appearance))
-    return Checked(request, info, frames, consent, signer)
+    others = (replace(o, output=request.output, options=_written_as(o, request)) for o in beside)
+    return Checked(request, info, frames, consent, signer, tuple(map(check_request, others)))
+
+
+def _check_beside(request: DubRequest) -> None:
+    """Raises RequestError where faces cannot be put into one picture."""
+    for other in request.faces[1:]:
+        if other.beside:
+            raise RequestError("A dub beside another has none itself; list all in one.", "beside")
+        if (other.video, other.frames) != (request.video, request.frames):
+            raise RequestError(
+                "Faces of one picture are dubbed in the same frames of one video; give all both.",
+                "beside",
+            )
+        for name in _SHARED:
+            if getattr(other.options, name) != getattr(request.options, name):
+                said = f"The {name} differs between faces of one picture; give all the same."
+                raise RequestError(said, "beside")
+    if request.beside and request.options.delivery != "composite":
+        raise RequestError(
+            "Several faces are delivered as full frames; dub one at a time for an overlay or"
+            " layers.",
+            "delivery",
+        )
+
+
+def _written_as(request: DubRequest, main: DubRequest) -> DubOptions:
+    """The options of a face whose picture another request writes."""
+    told = {name: getattr(main.options, name) for name in _WRITTEN}
+    return replace(request.options, **told)
 
 
 def _usable(request: DubRequest, path: str) -> VideoInfo:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from stylesync_engine.mouth.references import (
     lip_openings,
     mixing_weights,
 )
+from stylesync_engine.plan.faces import gaps_between
 from stylesync_engine.plan.identity import describe_inputs, fingerprint
 from stylesync_engine.plan.person import Person
 from stylesync_engine.plan.pipeline import take_number
@@ -197,7 +197,7 @@ def _assemble_plan(
             models_fingerprint=models.fingerprint,
             inputs=inputs,
             warnings=tuple(job.warnings),
-            passed_through=_gaps(shown, len(shot.frames)),
+            passed_through=gaps_between(shown.tolist(), len(shot.frames)),
             sound_offsets=job.sound_offsets or None,
             fit=fitted,
             typical=int(numbers[-1]),
@@ -224,9 +224,3 @@ def _warn_of_hidden(job: Job, hidden: Image) -> None:
         job.warnings.append(
             f"Something is before the mouth in {count} frames; there the picture is the source's."
         )
-
-
-def _gaps(shown: Indices, total: int) -> tuple[tuple[int, int], ...]:
-    """Half-open ranges of output frames that are left as they are."""
-    edges = [-1, *shown.tolist(), total]
-    return tuple((a + 1, b) for a, b in pairwise(edges) if b > a + 1)

@@ -86,7 +86,7 @@ def deliver(source: Path, tmp_path: Path) -> Deliver:
             facts=Facts("starter", "?", {"files": identify_files(request)}),
         )  # fmt: skip
         with (
-            delivering(plan, check_consent(request), choose_signer(request)) as delivery,
+            delivering([plan], [check_consent(request)], choose_signer(request)) as delivery,
             VideoWriter(delivery.place, probe_video(source), OUTPUTS[name]) as writer,  # type: ignore[arg-type]
         ):
             for frame in read_frames(source):

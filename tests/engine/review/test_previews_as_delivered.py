@@ -76,7 +76,7 @@ def keep_dub(work: Path, face_model: FaceModel, request: DubRequest) -> Plan:
 def test_a_preview_is_the_delivery(
     images: bool, options: dict[str, Any], fields: str, face_model: FaceModel, tmp_path: Path
 ) -> None:
-    from stylesync_engine.assembling.frames import delivered_frames, excerpt_info
+    from stylesync_engine.assembling.frames import Face, delivered_frames, excerpt_info
 
     video = write_images(tmp_path / "images") if images else fields
     asked = DubRequest(video, "s.wav", str(tmp_path / "o.mkv"), options=DubOptions(codec="ffv1"))
@@ -85,7 +85,9 @@ def test_a_preview_is_the_delivery(
     plan = keep_dub(work, face_model, request)
     info = probe_video(clip_of(request, video))
     like = excerpt_info(info, FrameRange(0, COUNT))
-    delivered = [parts[0].to_rgb() for parts in delivered_frames(plan, work, like, info.layout)]
+    delivered = [
+        parts[0].to_rgb() for parts in delivered_frames([Face(plan, work)], like, info.layout)
+    ]
     plain = keep_dub(tmp_path / "plain", face_model, asked) if not images else None
 
     shown = dict(rendered(work, list(range(COUNT)), HEIGHT, tmp_path / "shown"))
