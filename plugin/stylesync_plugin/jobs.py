@@ -21,6 +21,8 @@ _KEYS = {
     "style": ("file", "frames", "sound", "clip", "track", "index", "range"),
 }
 
+MOST_HANDLES = 1000  # frames
+
 TimeText = str | tuple[str | int, str | int]
 
 
@@ -77,7 +79,8 @@ class Job:
     """One wish: what to dub, with which speech, in whose style.
 
     `keys` count frames of the timeline from the selection's start; `named` is how the names of its
-    dubs begin, where not as their source's.
+    dubs begin, where not as their source's. `beside` are dubs of other faces in the same shot.
+    `handles` are source frames more at both ends, None for the timeline's own number.
     """
 
     name: str
@@ -91,6 +94,8 @@ class Job:
     options: DubOptions = field(default_factory=DubOptions)
     keys: tuple[MouthKey, ...] = ()
     named: str | None = None
+    beside: tuple[Job, ...] = ()
+    handles: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +146,16 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         "options",
         "keys",
         "named",
+        "beside",
+        "handles",
     )
     _only(data, (*own, *_KEYS["selection"]), name)
     name = str(data.get("name", name))
     for key in ("speaker", "person", "consent", "second", "named"):
         _check(data, key, str, name)
+    _check(data, "handles", int, name)
+    if not 0 <= (data.get("handles") or 0) <= MOST_HANDLES:
+        raise RequestError(f"The handles of {name} are not from 0 to {MOST_HANDLES} frames.")
     merged = {**_object(options or {}, name), **_object(data.get("options", {}), name)}
     picked = _pick(data, name)
     if selection is not None:
@@ -166,7 +176,15 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         options=_options(merged, name),
         keys=_keys(data.get("keys", []), name),
         named=data.get("named"),
+        beside=_beside(data.get("beside", []), name, options),
+        handles=data.get("handles"),
     )
+
+
+def _beside(data: Any, name: str, options: Any) -> tuple[Job, ...]:
+    if not isinstance(data, list):
+        raise RequestError(f"What is beside {name} must be a list of jobs.")
+    return tuple(job_from(entry, f"{name}, face {i}", options) for i, entry in enumerate(data, 2))
 
 
 def _keys(data: Any, name: str) -> tuple[MouthKey, ...]:

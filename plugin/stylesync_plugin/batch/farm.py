@@ -164,7 +164,8 @@ def job_data(job: Job) -> dict[str, Any]:
         },
         "speaker": job.speaker, "person": job.person, "consent": job.consent,
         "second": job.second, "keys": list(map(str, job.keys)) or None,
-        "named": job.named,
+        "named": job.named, "handles": job.handles,
+        "beside": [job_data(other) for other in job.beside] or None,
         "options": _present(dataclasses.asdict(job.options)),
     }  # fmt: skip
     data["speech"], data["style"] = _present(data["speech"]), _present(data["style"]) or None

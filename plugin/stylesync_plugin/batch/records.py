@@ -13,7 +13,7 @@ from typing import Any
 from stylesync_engine import __version__
 from stylesync_engine.files import file_hash, read_bounded, replacing
 from stylesync_engine.records import as_data
-from stylesync_engine.request import DubRequest, DubResult, MediaError, ModelError
+from stylesync_engine.request import SOURCES, DubRequest, DubResult, MediaError, ModelError
 
 _BYTES = 2**26
 
@@ -56,11 +56,12 @@ class Hashes:
 
 def input_hashes(request: DubRequest, hashes: Hashes) -> dict[str, str]:
     """sha256 of every file that goes into a request, the models' included."""
-    files = {
-        "video": request.video, "speech": request.speech, "style": request.style,
-        "style_speech": request.style_speech, "consent": request.consent,
-    }  # fmt: skip
-    found = {name: hashes.of(path) for name, path in files.items() if path is not None}
+    found = {
+        f"{name} {number}" if number > 1 else name: hashes.of(path)
+        for number, face in enumerate(request.faces, 1)
+        for name in SOURCES
+        if (path := getattr(face, name)) is not None
+    }
     models = _models_fingerprint(request.options.models)
     return found if models is None else {**found, "models": models}
 
@@ -89,8 +90,9 @@ def write_result(
 def content_key(request: DubRequest, inputs: dict[str, str]) -> str:
     """The same key means the same frames: contents, options, models and engine, not names."""
     data = as_data(request)
-    for name in ("output", "work", "video", "speech", "style", "style_speech", "consent"):
-        data.pop(name, None)
+    for face in (data, *data.get("beside", ())):
+        for name in ("output", "work", *SOURCES):
+            face.pop(name, None)
     text = json.dumps([data, inputs, __version__], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -24,7 +24,8 @@ _JOBS_HELP = (
     " and index, range), speech (a file, or {file, range, samples} or {clip, track, index, range}),"
     " and may say name, style (the same, with frames and sound), speaker, person, consent, second,"
     " options (as the flags of stylesync-engine dub are named), keys (closed@A:B or original@A:B,"
-    " frames of the timeline from its start)."
+    " frames of the timeline from its start), handles (frames), beside (jobs of other faces in the"
+    " same shot; jobs with speakers that overlap are put into one picture in any case)."
 )
 
 

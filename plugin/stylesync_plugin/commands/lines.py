@@ -94,8 +94,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the jobs of what can be dubbed (OUT.json, for `stylesync dub --jobs`) or a table
-    (OUT.csv). With the timeline as it is now, lines move with their clips, and those whose clip
-    has gone are left out."""
+    (OUT.csv, OUT.xlsx). With the timeline as it is now, lines move with their clips, and those
+    whose clip has gone are left out. Lines that are said at once in one shot are dubbed into one
+    picture; each needs its face."""
     from stylesync_plugin.formats.files import read_timeline
     from stylesync_plugin.lines.document import read_lines
     from stylesync_plugin.lines.exporting import export_lines
@@ -113,8 +114,12 @@ def export(
         if timeline is not None:
             rate = parse_rate(lines.rate) if lines.rate else None
             lines = check_timeline(lines, read_timeline(timeline, rate=rate), rate)
-        count = export_lines(lines, output, quality, names)
-        report.result({"output": str(output), "lines": count}, f"{count} lines: {output}")
+        count, left = export_lines(lines, output, quality, names)
+        text = f"{count} lines: {output}"
+        report.result(
+            {"output": str(output), "lines": count, "left": left},
+            f"{format_rows(left)}\n{text}" if left else text,
+        )
 
 
 @lines_app.command(epilog="Example: stylesync lines notes session.json cut.otio -o notes.csv")

@@ -11,6 +11,7 @@ from typing import Literal
 from stylesync_engine.files import read_bounded, write_text
 from stylesync_engine.records import parse_json, read
 from stylesync_engine.request import MouthKey, Quality, RequestError, to_dict
+from stylesync_plugin.jobs import MOST_HANDLES
 from stylesync_plugin.times import parse_rate
 
 Status = Literal["no sound", "ready", "waiting", "draft", "good", "approved", "redo", "unclear"]
@@ -21,6 +22,7 @@ _BOUNDS = (
     ("trim_in", 0, 86_400),  # s
     ("trim_out", 0, 86_400),
     ("stretch", 0.9, 1.1),  # beyond, a voice sounds made
+    ("handles", 0, MOST_HANDLES),  # frames
 )
 
 
@@ -63,6 +65,9 @@ class Line:
     The sound is heard `slip` frames of the timeline after the line's start (earlier where negative)
     and `stretch` times as long, without `trim_in` s of its file's head and `trim_out` s of its
     tail; what is left stays where it was. `keys` count frames of the timeline from its start.
+
+    `speaker` is a click on whose mouth it is in this shot, `FRAME:X,Y`, where the character's own
+    does not say so. `handles` are source frames that are dubbed more at both ends.
     """
 
     number: str
@@ -87,10 +92,13 @@ class Line:
     style_strength: float | None = None
     keys: tuple[MouthKey, ...] = ()
     notes: tuple[FrameNote, ...] = ()
+    speaker: str | None = None
+    handles: int | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in _BOUNDS:
-            if not low <= getattr(self, name) <= high:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
                 said = f"The {name} of line {self.number} is not from {low:g} to {high:g}."
                 raise RequestError(said, name)
 

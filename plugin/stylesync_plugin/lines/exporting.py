@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,30 +15,46 @@ from stylesync_engine.files import write_text
 from stylesync_engine.request import RequestError
 from stylesync_plugin.lines.document import Line, Lines
 from stylesync_plugin.lines.heard import heard_sound
-from stylesync_plugin.lines.rows import plain_cell
+from stylesync_plugin.lines.rows import plain_cell, write_sheet
+from stylesync_plugin.lines.together import check_faces, said_together, speaker_of
 from stylesync_plugin.writing.write_back import list_dubs
 
 _TO_DUB = ("ready", "waiting", "draft", "redo")
-_TABLE = ("number", "character", "start", "end", "text", "sound", "fit", "status", "why", "note")
+_TABLE = (
+    *("number", "character", "start", "end", "text", "sound", "fit", "status", "why", "note"),
+    *("speaker", "handles"),
+)
+_HEADS = ("Number", "Character", "In", "Out", "Text", "Sound", *_TABLE[6:10], "Face", "Handles")
 
 
 def jobs_of(
     lines: Lines, quality: str | None, folder: Path, names: str | None = None
-) -> dict[str, Any]:
-    """A jobs file's data for every line that can be dubbed; the cast gives style and consent.
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """A jobs file's data for every line that can be dubbed, and why others of them cannot; the cast
+    gives style and consent. Lines that share a picture with one to dub come along.
 
     Sounds that were slipped, trimmed or stretched are made in `folder`. `names` is a pattern for
     the names of the dubs, such as `{number}_{character}_v{take}`, which what tells dubs apart
     follows.
     """
-    ready = [line for line in lines.lines if line.sound and line.status in _TO_DUB]
-    if not ready:
-        raise RequestError("No line is ready to be dubbed; lines status says what each one lacks.")
-    jobs = [job_of(lines, line, folder) for line in ready]
-    if names is not None:
-        jobs = [{**j, "named": name_of(e, names)} for j, e in zip(jobs, ready, strict=True)]
+    wanted = [
+        group for group in said_together(lines) if any(line.status in _TO_DUB for line in group)
+    ]
+    jobs, left = [], []
+    for group in wanted:
+        try:
+            check_faces(lines, group)
+        except RequestError as error:
+            left += [{"line": line.number, "why": str(error)} for line in group]
+            continue
+        for line in group:
+            named = {"named": name_of(line, names)} if names is not None else {}
+            jobs.append({**job_of(lines, line, folder), **named})
+    if not jobs:
+        why = left[0]["why"] if left else "lines status says what each one lacks."
+        raise RequestError(f"No line is ready to be dubbed; {why}")
     options = {"quality": quality} if quality else {}
-    return {"version": 1, "options": options, "jobs": jobs}
+    return {"version": 1, "options": options, "jobs": jobs}, left
 
 
 def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
@@ -49,9 +66,10 @@ def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
         "range": [line.start, line.end],
         "speech": str(heard_sound(line, lines.frame_rate, folder)),
         "style": who.style,
-        "speaker": who.speaker,
+        "speaker": speaker_of(lines, line),
         "person": who.person,
         "consent": who.consent,
+        "handles": line.handles,
     }
     chosen = {name: getattr(line, name) for name in ("articulation", "style_strength")}
     options = {name: value for name, value in chosen.items() if value is not None}
@@ -59,47 +77,72 @@ def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
     return {name: value for name, value in job.items() if value is not None}
 
 
+def job_with_others(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
+    """The job of one line, with those that share its picture beside it. Raises the same, and
+    RequestError where it is not said whose mouth is whose."""
+    together = next((group for group in said_together(lines) if line in group), [line])
+    check_faces(lines, together)
+    job = job_of(lines, line, folder)
+    beside = [job_of(lines, other, folder) for other in together if other != line]
+    return {**job, "beside": beside} if beside else job
+
+
 def name_of(line: Line, pattern: str) -> str:
     """How a line's dub is called; raises RequestError for a pattern that names something else."""
-    told = {"number": line.number, "character": line.character, "take": len(line.takes) + 1}
+    told = {
+        "number": line.number, "character": line.character, "take": len(line.takes) + 1,
+        "handles": line.handles or 0,
+    }  # fmt: skip
     try:
         return pattern.format_map(told)
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise RequestError(
-            f"'{pattern}' is no pattern; write {{number}}, {{character}} and {{take}} into it."
+            f"'{pattern}' is no pattern; write {{number}}, {{character}}, {{take}} and {{handles}}"
+            " into it."
         ) from error
 
 
 def export_lines(
     lines: Lines, path: Path, quality: str | None = None, names: str | None = None
-) -> int:
-    """Write a jobs file (.json) or a table (.csv); returns how many lines it holds."""
-    if path.suffix.lower() == ".json":
-        data = jobs_of(lines, quality, path.absolute().with_suffix(".sounds"), names)
+) -> tuple[int, list[dict[str, str]]]:
+    """Write a jobs file (.json) or a table (.csv, .xlsx); returns how many lines it holds, and why
+    others that wait for a dub are not among them."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        folder = path.absolute().with_suffix(".sounds")
+        data, left = jobs_of(lines, quality, folder, names)
         write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        return len(data["jobs"])
-    if path.suffix.lower() == ".csv":
+        return len(data["jobs"]), left
+    if suffix == ".csv":
         write_text(path, table_of(lines))
-        return len(lines.lines)
-    raise RequestError(f"'{path.name}' is neither .json (jobs) nor .csv (a table); name one.")
+    elif suffix == ".xlsx":
+        write_sheet(path, _rows(lines))
+    else:
+        said = f"'{path.name}' is neither .json (jobs) nor .csv or .xlsx (a table); name one."
+        raise RequestError(said)
+    return len(lines.lines), []
 
 
 def table_of(lines: Lines) -> str:
     """The lines as CSV, that `import` reads again. A cell never begins a formula."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["Number", "Character", "In", "Out", "Text", "Sound", *_TABLE[6:]])
+    csv.writer(out, lineterminator="\n").writerows(_rows(lines))
+    return out.getvalue()
+
+
+def _rows(lines: Lines) -> Iterator[list[str]]:
+    yield list(_HEADS)
     for line in lines.lines:
         values = ["" if (v := getattr(line, name)) is None else str(v) for name in _TABLE]
-        writer.writerow([plain_cell(value) for value in values])
-    return out.getvalue()
+        yield [plain_cell(value) for value in values]
 
 
 def with_dubs(lines: Lines, timeline: Any) -> Lines:
     """The lines with the takes that lie on a timeline: jobs carry the line's number."""
     found: dict[str, list[dict[str, Any]]] = {}
     for dub in list_dubs(timeline):
-        found.setdefault(str(dub.get("job", "")), []).append(dub)
+        for name in dub.get("jobs") or [dub.get("job", "")]:
+            found.setdefault(str(name), []).append(dub)
     return lines.with_lines([_dubbed(line, found.get(line.number, [])) for line in lines.lines])
 
 
@@ -108,7 +151,8 @@ def _dubbed(line: Line, dubs: list[dict[str, Any]]) -> Line:
         return line
     outputs = tuple(str(dub["request"]["output"]) for dub in dubs)
     quality = dubs[-1]["request"].get("options", {}).get("quality", "good")
-    kept = line.status in ("approved", "redo", "waiting")
+    known = line.status == "approved" and outputs[-1] in line.takes  # what was approved, no other
+    kept = known or line.status in ("redo", "waiting")
     status = line.status if kept else "draft" if quality == "draft" else "good"
     takes = tuple(dict.fromkeys((*line.takes, *outputs)))
     return replace(line, takes=takes, pick=outputs[-1], status=status, why="")

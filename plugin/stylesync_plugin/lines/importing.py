@@ -9,7 +9,8 @@ from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stylesync_engine.request import DubError, RequestError
+from stylesync_engine.request import DubError, RequestError, SpeakerPoint
+from stylesync_plugin.jobs import MOST_HANDLES
 from stylesync_plugin.lines.document import FORMAT, Anchor, Character, Line, Lines
 from stylesync_plugin.lines.marked import rows_of_markers
 from stylesync_plugin.lines.rows import Row, read_rows
@@ -63,14 +64,26 @@ class _Read:
 
     def __init__(self, row: Row, layout: Layout) -> None:
         self.row, self.why = row, ""
+        self.speaker: str | None = None
+        self.handles: int | None = None
         self.start = self.end = Fraction(0)
         try:
             self.start = _moment(row.start, layout)
             self.end = _moment(row.end, layout) if row.end else self.start
             if row.end and self.end <= self.start:
                 self.why = f"Its end {row.end} does not come after its start {row.start}."
+            self.speaker = str(SpeakerPoint.parse(row.face)) if row.face else None
+            self.handles = _handles(row.handles)
         except DubError as error:
             self.why = str(error)
+
+
+def _handles(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) > MOST_HANDLES:
+        raise RequestError(f"Its handles '{text[:20]}' are no frames from 0 to {MOST_HANDLES}.")
+    return int(text)
 
 
 def _moment(text: str, layout: Layout) -> Fraction:
@@ -115,6 +128,8 @@ def _line(entry: _Read, match: Match, layout: Layout, probe: Probe, asked: bool)
         status="unclear" if why else "ready" if sound else "no sound",
         why=why,
         note=row.note,
+        speaker=entry.speaker,
+        handles=entry.handles,
         anchor=anchor_of(placed, entry.start) if placed else None,
     )
 

@@ -73,13 +73,14 @@ def carry_over(old: Lines, new: Lines) -> Lines:
 def _carried(old: Line | None, new: Line) -> Line:
     if old is None:
         return new
-    new = replace(new, takes=old.takes, pick=old.pick, note=new.note or old.note)
+    handles = old.handles if new.handles is None else new.handles
+    new = replace(new, takes=old.takes, pick=old.pick, note=new.note or old.note, handles=handles)
     if (old.sound, old.start, old.end) != (new.sound, new.start, new.end):
         return new
     new = replace(
         new, slip=old.slip, trim_in=old.trim_in, trim_out=old.trim_out, stretch=old.stretch,
         articulation=old.articulation, style_strength=old.style_strength, keys=old.keys,
-        notes=old.notes, fit=old.fit,
+        notes=old.notes, fit=old.fit, speaker=new.speaker or old.speaker,
     )  # fmt: skip
     return replace(new, status=old.status) if old.status in _BEGUN and not new.why else new
 

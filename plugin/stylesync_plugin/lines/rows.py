@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stylesync_engine.files import decoded, read_bounded
+from stylesync_engine.files import appearing, decoded, read_bounded
 from stylesync_engine.request import RequestError
 
 LARGEST = 64 * 2**20  # bytes of a script
@@ -29,6 +29,8 @@ _TITLES = {
     " ubersetzung traduction subtitle",
     "sound": "sound file audio wav filename audiofile datei fichier archivo ton son",
     "note": "note notes comment comments bemerkung notiz remarque reason",
+    "face": "face gesicht visage cara click klick",
+    "handles": "handles handle handleframes anfasser poignees",
 }
 _MARKS = (",", ";", "\t", "|")
 _TITLE_ROWS = 50  # rows from the top among which the titles are
@@ -48,6 +50,8 @@ class Row:
     text: str = ""
     sound: str = ""
     note: str = ""
+    face: str = ""
+    handles: str = ""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -92,14 +96,9 @@ def _known_titles(head: str, mark: str) -> int:
 
 def _sheet(data: bytes, path: Path) -> Iterable[list[str]]:
     """The cells of the first sheet with anything in it."""
+    library = _library()
     try:
-        import openpyxl
-    except ImportError as error:
-        raise RequestError(
-            "XLSX needs openpyxl; pip install 'stylesync[lines]', or save as CSV."
-        ) from error
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        book = library.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         for sheet in book.worksheets:
             rows = [["" if v is None else _told(v) for v in row] for row in sheet.values]
             if any(any(row) for row in rows):
@@ -107,6 +106,26 @@ def _sheet(data: bytes, path: Path) -> Iterable[list[str]]:
     except Exception as error:  # the library raises what zip and XML raise
         raise RequestError(f"'{path.name}' cannot be read as XLSX; save it again.") from error
     return []
+
+
+def write_sheet(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """A table as XLSX, all of it text. Raises DiskError, and RequestError without its library."""
+    book = _library().Workbook(write_only=True)
+    sheet = book.create_sheet("Lines")
+    for row in rows:
+        sheet.append(list(row))
+    with appearing(path) as draft:
+        book.save(draft)
+
+
+def _library() -> Any:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise RequestError(
+            "XLSX needs openpyxl; pip install 'stylesync[lines]', or use CSV."
+        ) from error
+    return openpyxl
 
 
 def _told(value: Any) -> str:

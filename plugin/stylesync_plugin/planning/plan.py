@@ -57,7 +57,9 @@ class Place:
 class PlannedDub:
     """One dub, ready for the engine once its `recordings` and `conform` are made.
 
-    `in_place` are the files of a speech that lies on the timeline already.
+    `in_place` are the files of a speech that lies on the timeline already. `jobs` are all that are
+    put into this picture, of the faces beside its own too; `consents` are theirs, and `heard` is
+    the recording of all of them, empty where there is one.
     """
 
     id: str
@@ -71,6 +73,9 @@ class PlannedDub:
     warnings: tuple[str, ...] = ()
     consent: dict[str, Any] | None = None
     in_place: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    consents: tuple[dict[str, Any], ...] = ()
+    heard: str = ""
 
     @property
     def take(self) -> str:
@@ -94,6 +99,8 @@ class PlannedDub:
             data["second"] = as_data(self.second)
         if self.consent is not None:
             data["consent"] = self.consent
+        if len(self.jobs) > 1:
+            data |= {"jobs": list(self.jobs), "consents": list(self.consents)}
         return data
 
 

@@ -111,17 +111,20 @@ def _record(dub: Dubbed) -> dict[str, Any]:
         "id": dub.planned.id,
         "take": dub.planned.take,
         "job": dub.planned.job,
+        "jobs": list(dub.planned.jobs),
         "request": _described(dub.planned.request),
         "result": {key: plain(result[key]) for key in kept if key in result},
         "hashes": dict(dub.hashes),
         "consent": dub.planned.consent,
+        "consents": plain(dub.planned.consents),
         "in_place": list(dub.planned.in_place),
     }
 
 
 def _described(request: DubRequest) -> dict[str, Any]:
     data: dict[str, Any] = plain(as_data(request))
-    data.pop("work", None)
+    for face in (data, *data.get("beside", ())):
+        face.pop("work", None)
     return data
 
 

@@ -40,7 +40,15 @@ def takes_on(timeline: Any) -> list[Take]:
     for clip in timeline.find_clips():
         if role(clip) == "dub":
             takes.append(_take(clip, picked=True))
-            takes += [_take(object_of(other["item"]), False) for other in _others(clip)]
+            takes += [_take(other["item"], False) for other in _others(clip)]
+    return takes
+
+
+def moved_to(place: str, takes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Takes of another place, which belong to this one from now on."""
+    for other in takes:
+        for kept in (other, *other["sounds"]):
+            kept["item"].metadata[METADATA]["id"] = place
     return takes
 
 

@@ -15,7 +15,7 @@ import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.planning.plan import Place
-from stylesync_plugin.timeline.items import METADATA
+from stylesync_plugin.timeline.items import METADATA, remembered
 from stylesync_plugin.timeline.layout import PlacedClip, lay_out
 from stylesync_plugin.writing.dubbed_clips import Dubbed, TrackNames, clip_of, plain, sounds_of
 from stylesync_plugin.writing.laying import (
@@ -30,7 +30,14 @@ from stylesync_plugin.writing.laying import (
     role,
 )
 from stylesync_plugin.writing.original_sound import turn_down, turn_up
-from stylesync_plugin.writing.takes import OTHERS, choose, earlier_takes, keep_beside, unpacked
+from stylesync_plugin.writing.takes import (
+    OTHERS,
+    choose,
+    earlier_takes,
+    keep_beside,
+    moved_to,
+    unpacked,
+)
 
 Track = otio.schema.Track
 
@@ -43,9 +50,13 @@ def write_back(timeline: Any, dubs: Sequence[Dubbed], names: TrackNames | None =
     """
     names = names or TrackNames()
     copy = timeline.deepcopy()
+    absorbed = _absorbed(copy, dubs)
     places = {dub.planned.id for dub in dubs}
     turn_up(copy.tracks, places)
-    earlier = earlier_takes(copy, places)
+    earlier = earlier_takes(copy, {*places, *absorbed})
+    for old, new in absorbed.items():
+        earlier[new] = [*earlier.get(new, []), *moved_to(new, earlier.pop(old, []))]
+    copy = remove(copy, absorbed) if absorbed else copy
     layout = lay_out(copy)
     over: dict[int, tuple[Any, Any, list[Piece]]] = {}
     for dub in dubs:
@@ -123,6 +134,21 @@ def list_dubs(timeline: Any) -> list[dict[str, Any]]:
         {name: plain(value) for name, value in record.items() if name != OTHERS}
         for record in records
     ]
+
+
+def _absorbed(timeline: Any, dubs: Sequence[Dubbed]) -> dict[str, str]:
+    """Dubs of one face each that a new one of several holds too, by their ids: the new one's id.
+    They would hide each other, and be heard twice."""
+    found: dict[str, str] = {}
+    for clip in timeline.find_clips():
+        record = remembered(clip, METADATA)
+        jobs = set(record.get("jobs", ())) or {str(record.get("job", ""))}
+        for dub in dubs if role(clip) == "dub" else ():
+            new = dub.planned
+            if len(new.jobs) > 1 and jobs <= set(new.jobs) and record["id"] != new.id:
+                same = dict(record.get("request", {})).get("video") == new.request.video
+                found |= {str(record["id"]): new.id} if same else {}
+    return found
 
 
 def _original(clips: Iterable[PlacedClip], place: Place) -> PlacedClip:

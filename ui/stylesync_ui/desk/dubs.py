@@ -15,7 +15,7 @@ from typing import Any, get_args
 from PySide6.QtCore import QObject, QTimer, Signal
 from stylesync_plugin.contract import DubError, DubOptions, Quality, RequestError
 from stylesync_plugin.lines.document import Line, Status
-from stylesync_plugin.lines.exporting import job_of
+from stylesync_plugin.lines.exporting import job_with_others
 from stylesync_plugin.times import Span
 
 from stylesync_ui.desk.takes import LineTakes, outputs_of
@@ -181,9 +181,12 @@ class LineDubs(QObject):
         lines = self._session.lines
         if lines is None:
             raise RequestError("The lines are closed; open them again.")
-        data = job_of(lines, line, media / "lines")
+        data = job_with_others(lines, line, media / "lines")
         data["range"] = [seconds_text(span.start), seconds_text(span.end)]
         self._inherit(data, line)
+        said = {other.number: other for other in lines.lines}
+        for beside in data.get("beside", ()):
+            self._inherit(beside, dataclasses.replace(said[beside["name"]], quality=line.quality))
         return data
 
     def _next(self) -> Line | None:
@@ -248,7 +251,22 @@ class LineDubs(QObject):
             line, takes=takes, pick=sorted(outputs_of(job))[-1], status=status, why=""
         )
         self._finished[quality_of(job)] += job.length
+        self._session.put(self._beside(job, done), undoable=False)
         self._end(index, job, done)
+
+    def _beside(self, job: JobRecord, done: Line) -> dict[int, Line]:
+        """The lines that share the picture of one that is done: it is a take of theirs too, and
+        nobody has approved it yet."""
+        names = [str(other["name"]) for other in job.job.get("beside", ())]
+        indices = [self._session.index_of(name) for name in names]
+        found = {i: self._session.rows[i].line for i in indices if i is not None}
+        return {
+            index: dataclasses.replace(
+                line, takes=tuple(dict.fromkeys((*line.takes, *done.takes[-1:]))), pick=done.pick,
+                status=done.status, why="",
+            )
+            for index, line in found.items()
+        }  # fmt: skip
 
     def _give_up(self, index: int, job: JobRecord) -> None:
         line = self._session.rows[index].line

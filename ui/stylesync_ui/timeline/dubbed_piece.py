@@ -57,10 +57,10 @@ class DubbedPiece:
 def piece_of(dub: PlannedDub) -> DubbedPiece:
     """What the viewer needs of a planned dub."""
     place, request = dub.place, dub.request
-    first = request.speech_samples[0] if request.speech_samples else 0
+    first = request.speech_samples[0] if request.speech_samples and not dub.heard else 0
     return DubbedPiece(
         request.output, request.work or "", place.seen, place.rate, place.frames,
-        place.start - place.first, request.speech, first, dub.id,
+        place.start - place.first, dub.heard or request.speech, first, dub.id,
     )  # fmt: skip
 
 
