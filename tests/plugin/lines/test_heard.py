@@ -87,7 +87,7 @@ def test_a_sound_is_made_once_and_named_by_what_it_is_made_of(line: Line, tmp_pa
 def test_the_job_dubs_what_is_heard(line: Line, tmp_path: Path) -> None:
     changed = replace(line, slip=2, stretch=1.05)
     lines = Lines(1, "cut.otio", (changed,), rate="25")
-    [job] = jobs_of(lines, None, tmp_path / "made")["jobs"]
+    [job] = jobs_of(lines, None, tmp_path / "made")[0]["jobs"]
     assert job["speech"] == str(heard_sound(changed, RATE, tmp_path / "made"))
     json.dumps(job)
 

@@ -219,7 +219,7 @@ def test_a_document_and_its_table_are_read_again(tmp_path: Path, cut: Any, lines
 
 
 def test_the_jobs_are_planned_over_the_lines(tmp_path: Path, cut: Any, lines: Lines) -> None:
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(lines, "draft", tmp_path)))
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(lines, "draft", tmp_path)[0]))
     jobs = read_jobs(tmp_path / "jobs.json").jobs
     planned = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe()))
     assert not planned.refused
@@ -239,7 +239,7 @@ def test_articulation_style_and_keys_reach_the_request(
     refined = replace(lines, lines=(first, second))
     write_lines(refined, tmp_path / "session.json")
     assert read_lines(tmp_path / "session.json") == refined
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(refined, None, tmp_path)))
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs_of(refined, None, tmp_path)[0]))
     jobs = read_jobs(tmp_path / "jobs.json").jobs
     one, other = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe())).dubs
     assert (one.request.options.articulation, one.request.options.style_strength) == (1.2, 0.5)
@@ -250,7 +250,7 @@ def test_articulation_style_and_keys_reach_the_request(
 
 
 def test_dubs_are_named_by_a_pattern(tmp_path: Path, cut: Any, lines: Lines) -> None:
-    data = jobs_of(lines, None, tmp_path, "{number}_{character}_v{take}")
+    data = jobs_of(lines, None, tmp_path, "{number}_{character}_v{take}")[0]
     (tmp_path / "jobs.json").write_text(json.dumps(data))
     jobs = read_jobs(tmp_path / "jobs.json").jobs
     planned = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe()))

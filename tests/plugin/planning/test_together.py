@@ -61,8 +61,9 @@ def test_lines_said_at_once_are_one_dub(cut: Any, tmp_path: Path) -> None:
     assert other.output == main.output
     assert [sound[1].start * 25 for sound in dub.sounds] == [10, 40]
     # Each speech is laid where its own line begins, and lasts as long as all of the frames.
-    assert [recording.length * 25 for recording in dub.recordings] == [70, 70]
-    assert [recording.parts[0].at * 25 for recording in dub.recordings] == [0, 30]
+    assert [recording.length * 25 for recording in dub.recordings] == [70, 70, 70]
+    assert [recording.parts[0].at * 25 for recording in dub.recordings] == [0, 30, 0]
+    assert (dub.recordings[2].path, len(dub.recordings[2].parts)) == (dub.heard, 2)
 
 
 def test_the_order_of_the_jobs_does_not_matter(cut: Any, tmp_path: Path) -> None:
