@@ -48,9 +48,7 @@ def deliver(
     if main.rendering:
         clock(Progress("render", *known))
     sound = lay_sound(request, info, plan.frames)
-    like = excerpt_info(info, plan.frames)
-    if request.options.delivery == "overlay":
-        like = replace(like, layout=overlay_layout(info.layout, info.height), overscan=False)
+    like = _as_written(info, plan)
     codec, tracks = request.options.codec, (sound.speech, sound.others)
     with (
         Workers(1) as beside,
@@ -90,6 +88,14 @@ def deliver(
         fit=plan.facts.fit,
         person=", ".join(filter(None, people)) or None,
     )
+
+
+def _as_written(info: VideoInfo, plan: Plan) -> VideoInfo:
+    """The range of the shot, in the layout of what is delivered of it."""
+    like = excerpt_info(info, plan.frames)
+    if plan.request.options.delivery == "overlay":
+        return replace(like, layout=overlay_layout(info.layout, info.height), overscan=False)
+    return like
 
 
 def _state(faces: Sequence[Face]) -> tuple[int, int]:

@@ -30,12 +30,14 @@ from stylesync_plugin.formats import (
 )
 from stylesync_plugin.formats.otio_files import MOST_BYTES
 from stylesync_plugin.timeline.items import MLT, remembered
+from stylesync_plugin.timeline.remembering import take_back, with_notes
 from stylesync_plugin.times import exact_rate
 
 Timeline: TypeAlias = otio.schema.Timeline
 
 PROJECTS = (".kdenlive", ".mlt")
 READABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", ".fcpxmld", ".edl", ".aaf", *PROJECTS)
+NOTED = (".xml", ".fcpxml", ".fcpxmld")
 WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
 
 _INNER = re.compile(
@@ -72,6 +74,8 @@ def read_timeline(
     timeline = _as_timeline(_guarded(source, lambda: snapped(content)), source.stem)
     if suffix == ".xml":
         fcp7.settle(timeline)
+    if suffix in NOTED:
+        take_back(timeline, _bytes(_document(source)))
     return timeline
 
 
@@ -89,6 +93,7 @@ def write_timeline(timeline: Timeline, path: str | os.PathLike[str]) -> None:
             otio_files.write_bundle(timeline, target)
         else:
             text = _to_text(timeline, target)
+            text = with_notes(text, timeline) if suffix in NOTED else text
             text.encode()
             write_text(target, text)
     except UnicodeEncodeError as error:

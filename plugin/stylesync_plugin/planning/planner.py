@@ -64,7 +64,7 @@ def plan(timeline: Any, jobs: Sequence[Job], settings: PlanSettings) -> Plan:
     dubs: list[PlannedDub] = []
     refused: _Refused = []
     clips: dict[int, list[_Part]] = {}
-    for number, job in enumerate(each for asked in jobs for each in (asked, *asked.beside)):
+    for number, job in enumerate(_apart(jobs)):
         try:
             pieces = select(layout, job.selection, VIDEO, f"selection of {job.name}")
             planner = JobPlanner(layout, library, settings, job, pieces)
@@ -82,6 +82,14 @@ def plan(timeline: Any, jobs: Sequence[Job], settings: PlanSettings) -> Plan:
     refused.sort(key=lambda found: found[0])
     why = tuple(refusal for _, refusal in refused)
     return Plan(tuple(dubs), why, layout.rate, layout.zero, layout.drop)
+
+
+def _apart(jobs: Sequence[Job]) -> Sequence[Job]:
+    """Every job and those beside it, each once: of two that share a picture both may be there."""
+    if not any(job.beside for job in jobs):
+        return jobs
+    every = (each for job in jobs for each in (job, *job.beside))
+    return list(dict.fromkeys(dataclasses.replace(each, beside=()) for each in every))
 
 
 def _together(parts: Sequence[_Part]) -> Iterator[list[_Part]]:

@@ -74,6 +74,8 @@ def test_the_order_of_the_jobs_does_not_matter(cut: Any, tmp_path: Path) -> None
     beside = job_from({**job_data(second), "beside": [job_data(first)]}, "2")
     assert planned(tmp_path, cut, beside).dubs == one
     assert job_from(job_data(beside), "2") == beside
+    other = job_from({**job_data(first), "beside": [job_data(second)]}, "1")
+    assert planned(tmp_path, cut, beside, other).dubs == one
 
 
 @pytest.mark.parametrize(

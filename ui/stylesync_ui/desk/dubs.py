@@ -184,9 +184,11 @@ class LineDubs(QObject):
         data = job_with_others(lines, line, media / "lines")
         data["range"] = [seconds_text(span.start), seconds_text(span.end)]
         self._inherit(data, line)
-        said = {other.number: other for other in lines.lines}
+        rows = {row.line.number: row for row in self._session.rows}
         for beside in data.get("beside", ()):
-            self._inherit(beside, dataclasses.replace(said[beside["name"]], quality=line.quality))
+            other, within = rows[beside["name"]].line, rows[beside["name"]].span
+            beside["range"] = [seconds_text(within.start), seconds_text(within.end)]
+            self._inherit(beside, dataclasses.replace(other, quality=line.quality))
         return data
 
     def _next(self) -> Line | None:
@@ -262,7 +264,7 @@ class LineDubs(QObject):
         found = {i: self._session.rows[i].line for i in indices if i is not None}
         return {
             index: dataclasses.replace(
-                line, takes=tuple(dict.fromkeys((*line.takes, *done.takes[-1:]))), pick=done.pick,
+                line, takes=tuple(dict.fromkeys((*line.takes, str(done.pick)))), pick=done.pick,
                 status=done.status, why="",
             )
             for index, line in found.items()
