@@ -38,9 +38,8 @@ def with_notes(text: str, timeline: Any) -> str:
     rate = timeline_rate(timeline) if any(timeline.find_clips()) else Fraction(1)
     notes = []
     for item, place in _places(timeline, rate):
-        told = {
-            key: _plain(item.metadata[key]) for key in (METADATA, SOUND) if key in item.metadata
-        }
+        known = [key for key in (METADATA, SOUND) if key in item.metadata]
+        told = {key: _plain(item.metadata[key]) for key in known}
         if told:
             notes.append({**place, "told": told, "gains": _gains(item)})
     if not notes:
