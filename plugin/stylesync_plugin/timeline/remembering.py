@@ -44,8 +44,8 @@ def with_notes(text: str, timeline: Any) -> str:
             notes.append({**place, "told": told, "gains": _gains(item)})
     if not notes:
         return text
-    told = json.dumps(notes, ensure_ascii=False).replace(">", "\\u003e")
-    return f"{text.rstrip()}\n<?stylesync {told}?>\n"
+    noted = json.dumps(notes, ensure_ascii=False).replace(">", "\\u003e")
+    return f"{text.rstrip()}\n<?stylesync {noted}?>\n"
 
 
 def take_back(timeline: Any, data: bytes) -> None:
