@@ -25,11 +25,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from stylesync_engine.request import (
-    DiskError,
-    DubError,
-    RequestError,
-)
+from stylesync_engine.request import DiskError, DubError, RequestError
 
 _LONGEST_STEM = 80
 _NUMBER = re.compile(r"%(0?\d|01\d|)d")
