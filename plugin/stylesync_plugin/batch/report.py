@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from stylesync_engine.files import open_regular
+from stylesync_engine.files import open_regular, write_text
 from stylesync_engine.request import DubError, DubRequest, DubResult, RequestError
 from stylesync_plugin.batch.dub_timeline import Batch, Outcome
 
@@ -42,12 +42,11 @@ def write_report(batch: Batch, path: Path, title: str, draw: DrawSheet | None = 
         for refusal in batch.plan.refused
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
+    write_text(
+        path,
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
         f"<h1>{escape(title)}</h1><p>{_summary(batch)}</p>{''.join(parts)}</html>\n",
-        encoding="utf-8",
-        errors="backslashreplace",
     )
 
 
