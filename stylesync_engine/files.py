@@ -128,6 +128,14 @@ def read_bounded(path: Path, limit: int) -> bytes:
     return data
 
 
+def expanded(path: str | Path) -> Path:
+    """With the home folder in the place of ~, where there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # of nobody that this system knows
+        return Path(path)
+
+
 @dataclass(frozen=True, slots=True)
 class NumberedName:
     """The name of numbered images, such as `shot.%04d.exr`: what stands around the number."""

@@ -17,6 +17,9 @@ from typing import Final, Generic, Self, TypeVar
 R = TypeVar("R")
 
 LOOK: Final = 0.05  # s between two looks whether a thread still runs
+IMPORTS: Final = threading.RLock()
+"""Held where modules are imported while other threads may: of two that import libraries whose
+modules need each other, one is given halves of them (diffusers and SciPy are such)."""
 _GONE: Final = "a thread ended without a word"
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+
+from stylesync_engine.threads import IMPORTS
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
@@ -25,7 +26,6 @@ Spacing = Literal["leading", "trailing"]
 
 TRAIN_STEPS = 1000  # T' of the paper
 _FEW_STEPS = 50
-_LOADING = threading.Lock()
 _MOST_STEPS = TRAIN_STEPS // 2  # finer ones cannot be spaced evenly from the first to the last
 _BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"}
 
@@ -51,12 +51,8 @@ PAPER_SAMPLING = Sampling()
 
 
 def load_schedulers() -> tuple[type[DDIMScheduler], type[DPMSolverMultistepScheduler]]:
-    """The schedulers' classes; called early, the first frame need not wait for them.
-
-    One thread at a time: diffusers exchanges its own module while it loads, and another thread that
-    asks for it meanwhile is left with one that lacks every name.
-    """
-    with _LOADING:
+    """The schedulers' classes; called early, the first frame need not wait for them."""
+    with IMPORTS:
         from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 
     return DDIMScheduler, DPMSolverMultistepScheduler

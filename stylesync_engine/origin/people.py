@@ -8,6 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
+from stylesync_engine.files import expanded
 from stylesync_engine.request import DubRequest, RequestError
 
 PERSON_FILE = "person.safetensors"
@@ -20,7 +21,7 @@ def people_folder() -> Path:
     """Where people are kept; `STYLESYNC_PEOPLE` says another place, such as a studio's."""
     chosen = os.environ.get("STYLESYNC_PEOPLE")
     if chosen:
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     return platformdirs.user_data_path("stylesync", appauthor=False) / "people"
 
 

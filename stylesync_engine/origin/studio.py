@@ -19,7 +19,7 @@ from typing import Any
 
 import platformdirs
 
-from stylesync_engine.files import name_file, read_bounded
+from stylesync_engine.files import expanded, name_file, read_bounded
 from stylesync_engine.records import strict_json
 from stylesync_engine.request import RequestError
 
@@ -59,7 +59,7 @@ def read_studio() -> Studio:
     files = [
         SYSTEM_FILE,
         usual,
-        *([Path(_path_of("STYLESYNC_STUDIO", named)).expanduser()] if named else []),
+        *([expanded(_path_of("STYLESYNC_STUDIO", named))] if named else []),
     ]
     places: dict[str, str] = {}
     words = [_environment_consent()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import wave
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -90,13 +91,16 @@ def write_playback_sound(path: str, output: Path) -> None:
     first = next(blocks)  # what is wrong with the input is said before there is a folder
     with (
         appearing(output) as draft,
-        soundfile.SoundFile(
-            os.fsencode(draft), "w", PLAYBACK_HZ, channels=2, subtype="PCM_16", format="WAV"
-        ) as file,
+        draft.open("wb") as place,  # which says what is wrong with it as the system does
+        wave.open(place, "wb") as file,
     ):
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(PLAYBACK_HZ)
         for block in chain((first,), blocks):
             stereo = block[:2] if len(block) > 1 else np.repeat(block, 2, axis=0)
-            file.write(np.ascontiguousarray(stereo.T))
+            rounded = np.rint(np.clip(stereo.T, -1, 1) * 32767).astype("<i2")
+            file.writeframesraw(rounded.tobytes())
 
 
 def thumbnails(

@@ -13,6 +13,7 @@ from stylesync_engine.request import (
     RequestError,
 )
 from stylesync_engine.serve.jobs import Job
+from stylesync_engine.threads import IMPORTS
 from stylesync_engine.weights.warm import WarmModels
 
 
@@ -34,14 +35,16 @@ class Engine:
         return methods[job.method](job)
 
     def _dub(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
+        with IMPORTS:
+            from stylesync_engine import dubbing
 
         request = DubRequest.from_dict(job.params)
         models = self._models(request.options)
         return dubbing.dub(request, models, on_progress=job.progress).to_dict()
 
     def _prepare(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
+        with IMPORTS:
+            from stylesync_engine import dubbing
 
         request = DubRequest.from_dict(_param(job, "request", dict))
         folder = Path(_param(job, "work", str))
@@ -49,7 +52,8 @@ class Engine:
         return {"work": str(dubbing.prepare(request, folder, models, on_progress=job.progress))}
 
     def _render(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
+        with IMPORTS:
+            from stylesync_engine import dubbing
 
         work = Path(_param(job, "work", str))
         frames = FrameRange.parse(_param(job, "frames", str)) if "frames" in job.params else None
@@ -59,22 +63,25 @@ class Engine:
         return {"work": str(work)}
 
     def _assemble(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
+        with IMPORTS:
+            from stylesync_engine import dubbing
 
         work = Path(_param(job, "work", str))
         return dubbing.assemble(work, on_progress=job.progress).to_dict()
 
     def _probe(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine import dubbing
+        with IMPORTS:
+            from stylesync_engine import dubbing
 
         return dubbing.probe(_param(job, "path", str), on_progress=job.progress)
 
     def predict_lips(self, job: Job) -> dict[str, Any]:
         """A dub's lips and the envelope of its speech, while another dub is rendered. What the
         speech alone says comes on the way."""
-        from stylesync_engine import dubbing
-        from stylesync_engine.plan.sources import speech_track
-        from stylesync_engine.review import previews
+        with IMPORTS:
+            from stylesync_engine import dubbing
+            from stylesync_engine.plan.sources import speech_track
+            from stylesync_engine.review import previews
 
         request = DubRequest.from_dict(_param(job, "request", dict))
         bins = _param(job, "bins", int) if "bins" in job.params else 1000
@@ -93,14 +100,16 @@ class Engine:
         return {"curve": told(dubbing.predict_lips(request, models, job.progress, say))}
 
     def _list_models(self, job: Job) -> dict[str, Any]:
-        from stylesync_engine.weights import loading
+        with IMPORTS:
+            from stylesync_engine.weights import loading
 
         return {"models": loading.list_models()}
 
 
 def show_media(job: Job) -> dict[str, Any]:
     """The short methods: what a panel needs of the media, while a dub runs."""
-    from stylesync_engine.review import previews
+    with IMPORTS:
+        from stylesync_engine.review import previews
 
     if job.method == "facts":
         return previews.facts(_param(job, "path", str))
@@ -118,7 +127,8 @@ def show_media(job: Job) -> dict[str, Any]:
 
 def make_proxy(job: Job) -> dict[str, Any]:
     """A clip's frames as small pictures in one file, made beside everything else."""
-    from stylesync_engine.review.proxies import write_proxy
+    with IMPORTS:
+        from stylesync_engine.review.proxies import write_proxy
 
     output = Path(_param(job, "output", str))
     frames = FrameRange.parse(_param(job, "frames", str))
@@ -132,7 +142,8 @@ def make_proxy(job: Job) -> dict[str, Any]:
 
 
 def _show_thumbnails(job: Job) -> dict[str, Any]:
-    from stylesync_engine.review import previews
+    with IMPORTS:
+        from stylesync_engine.review import previews
 
     files: list[str] = []
     frames = [_checked("frames", frame, int) for frame in _param(job, "frames", list)]

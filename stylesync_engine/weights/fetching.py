@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from stylesync_engine.files import expanded
 from stylesync_engine.request import ModelError
 from stylesync_engine.speech.front_ends import load_front_end
 from stylesync_engine.weights import networks as networks
@@ -81,7 +82,7 @@ def import_model(kind: str, path: str) -> Path:
     all of these become parts of `paper`. `models`: a whole folder with `models.json`, under its
     own name. Raises ModelError.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if not source.exists():
         raise ModelError(f"There is no {source}; give the path of the file or folder to import.")
     if kind == "models":
@@ -169,7 +170,7 @@ def _fetch(public: PublicFiles, file: str, source: str | None, target: Path) -> 
     elif source.startswith(("http://", "https://")):
         _fetch_from_address(f"{source.rstrip('/')}/{file}", target)
     else:
-        _fetch_from_folder(Path(source).expanduser(), file, target)
+        _fetch_from_folder(expanded(source), file, target)
 
 
 def _fetch_from_hub(public: PublicFiles, file: str, target: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import platformdirs
 
-from stylesync_engine.files import file_hash, read_bounded, replacing
+from stylesync_engine.files import expanded, file_hash, read_bounded, replacing
 from stylesync_engine.records import strict_json
 from stylesync_engine.request import ModelError
 
@@ -110,7 +110,7 @@ def models_directory() -> Path:
     """Where the user's own models lie; `STYLESYNC_MODELS` names another place."""
     chosen = os.environ.get("STYLESYNC_MODELS")
     if chosen:
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     return platformdirs.user_data_path("stylesync", appauthor=False) / "models"
 
 
@@ -122,7 +122,7 @@ def find_folder(name: str) -> Path:
     if _NAME.fullmatch(name) and _is_file(SHIPPED / name / MANIFEST):
         return SHIPPED / name
     own = models_directory() / name
-    named = _expanded(name)
+    named = expanded(name)
     inside = ".." not in Path(name).parts  # a name leads nowhere else; a path is one from here
     for folder in (own, named) if inside else (named,):
         if _is_file(folder / MANIFEST):
@@ -291,14 +291,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _expanded(name: str) -> Path:
-    """With the home folder in the place of ~, where there is one."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
 
 
 def _files_of(folder: Path) -> Iterator[Path]:

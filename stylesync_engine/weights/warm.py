@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from stylesync_engine.request import DubOptions
+from stylesync_engine.threads import IMPORTS
 
 if TYPE_CHECKING:
     from stylesync_engine.weights.loading import Models
@@ -19,7 +20,8 @@ class WarmModels:
         self._lock = threading.Lock()
 
     def __call__(self, options: DubOptions) -> Models:
-        from stylesync_engine.weights import loading
+        with IMPORTS:
+            from stylesync_engine.weights import loading
 
         key = options.models, options.device
         with self._lock:

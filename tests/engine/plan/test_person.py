@@ -22,6 +22,7 @@ from stylesync_engine.origin.people import (
     folder_of_name,
     name_of,
 )
+from stylesync_engine.origin.studio import read_studio
 from stylesync_engine.plan.identity import identify_files
 from stylesync_engine.plan.person import Person, PersonFacts, read_facts, read_person
 from stylesync_engine.plan.places import check_places
@@ -29,6 +30,7 @@ from stylesync_engine.preparing import people as making
 from stylesync_engine.preparing.people import list_people, make_person, remove_person
 from stylesync_engine.request import DubRequest, Fit, RequestError
 from stylesync_engine.speech.style import StyleReference
+from stylesync_engine.weights.table import models_directory
 
 
 @pytest.fixture(autouse=True)
@@ -190,3 +192,12 @@ def test_whom_another_process_has_made_meanwhile_stays(
         make_person("Ada", ["a.mov"], SimpleNamespace(name="starter"))  # type: ignore[arg-type]
     assert read_person(people / "Ada", "weights").style is None
     assert [path.name for path in people.iterdir()] == ["Ada"]
+
+
+def test_a_home_of_nobody_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STYLESYNC_PEOPLE", "STYLESYNC_MODELS", "STYLESYNC_STUDIO"):
+        monkeypatch.setenv(name, "~nobody-at-all/x")
+    assert list_people() == []
+    assert models_directory() == Path("~nobody-at-all/x")
+    with pytest.raises(RequestError, match="cannot be read"):
+        read_studio()

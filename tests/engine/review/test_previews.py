@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stylesync_engine.request import MediaError
+from stylesync_engine.request import DiskError, MediaError
 from stylesync_engine.review import contact_sheet
 from stylesync_engine.review.previews import thumbnails, write_playback_sound
 
@@ -89,3 +90,18 @@ def test_no_folder_is_made_for_the_sound_of_what_is_no_clip(tmp_path: Path) -> N
         with pytest.raises(MediaError):
             write_playback_sound(str(path), tmp_path / "new" / "play.wav")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_takes_no_sound_is_told_of(tmp_path: Path) -> None:
+    sound = tmp_path / "s.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        file.writeframes(bytes(2000))
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match="cannot be written to"):
+        write_playback_sound(str(sound), tmp_path / "file" / "play.wav")
+    if Path("/proc/self").exists():
+        with pytest.raises(DiskError, match="cannot be written to"):
+            write_playback_sound(str(sound), Path("/proc/play.wav"))

@@ -402,3 +402,24 @@ def test_lips_are_told_while_a_dub_runs(served: Served, tmp_path: Path) -> None:
     assert curve["peaks"][1] == pytest.approx(0.5, abs=0.1)
     served.send({"id": "long", "method": "cancel"})
     served.until("long", "cancelled")
+
+
+def test_lanes_that_start_together_load_whole_libraries(tmp_path: Path) -> None:
+    """Each of the first jobs of the lanes imports much; of what they share none gets a half."""
+    missing = str(tmp_path / "none.mov")
+    request = {"video": missing, "speech": missing, "output": str(tmp_path / "o.mov")}
+    asked = [
+        {"method": "assemble", "params": {"work": missing}},
+        {"method": "lips", "params": {"request": request}},
+        {"method": "facts", "params": {"path": missing}},
+        {"method": "proxy", "params": {
+            "video": missing, "frames": "0:9", "height": 90, "output": str(tmp_path / "p.mjpeg"),
+        }},
+    ]  # fmt: skip
+    lines = "".join(json.dumps({"id": str(i), **entry}) + "\n" for i, entry in enumerate(asked))
+    words = [sys.executable, "-m", "stylesync_engine", "serve"]
+    done = subprocess.run(words, input=lines, capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    said = [event["message"] for event in events if event["event"] == "error"]
+    assert len(said) == len(asked)
+    assert all("should not have happened" not in message for message in said), said
