@@ -34,6 +34,7 @@ _COMPONENTS = 64
 _WIDTH = 1.4  # of the kernel, in deviations of lips and pose
 _RIDGE = 0.3  # variance of what lips and pose do not tell, of that which they do
 _ROUNDS = 3  # in which what clips differ by and what lips tell are found by turns
+_TELLING = 48  # frames of a clip that tell its light
 _BLOCKS = 8  # parts in time, each of which is left out once
 _GAIN = 0.1  # dB that a fit must be better by
 
@@ -81,9 +82,12 @@ class Likeness:
         `mixed` are numbers of the bank `[T, 2]` and their shares `[T, 2]`. What the frames of one
         clip have in common, such as its light, is no error.
         """
-        have, told = self.shares_of(bank), self.expected(bank.points, bank.angles)
-        own = have - told - _offsets(have - told, bank.clips)
         numbers, shares = mixed
+        some = np.union1d(numbers, _spread(bank.clips))
+        clips, bank = bank.clips[some], bank.only(some)
+        numbers = np.searchsorted(some, numbers)
+        have, told = self.shares_of(bank), self.expected(bank.points, bank.angles)
+        own = have - told - _offsets(have - told, clips)
         expected = self.expected(*wanted)
         seen = told[numbers] + own[numbers]  # [T, 2, C]
         changes = (shares[..., None] * (expected[:, None] - seen)).sum(axis=1)
@@ -196,6 +200,13 @@ def _weights(kernel: Array, shares: Array, clips: Indices) -> Array:
         weights = solve @ (shares - offsets)
         offsets = _offsets(shares - kernel @ weights, clips)
     return np.asarray(weights, np.float32)
+
+
+def _spread(clips: Indices) -> Indices:
+    """Frames enough to tell what those of each clip `[K]` have in common."""
+    parts = (np.flatnonzero(clips == clip) for clip in np.unique(clips))
+    picked = (p[np.linspace(0, len(p) - 1, min(len(p), _TELLING)).astype(int)] for p in parts)
+    return np.concatenate(list(picked))
 
 
 def _offsets(left: Array, clips: Indices) -> Array:

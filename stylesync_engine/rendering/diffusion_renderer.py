@@ -16,6 +16,7 @@ from stylesync_engine.arrays import Array, Image
 from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import LOWER, draw_lip_map, lip_matte
 from stylesync_engine.mouth.likeness import Correction
+from stylesync_engine.mouth.opening import hold_opening
 from stylesync_engine.mouth.texture import keep_sharp
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
@@ -85,12 +86,13 @@ class Diffusion:
 
     def _changed(self, known: Array, change: Array, plan: Plan, position: int) -> Array:
         """What the model, and a fit to the person, change is added to the reference's own pixels,
-        so that the fine texture that the autoencoder cannot hold stays."""
+        so that the fine texture that the autoencoder cannot hold stays, and the opening too."""
         sampling, points = self._networks.sampling, plan.after[position]
         matte = lip_matte(points)[LOWER:, :, None]
         kept = sampling.change + (sampling.lip_change - sampling.change) * matte
         change = kept * change
         if self._correction is not None:
             change += self._correction.lower_half(position, points)
+        change = hold_opening(change, known, points, matte)
         pixel = float(np.hypot(*plan.matrices[position][:, 0]))
         return keep_sharp((known + change).clip(0, 1), known, pixel)
