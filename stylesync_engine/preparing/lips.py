@@ -126,14 +126,14 @@ def _read_style(job: Job, reference: StyleReference | None) -> Speak:
 
 def _way_of(job: Job, reference: StyleReference | None) -> Speak:
     models, options = job.models, job.request.options
-    opening = models.face_model.opening()
     reading = options.style_reading or models.style_reading
     if reading == "closed-form":
         closed = ClosedFormReading(
-            models.lip_motion, models.closed_form, options.articulation, opening
+            models.lip_motion, models.closed_form, options.articulation, models.face_model
         )
         manner = closed.read(reference)
         return lambda features: closed.speak(features, manner)
+    opening = models.face_model.opening()
     network = NetworkReading(models.lip_motion, articulation=options.articulation, opening=opening)
     known = None if reading == "none" else reference
     return lambda features: network.predict(features, known)

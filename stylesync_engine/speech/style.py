@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist, pdist
 
-from stylesync_engine.arrays import Array
+from stylesync_engine.arrays import Array, Indices
+from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork
 from stylesync_engine.speech.features import FEATURE_RATE
+from stylesync_engine.speech.timing import fit_timing, in_time
 
 PAPER_REFERENCE = 256  # n of the paper: 10 s
 LEAST_REFERENCE = 8  # frames at 25 Hz below which nothing can be read
 _MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve grow with the square
+_PIECE = 75  # frames that stay together of a longer one
 _ASKED_AT_ONCE = 256  # frames, so that a long shot takes no more memory than a short one
 LEAST_TO_CHOOSE = 100  # frames from which on the strength of the reading is chosen inside them
 _STRETCHES = 8  # of successive frames that are left out in turn
@@ -145,8 +148,8 @@ class ClosedFormSettings:
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a person differs from the network: what was missed at known sounds, `weights` `[n, 13]`
-    of the kernel around them, what is missed always, and how much wider the lips move around their
-    `centre` `[13]`."""
+    of the kernel around them, what is missed always, how much wider the lips move around their
+    `centre` `[13]`, and the filter of their `timing`, None for as it comes."""
 
     sounds: Array
     scales: tuple[float, ...]
@@ -155,6 +158,7 @@ class Manner:
     always: Array
     centre: Array
     gain: float
+    timing: Array | None
 
 
 class ClosedFormReading:
@@ -163,8 +167,9 @@ class ClosedFormReading:
 
     The regression shrinks what it is not sure of, so lips come out less wide than the person's.
     `articulation` 1 lets them open as far as the person does for the same sounds, as frames of the
-    reference tell that were left out; 0 leaves the regression as it is. `opening` `[13]` is how
-    far each parameter opens the mouth; without it all movement counts.
+    reference tell that were left out; 0 leaves the regression as it is. These frames also tell the
+    person's timing. The face model tells how far each parameter opens the mouth and moves the
+    lips; without it all movement counts, and its timing is not touched.
     """
 
     def __init__(
@@ -172,9 +177,10 @@ class ClosedFormReading:
         network: LipMotionNetwork,
         settings: ClosedFormSettings | None = None,
         articulation: float = 1.0,
-        opening: Array | None = None,
+        face_model: FaceModel | None = None,
     ) -> None:
-        self._opening = opening
+        self._opening = None if face_model is None else face_model.opening()
+        self._lips = None if face_model is None else face_model.lip_basis()[..., :2]
         self._network = network.eval()
         self._settings = settings or ClosedFormSettings()
         self._articulation = articulation
@@ -188,10 +194,8 @@ class ClosedFormReading:
         if reference is None or len(reference) < LEAST_REFERENCE:
             return None
         known, predicted = self._run(reference.speech)
-        kept = reference.frames
-        if len(kept) > _MOST_REFERENCE:
-            kept = kept[np.linspace(0, len(kept) - 1, _MOST_REFERENCE).astype(int)]
-        missed = reference.motion[kept] - predicted[kept]
+        kept = _spread(reference.frames)
+        true, missed = reference.motion[kept], reference.motion[kept] - predicted[kept]
         always = missed.mean(axis=0)
         # Both kinds of features count alike: each is measured in its own median distance.
         scales = tuple(_median_distance(part[kept]) for part in known)
@@ -199,8 +203,12 @@ class ClosedFormReading:
         fit = fit_ridge(sounds, missed - always, self._settings)
         always = np.asarray(always * (len(kept) / (len(kept) + self._settings.rest)), np.float32)
         left_out = predicted[kept] + always + (missed - missed.mean(axis=0) - fit.left_out_errors)
-        gain = _gain(reference.motion[kept], left_out, self._opening)
-        return Manner(sounds, scales, fit.width, fit.weights, always, left_out.mean(axis=0), gain)
+        timing, centre = None, left_out.mean(axis=0)
+        if self._lips is not None:
+            timing = fit_timing(true, left_out, kept, self._lips)
+            left_out = in_time(left_out, centre, timing, kept)
+        gain = _gain(true, left_out, self._opening)
+        return Manner(sounds, scales, fit.width, fit.weights, always, centre, gain, timing)
 
     @torch.no_grad()
     def speak(self, speech: Array, manner: Manner | None) -> Array:
@@ -213,6 +221,8 @@ class ClosedFormReading:
         parts = np.array_split(wanted, math.ceil(len(wanted) / _ASKED_AT_ONCE))
         style = [_gaussian(p, manner.sounds, manner.kernel_width) @ manner.weights for p in parts]
         motion = motion + np.concatenate(style) + manner.always
+        if manner.timing is not None:
+            motion = in_time(motion, manner.centre, manner.timing)
         wider = 1 + self._articulation * (manner.gain - 1)
         return widen(motion, manner.centre, wider, self._opening)
 
@@ -222,6 +232,15 @@ class ClosedFormReading:
         features = self._network.features(_batch(speech))
         sounds = (speech - speech.mean(axis=0)) / self._network.speech_std.numpy()
         return [features[0].numpy(), sounds], self._network.head(features)[0].numpy()
+
+
+def _spread(frames: Indices) -> Indices:
+    """Those of a reference that are read: of too many, whole pieces from all over it."""
+    if len(frames) <= _MOST_REFERENCE:
+        return frames
+    pieces = np.array_split(frames, len(frames) // _PIECE)
+    chosen = np.linspace(0, len(pieces) - 1, _MOST_REFERENCE // _PIECE).astype(int)
+    return np.concatenate([pieces[index] for index in chosen])[:_MOST_REFERENCE]
 
 
 @dataclass(frozen=True, slots=True)

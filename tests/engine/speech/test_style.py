@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from model_fixtures import make_face_model
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.distance import cdist
 
-from stylesync_engine.faces.face_model import MOUTH
+from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork, LipMotionSizes, ReferenceUse
 from stylesync_engine.speech.style import (
     ClosedFormReading,
@@ -18,6 +20,7 @@ from stylesync_engine.speech.style import (
     NetworkReading,
     StyleReference,
     _gain,
+    _spread,
     choose_sounds,
     fit_ridge,
     ridge_regression,
@@ -256,3 +259,32 @@ def test_the_network_s_lips_get_the_spread_too() -> None:
     gains = wide.std(axis=0) / narrow.std(axis=0)
     np.testing.assert_allclose(gains, gains[0], rtol=1e-4)  # one for all parameters
     assert 0.7 <= gains[0] <= 3.0
+
+
+def test_lips_come_when_the_person_s_do() -> None:
+    """Whose lips follow the sound three frames later than the network's is dubbed so, above all
+    where the reference is long; without a face model timing is not touched."""
+    network, face_model = make_network(), make_face_model()
+    known = gaussian_filter1d(noise(700, SPEECH, seed=1), 1.5, axis=0) * 3
+    motion = np.roll(predict(network, known), 3, axis=0)
+    speech = gaussian_filter1d(noise(90, SPEECH, seed=2), 1.5, axis=0) * 3
+    settings = ClosedFormSettings(1.0, 100.0)  # sounds alone say little
+
+    def late(model: FaceModel | None) -> int:
+        reading = ClosedFormReading(network, settings, face_model=model)
+        made = reading.predict(speech, StyleReference(known, motion))
+        plain = predict(network, speech)
+        made, plain = made - made.mean(axis=0), plain - plain.mean(axis=0)
+        return max(range(6), key=lambda shift: (plain[: 80 - shift] * made[shift:80]).sum())
+
+    assert late(None) < late(face_model)
+    assert late(face_model) in (2, 3)
+
+
+def test_a_long_reference_is_read_in_whole_pieces_from_all_over_it() -> None:
+    np.testing.assert_array_equal(_spread(np.arange(750)), np.arange(750))
+    kept = _spread(np.arange(15000))
+    assert len(kept) == 750
+    assert kept[0] == 0
+    assert kept[-1] > 14900
+    assert (np.diff(kept) == 1).sum() >= 740

@@ -22,6 +22,8 @@ from safetensors.torch import load_file
 
 from stylesync_engine.faces.face_model import MOUTH, FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork, ReferenceUse
+from stylesync_engine.preparing.late_sound import SeenLips
+from stylesync_engine.preparing.shot_rest import rest_of_shot
 from stylesync_engine.request import RequestError
 from stylesync_engine.speech.style import (
     ClosedFormReading,
@@ -56,7 +58,8 @@ _MOST_MEASURED = 6  # clips a speaker, so that nobody's many clips take most of 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A network to train, and how its reference is read when it is measured."""
+    """A network to train, and how its reference is read when it is measured; with `rest` a dub's
+    own next step is taken too: the shot's rest, from its old lips and sound, is added."""
 
     name: str
     reference: ReferenceUse
@@ -64,6 +67,7 @@ class Variant:
     reading: Literal["network", "closed form", "static"] = "network"
     lengths: tuple[int, ...] = (256,)
     swap: bool = False
+    rest: bool = False
 
 
 VARIANTS = {
@@ -76,9 +80,14 @@ VARIANTS = {
         Variant("network", "audio-aware", lengths=REFERENCES, swap=True),
         Variant("static mixing", "none", reading="static"),
         Variant("closed form", "none", reading="closed form", lengths=REFERENCES, swap=True),
+        Variant("no reference, shot's rest", "none", lengths=(0,), rest=True),
+        Variant("closed form, shot's rest", "none", True, "closed form", REFERENCES, rest=True),
     )
 }
-LEAVE_ONE_OUT = ("no reference", "static style code", "static mixing", "network", "closed form")
+LEAVE_ONE_OUT = (
+    *("no reference", "static style code", "static mixing", "network", "closed form"),
+    *("no reference, shot's rest", "closed form, shot's rest"),
+)
 
 
 def run_folds(
@@ -175,16 +184,18 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Errors on the fold's clips with references of each length from the speaker's other clips,
     and with the longest one of somebody else, beside what that swap changes."""
-    reading = read_style(variant, network, settings)
+    reading = read_style(variant, network, settings, face_model)
     basis = lip_basis(face_model)
     rows = []
     people = {speaker: _people(clips, speaker) for speaker in fold}
+
+    def say(clip: TrainingClip, own: Sequence[TrainingClip], length: int) -> Array:
+        motion = reading.predict(clip.speech, reference_for(clip, own, length))
+        return with_rest(motion, clip, face_model) if variant.rest else motion
+
     for length in variant.lengths:
         made = {
-            speaker: [
-                reading.predict(clip.speech, reference_for(clip, own, length))
-                for clip in _spread(own)
-            ]
+            speaker: [say(clip, own, length) for clip in _spread(own)]
             for speaker, (own, _) in people.items()
         }
         errors = {s: _mean_error(made[s], _spread(own), basis) for s, (own, _) in people.items()}
@@ -199,14 +210,26 @@ def measure(
     return rows
 
 
+def with_rest(motion: Array, clip: TrainingClip, face_model: FaceModel) -> Array:
+    """Predicted lips `[T, 13]` of a clip with what a dub of it adds to them: how its old lips rest,
+    turn with the head and drift beyond those that its own sound lets expect. Here that sound is
+    what is said again."""
+    steps = np.arange(len(motion))
+    lips = SeenLips(clip.beta[:, :MOUTH], np.ones(len(motion), bool), steps)
+    return motion + rest_of_shot(motion, lips, clip.angles, 0, face_model)
+
+
 def read_style(
-    variant: Variant, network: LipMotionNetwork, settings: ClosedFormSettings
+    variant: Variant,
+    network: LipMotionNetwork,
+    settings: ClosedFormSettings,
+    face_model: FaceModel,
 ) -> StyleReading:
     """How the variant reads a reference."""
     if variant.reading == "network":
         return NetworkReading(network)
     if variant.reading == "closed form":
-        return ClosedFormReading(network, settings, articulation=0.0)
+        return ClosedFormReading(network, settings, articulation=0.0, face_model=face_model)
     return StaticMixing(NetworkReading(network), settings.rest)
 
 
