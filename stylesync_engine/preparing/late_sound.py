@@ -24,7 +24,7 @@ from stylesync_engine.preparing.shots import FollowedShot, fit_speaker, follow_s
 from stylesync_engine.preparing.watching import Spans
 from stylesync_engine.request import FrameRange, MediaError, NoFaceError, OnProgress
 from stylesync_engine.speech.features import FEATURE_RATE, SAMPLE_RATE, STEP
-from stylesync_engine.speech.style import LEAST_TO_CHOOSE
+from stylesync_engine.speech.kernel_ridge import LEAST_TO_CHOOSE
 from stylesync_engine.speech.sync import SURE, LipReader, SoundOffset
 
 Listen = Callable[[Array], Array]
@@ -32,7 +32,8 @@ Parts = list[tuple[int, SoundOffset]]
 
 _REACH = 2 * SAMPLE_RATE  # samples before and after a clip that may be moved into it
 _MARGIN = 4 * FEATURE_RATE  # steps around a part whose sound has a say in its features
-_PART = 10 * FEATURE_RATE  # steps in which a sound that runs away is measured anew
+# Steps in which a sound that runs away is measured anew: a third of the clip, between these.
+_SHORTEST_PART, _LONGEST_PART = 4 * FEATURE_RATE, 10 * FEATURE_RATE
 _RUNS_AWAY = 0.1  # s between parts from which on they are read apart
 _DOUBTED = 0.1  # sureness below which lips and sound are probably not of one take
 _NOTEWORTHY = 0.04  # s, a step: what is less is moved without a word
@@ -147,8 +148,9 @@ class Listener:
         return replace(again, seconds=found.seconds + again.seconds)
 
     def parts(self, features: Array) -> list[tuple[int, SoundOffset]]:
-        """The first step and the offset of each ten seconds or so."""
-        stretches = np.array_split(np.arange(len(features)), max(1, len(features) // _PART))
+        """The first step and the offset of each four to ten seconds or so."""
+        steps = min(max(len(features) // 3, _SHORTEST_PART), _LONGEST_PART)
+        stretches = np.array_split(np.arange(len(features)), max(1, len(features) // steps))
         return [
             (int(part[0]), self._compare(features, slice(part[0], part[-1] + 1)))
             for part in stretches

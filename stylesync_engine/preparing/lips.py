@@ -127,9 +127,13 @@ def _read_style(job: Job, reference: StyleReference | None) -> Speak:
 def _way_of(job: Job, reference: StyleReference | None) -> Speak:
     models, options = job.models, job.request.options
     reading = options.style_reading or models.style_reading
-    if reading == "closed-form":
+    if reading in ("closed-form", "attention"):
         closed = ClosedFormReading(
-            models.lip_motion, models.closed_form, options.articulation, models.face_model
+            models.lip_motion,
+            models.closed_form,
+            options.articulation,
+            models.face_model,
+            attend=reading == "attention",
         )
         manner = closed.read(reference)
         return lambda features: closed.speak(features, manner)

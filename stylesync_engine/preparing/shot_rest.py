@@ -14,7 +14,7 @@ from stylesync_engine.speech.style import LEAST_REFERENCE
 
 _REST = 50.0  # frames: of n frames the share n / (n + this) of a shot's own rest is believed
 _LITTLE_TURN = 0.003  # rad^2, summed over the frames: heads that turn less say little
-_SLOW = 0.7 * FEATURE_RATE  # steps: movement slower than this Gaussian belongs to the shot
+_SLOW = 0.5 * FEATURE_RATE  # steps: what is slower than this Gaussian is slower than words
 
 
 def rest_of_shot(

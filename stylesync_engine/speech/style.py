@@ -2,7 +2,8 @@
 reference. Both answer one question: which lip motion for this speech, in this person's way?
 
 The closed form is Eq. 2 with the values made explicit, the person's deviations from what the
-network predicts, and the softmax replaced by a regularised solve (kernel ridge regression).
+network predicts, and the softmax kept (`attention`) or replaced by a regularised solve
+(`kernel_ridge`).
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.spatial.distance import cdist, pdist
 
 from stylesync_engine.arrays import Array, Indices
 from stylesync_engine.faces.face_model import FaceModel
 from stylesync_engine.models.lip_motion import LipMotionNetwork
-from stylesync_engine.speech.features import FEATURE_RATE
+from stylesync_engine.speech.attention import AttentionFit, fit_attention
+from stylesync_engine.speech.kernel_ridge import (
+    LEAST_TO_CHOOSE,
+    ClosedFormSettings,
+    RidgeFit,
+    fit_ridge,
+    median_distance,
+)
 from stylesync_engine.speech.timing import fit_timing, in_time
 
 PAPER_REFERENCE = 256  # n of the paper: 10 s
@@ -29,15 +35,9 @@ LEAST_REFERENCE = 8  # frames at 25 Hz below which nothing can be read
 _MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve grow with the square
 _PIECE = 75  # frames that stay together of a longer one
 _ASKED_AT_ONCE = 256  # frames, so that a long shot takes no more memory than a short one
-LEAST_TO_CHOOSE = 100  # frames from which on the strength of the reading is chosen inside them
-_STRETCHES = 8  # of successive frames that are left out in turn
-# Bandwidth and ridge, times those of the settings, that a reference chooses from. Left-out errors
-# of few frames scatter, so others than the settings' own must be clearly better.
-_TRIED = [(1.0, 1.0), *((b, r) for b in (0.5, 1.0) for r in (0.3, 3.0, 10.0)), (0.5, 1.0)]
-_CLEARLY = 0.97
 _LEAST_GAIN, _MOST_GAIN = 0.7, 3.0
 _GAIN_REST = 100.0  # frames
-_USUAL_GAIN = 1.1  # of people who speak freely, as far as too few frames tell
+_USUAL_GAIN = 1.3  # of people who speak freely, as far as too few frames tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +131,13 @@ def choose_sounds(reference: StyleReference, most: int) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedFormSettings:
-    """`bandwidth` of the Gaussian kernel over the median distance of reference frames, `ridge` on
-    its diagonal, and `rest`: of n frames the share n / (n + rest) of what is missed on average is
-    believed, since a clip's rest is only known roughly. Of a reference of `LEAST_TO_CHOOSE` frames
-    or more, bandwidth and ridge are chosen by cross-validation inside it, around these. `width` is
-    how many times as far as a network without a reference says people really move their lips.
-    Chosen by leaving training speakers out."""
-
-    bandwidth: float = 1.2
-    ridge: float = 1.0
-    rest: float = 50.0
-    width: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Manner:
-    """How a person differs from the network: what was missed at known sounds, `weights` `[n, 13]`
-    of the kernel around them, what is missed always, how much wider the lips move around their
+    """How a person differs from the network: what was `missed` at known sounds, both kinds of
+    features in their `scales`; what is missed always, how much wider the lips move around their
     `centre` `[13]`, and the filter of their `timing`, None for as it comes."""
 
-    sounds: Array
+    missed: RidgeFit | AttentionFit
     scales: tuple[float, ...]
-    kernel_width: float
-    weights: NDArray[np.float64]
     always: Array
     centre: Array
     gain: float
@@ -169,7 +152,8 @@ class ClosedFormReading:
     `articulation` 1 lets them open as far as the person does for the same sounds, as frames of the
     reference tell that were left out; 0 leaves the regression as it is. These frames also tell the
     person's timing. The face model tells how far each parameter opens the mouth and moves the
-    lips; without it all movement counts, and its timing is not touched.
+    lips; without it all movement counts, and its timing is not touched. With `attend` what is
+    missed is averaged by attention instead of regressed.
     """
 
     def __init__(
@@ -178,7 +162,9 @@ class ClosedFormReading:
         settings: ClosedFormSettings | None = None,
         articulation: float = 1.0,
         face_model: FaceModel | None = None,
+        attend: bool = False,
     ) -> None:
+        self._attend = attend
         self._opening = None if face_model is None else face_model.opening()
         self._lips = None if face_model is None else face_model.lip_basis()[..., :2]
         self._network = network.eval()
@@ -198,9 +184,13 @@ class ClosedFormReading:
         true, missed = reference.motion[kept], reference.motion[kept] - predicted[kept]
         always = missed.mean(axis=0)
         # Both kinds of features count alike: each is measured in its own median distance.
-        scales = tuple(_median_distance(part[kept]) for part in known)
+        scales = tuple(median_distance(part[kept]) for part in known)
         sounds = _side_by_side([part[kept] for part in known], scales)
-        fit = fit_ridge(sounds, missed - always, self._settings)
+        fit: RidgeFit | AttentionFit
+        if self._attend:
+            fit = fit_attention(sounds, missed - always, kept)
+        else:
+            fit = fit_ridge(sounds, missed - always, self._settings)
         always = np.asarray(always * (len(kept) / (len(kept) + self._settings.rest)), np.float32)
         left_out = predicted[kept] + always + (missed - missed.mean(axis=0) - fit.left_out_errors)
         timing, centre = None, left_out.mean(axis=0)
@@ -208,7 +198,7 @@ class ClosedFormReading:
             timing = fit_timing(true, left_out, kept, self._lips)
             left_out = in_time(left_out, centre, timing, kept)
         gain = _gain(true, left_out, self._opening)
-        return Manner(sounds, scales, fit.width, fit.weights, always, centre, gain, timing)
+        return Manner(fit, scales, always, centre, gain, timing)
 
     @torch.no_grad()
     def speak(self, speech: Array, manner: Manner | None) -> Array:
@@ -219,8 +209,8 @@ class ClosedFormReading:
             return widen(motion, np.zeros_like(motion[0]), wider, self._opening)
         wanted = _side_by_side(asked, manner.scales)
         parts = np.array_split(wanted, math.ceil(len(wanted) / _ASKED_AT_ONCE))
-        style = [_gaussian(p, manner.sounds, manner.kernel_width) @ manner.weights for p in parts]
-        motion = motion + np.concatenate(style) + manner.always
+        style = np.concatenate([manner.missed.at(part) for part in parts])
+        motion = motion + style + manner.always
         if manner.timing is not None:
             motion = in_time(motion, manner.centre, manner.timing)
         wider = 1 + self._articulation * (manner.gain - 1)
@@ -241,46 +231,6 @@ def _spread(frames: Indices) -> Indices:
     pieces = np.array_split(frames, len(frames) // _PIECE)
     chosen = np.linspace(0, len(pieces) - 1, _MOST_REFERENCE // _PIECE).astype(int)
     return np.concatenate([pieces[index] for index in chosen])[:_MOST_REFERENCE]
-
-
-@dataclass(frozen=True, slots=True)
-class RidgeFit:
-    """Kernel ridge regression: the kernel's `width`, `weights` `[n, 13]`, and `left_out_errors`
-    `[n, 13]`: by how much each value is missed when its stretch of frames is left out."""
-
-    width: float
-    weights: NDArray[np.float64]
-    left_out_errors: Array
-
-
-def fit_ridge(known: Array, values: Array, settings: ClosedFormSettings) -> RidgeFit:
-    """Fit values `[n, 13]` at features `[n, d]`, bandwidth and ridge chosen where there are frames
-    enough."""
-    tried = [(1.0, 1.0)] if len(known) < LEAST_TO_CHOOSE else _TRIED
-    median = _median_distance(known)
-    fits = []
-    for bandwidth in dict.fromkeys(times for times, _ in tried):
-        width = median * settings.bandwidth * bandwidth
-        gram = _gaussian(known, known, width)
-        for ridge in (ridge for times, ridge in tried if times == bandwidth):
-            fits.append(_fit_one(gram, values, width, settings.ridge * ridge))
-    best = min(fits, key=_missed)
-    return best if _missed(best) < _CLEARLY * _missed(fits[0]) else fits[0]
-
-
-def _missed(fit: RidgeFit) -> float:
-    return float(np.abs(fit.left_out_errors).sum())
-
-
-def _fit_one(gram: NDArray[np.float64], values: Array, width: float, ridge: float) -> RidgeFit:
-    """One fit, and its errors on left-out stretches without fitting again: of the inverse Q of the
-    ridged kernel and the weights w = Q y the stretch B is missed by inv(Q_BB) w_B."""
-    count = len(gram)
-    inverse = cho_solve(cho_factor(gram + ridge * np.eye(count), lower=True), np.eye(count))
-    weights = inverse @ values.astype(np.float64)
-    stretches = np.array_split(np.arange(count), max(2, min(_STRETCHES, count // FEATURE_RATE)))
-    errors = [np.linalg.solve(inverse[np.ix_(b, b)], weights[b]) for b in stretches]
-    return RidgeFit(width, weights, np.concatenate(errors).astype(np.float32))
 
 
 def _gain(true: Array, left_out: Array, opening: Array | None) -> float:
@@ -308,25 +258,6 @@ def widen(motion: Array, centre: Array, wider: float, opening: Array | None) -> 
 
 def _side_by_side(parts: Sequence[Array], scales: Sequence[float]) -> Array:
     return np.concatenate([part / scale for part, scale in zip(parts, scales, strict=True)], axis=1)
-
-
-def _median_distance(known: Array) -> float:
-    return float(np.median(pdist(known[:: max(1, len(known) // 300)]))) + 1e-6
-
-
-def ridge_regression(
-    known: Array, values: Array, asked: Array, settings: ClosedFormSettings
-) -> Array:
-    """Gaussian kernel ridge: values `[n, 13]` at features `[n, d]` -> `[T, 13]` at `[T, d]`."""
-    width = settings.bandwidth * _median_distance(known)
-    fit = _fit_one(_gaussian(known, known, width), values, width, settings.ridge)
-    return np.asarray(_gaussian(asked, known, width) @ fit.weights, np.float32)
-
-
-def _gaussian(some: Array, others: Array, width: float) -> NDArray[np.float64]:
-    distances = np.asarray(cdist(some, others, "sqeuclidean"))
-    distances /= -2 * width**2
-    return np.exp(distances, out=distances)
 
 
 def _batch(values: Array) -> torch.Tensor:

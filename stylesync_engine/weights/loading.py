@@ -33,7 +33,7 @@ from stylesync_engine.models.renderer import PAPER_SIZES, Renderer
 from stylesync_engine.request import ModelError, RequestError, StyleReading
 from stylesync_engine.speech.features import SpeechFrontEnd
 from stylesync_engine.speech.front_ends import load_front_end
-from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
 from stylesync_engine.speech.sync import LipReader
 from stylesync_engine.weights import fetching
 from stylesync_engine.weights import networks as networks

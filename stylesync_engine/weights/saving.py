@@ -20,7 +20,7 @@ from stylesync_engine.models.renderer import Renderer
 from stylesync_engine.request import ModelError, StyleReading
 from stylesync_engine.speech.features import SpeechFrontEnd
 from stylesync_engine.speech.front_ends import WHISPERS, shipped_weights, whisper_file
-from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
 from stylesync_engine.weights import networks as networks
 from stylesync_engine.weights import table as tables
 from stylesync_engine.weights.table import Manifest

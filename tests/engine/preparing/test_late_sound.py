@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from stylesync_engine.arrays import Array
 from stylesync_engine.faces.face_model import MOUTH
@@ -53,8 +54,6 @@ def hear(samples: Array) -> Array:
 
 def clip(late: list[int]) -> tuple[OwnSound, SeenLips]:
     """A clip whose sound is late by so many steps, ten seconds each."""
-    from scipy.ndimage import gaussian_filter1d
-
     steps, margin = 250 * len(late), MARGIN // STEP
     noise = np.random.default_rng(0).normal(size=(steps + 2 * margin, MOUTH))
     rows = np.asarray(gaussian_filter1d(noise, 1.2, axis=0), np.float32)
@@ -88,6 +87,20 @@ def test_sound_that_runs_away_is_read_in_parts() -> None:
     assert placed.says.endswith(" ms; it was read in parts.")
     for part in (slice(20, 230), slice(270, 480), slice(520, 730)):
         assert np.corrcoef(placed.features[part, 0], lips.motion[part, 0])[0, 1] > 0.99
+
+
+def test_a_short_clip_s_sound_runs_away_too() -> None:
+    """Sound of film at 24 frames/s beside pictures at 25: after 12 s it is half a second early."""
+    steps, margin = 300, 50
+    noise = np.random.default_rng(0).normal(size=(steps + 2 * margin, MOUTH))
+    rows = np.asarray(gaussian_filter1d(noise, 1.2, axis=0), np.float32)
+    at = (np.arange(steps) - steps / 2) * 25 / 24 + steps / 2 + margin
+    low, share = at.astype(int), (at % 1)[:, None]
+    lips = (rows[low] * (1 - share) + rows[low + 1] * share).astype(np.float32)
+    samples = np.pad(np.repeat(rows, HELD, axis=1), ((0, 0), (0, STEP - HELD * MOUTH)))
+    seen = SeenLips(lips, np.ones(steps, bool), np.arange(steps))
+    listener = Listener(OwnSound(samples.ravel(), steps), seen, Mimic(), hear)  # type: ignore[arg-type]
+    assert listener.place().says.startswith("runs away from its lips, from -")
 
 
 def delay(source: Path, target: Path, seconds: Fraction) -> Path:

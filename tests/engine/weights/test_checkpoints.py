@@ -24,7 +24,7 @@ from stylesync_engine.models.diffusion import Sampling
 from stylesync_engine.models.lip_motion import LipMotionNetwork
 from stylesync_engine.models.renderer import Renderer
 from stylesync_engine.request import ModelError, RequestError
-from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
 from stylesync_engine.weights import fetching, loading, networks, table
 from stylesync_engine.weights.loading import (
     import_model,

@@ -127,7 +127,7 @@ def test_a_shot_s_rest_is_added_as_a_dub_does() -> None:
         offset @ face_model.opening()
     )
     assert np.abs(got - true).mean() < 0.3 * np.abs(offset).mean()
-    names = ["no reference", "no reference, shot's rest", "closed form, shot's rest"]
+    names = ["no reference", "no reference + rest", "closed form + rest"]
     network = LipMotionNetwork(dataclasses.replace(TINY_LIPS.sizes, reference="none")).eval()
     clips = [make_clip(speaker, str(i), 60, i) for speaker in "ab" for i in range(3)]
     plain, rested, closed = (

@@ -15,7 +15,7 @@ from stylesync_engine.models.diffusion import Sampling
 from stylesync_engine.models.lip_motion import LipMotionSizes
 from stylesync_engine.models.renderer import PAPER_SIZES, RendererSizes
 from stylesync_engine.request import RequestError, StyleReading
-from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
 from stylesync_engine.weights.saving import SAMPLINGS
 from stylesync_training.fitting.autoencoder import AutoencoderTraining
 from stylesync_training.fitting.lip_motion import LipMotionTraining

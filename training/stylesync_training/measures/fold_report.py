@@ -53,9 +53,10 @@ def describe_table(folds: Sequence[Sequence[str]]) -> list[str]:
     return [
         "- network: the paper's audio-aware attention, whole; static mixing and closed form are",
         "  read on top of `no reference`, the closed form without articulation.",
-        "- shot's rest: with the step that follows in a dub, what the clip's old lips are beyond those",
+        "- explicit values: the closed form with Eq. 2's softmax in place of the solve.",
+        "- + rest: with the step that follows in a dub, what the clip's old lips are beyond those",
         "  that its own sound lets expect: their mean, how they turn with the head, and what is",
-        "  slower than .7 s, but not how far they open. The clip that is rebuilt is the shot itself.",
+        "  slower than .5 s, but not how far they open. The shot is the clip that is rebuilt.",
         "- error: mean distance of lip vertices in face heights on people never trained on; ratio:",
         "  to `no reference` with the same speaker and seed; ±: standard error over speakers.",
         "- n: frames of reference, of the speaker's other clips; fewer where there are no more.",

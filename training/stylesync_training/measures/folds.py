@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stylesync_engine.request import RequestError
-from stylesync_engine.speech.style import ClosedFormSettings
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
 from stylesync_engine.weights import networks
 from stylesync_training.data.dataset import load_clips
 from stylesync_training.data.workspace import Workspace, write_json

@@ -25,9 +25,9 @@ from stylesync_engine.models.lip_motion import LipMotionNetwork, ReferenceUse
 from stylesync_engine.preparing.late_sound import SeenLips
 from stylesync_engine.preparing.shot_rest import rest_of_shot
 from stylesync_engine.request import RequestError
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
 from stylesync_engine.speech.style import (
     ClosedFormReading,
-    ClosedFormSettings,
     NetworkReading,
     StyleReading,
     StyleReference,
@@ -64,7 +64,7 @@ class Variant:
     name: str
     reference: ReferenceUse
     vertex_loss: bool = True
-    reading: Literal["network", "closed form", "static"] = "network"
+    reading: Literal["network", "closed form", "attention", "static"] = "network"
     lengths: tuple[int, ...] = (256,)
     swap: bool = False
     rest: bool = False
@@ -80,13 +80,14 @@ VARIANTS = {
         Variant("network", "audio-aware", lengths=REFERENCES, swap=True),
         Variant("static mixing", "none", reading="static"),
         Variant("closed form", "none", reading="closed form", lengths=REFERENCES, swap=True),
-        Variant("no reference, shot's rest", "none", lengths=(0,), rest=True),
-        Variant("closed form, shot's rest", "none", True, "closed form", REFERENCES, rest=True),
+        Variant("explicit values", "none", reading="attention", lengths=REFERENCES),
+        Variant("no reference + rest", "none", lengths=(0,), rest=True),
+        Variant("closed form + rest", "none", True, "closed form", REFERENCES, rest=True),
     )
 }
 LEAVE_ONE_OUT = (
     *("no reference", "static style code", "static mixing", "network", "closed form"),
-    *("no reference, shot's rest", "closed form, shot's rest"),
+    *("explicit values", "no reference + rest", "closed form + rest"),
 )
 
 
@@ -228,8 +229,9 @@ def read_style(
     """How the variant reads a reference."""
     if variant.reading == "network":
         return NetworkReading(network)
-    if variant.reading == "closed form":
-        return ClosedFormReading(network, settings, articulation=0.0, face_model=face_model)
+    if variant.reading != "static":
+        attend = variant.reading == "attention"
+        return ClosedFormReading(network, settings, 0.0, face_model, attend)
     return StaticMixing(NetworkReading(network), settings.rest)
 
 
