@@ -29,7 +29,8 @@ from training_material import TINY_LIPS, make_clip
 from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.lip_motion import LipMotionNetwork
 from stylesync_engine.request import RequestError
-from stylesync_engine.speech.style import ClosedFormSettings, NetworkReading, StyleReference
+from stylesync_engine.speech.kernel_ridge import ClosedFormSettings
+from stylesync_engine.speech.style import NetworkReading, StyleReference
 
 
 def test_references_never_come_from_the_clip_itself() -> None:
