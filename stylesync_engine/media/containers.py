@@ -12,10 +12,12 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from stylesync_engine.failures import is_out_of_memory
-from stylesync_engine.media.clips import AudioTrack
+from stylesync_engine.media.clips import UNSPECIFIED, AudioTrack
 from stylesync_engine.request import MediaError
 
 _NO_FILM: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_STILLS: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
+_TAGS: Final = ("color_primaries", "color_trc", "colorspace")
 MOST_PIXELS: Final = 12288 * 6480 + 2**20
 """The pixels of the largest pictures that are read."""
 
@@ -51,19 +53,25 @@ def check_size(path: str | Path, width: int, height: int) -> None:
 
 
 def decode(container: InputContainer) -> Iterator[VideoFrame]:
-    """Every frame of the picture that decodes; packets that are damaged, or ask for what the
-    decoder does not know, are left out."""
+    """Every frame of the picture that decodes, with the colour tags that the container adds to its
+    own; packets that are damaged, or ask for what the decoder does not know, are left out."""
     stream = find_picture(container)
     if stream is None or stream.codec_context is None:
         return
     stream.thread_type = "AUTO"
+    told = {name: int(getattr(stream.codec_context, name)) for name in _TAGS}
+    told = {name: value for name, value in told.items() if value != UNSPECIFIED}
     for packet in packets_of(container):
         try:
             frames = stream.decode(packet)
         except av.error.FFmpegError as error:
             pass_over(error)
             continue
-        yield from frames
+        for frame in frames:
+            for name, value in told.items():
+                if int(getattr(frame, name)) == UNSPECIFIED:  # a codec's own say nothing
+                    setattr(frame, name, value)
+            yield frame
 
 
 def pass_over(error: av.error.FFmpegError) -> None:
@@ -95,6 +103,8 @@ def find_picture(container: InputContainer) -> Any:
     streams: Iterable[Any] = container.streams.video
     pictures = [s for s in streams if not s.disposition & _NO_FILM]
     known = [s for s in pictures if s.codec_context is not None] or pictures
+    if len(known) > 1:  # a cover need not say that it is one
+        known = [s for s in known if s.frames > 1 or s.name not in _STILLS] or known
     chosen = [s for s in known if s.disposition & Disposition.default] or known
     return chosen[0] if chosen else None
 

@@ -64,7 +64,8 @@ def require_openimageio() -> Any:
 
 
 def read_exr(path: Path, rate: Fraction | None = None) -> ExrImage:
-    """The first part's picture, in its display window; what lies around the data window is 0.
+    """The picture of the first part that has one, in its display window; what lies around the data
+    window is 0.
 
     `rate` is the sequence's, where it is known; its time code counts by it.
     """
@@ -101,8 +102,8 @@ def with_surroundings(path: Path, shown: Layer) -> tuple[Layer, tuple[int, int]]
 
 
 def _read_part(path: Path) -> tuple[Any, list[int], Layer]:
-    """The first part's description, its data window with the picture's channels, and which of its
-    planes these are."""
+    """The description of the first part with a picture, its data window with the picture's
+    channels, and which of its planes these are."""
     oiio = require_openimageio()
     with _plainly_named(path) as name:
         file = oiio.ImageInput.open(name)
@@ -111,12 +112,11 @@ def _read_part(path: Path) -> tuple[Any, list[int], Layer]:
             oiio.geterror()  # else it is printed later
         raise MediaError(f"'{path}' is no EXR image or is damaged; export it again.")
     try:
-        spec = file.spec()
-        numbers = _picture_channels(list(spec.channelnames), path)
+        part, spec, numbers = _part_with_picture(file, path)
         first, end = min(numbers), max(numbers) + 1
         for width, height in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
             check_size(path, width, height * max(1, (end - first) // 4))
-        pixels = file.read_image(0, 0, first, end, oiio.FLOAT)
+        pixels = file.read_image(part, 0, first, end, oiio.FLOAT)
     finally:
         file.close()
     if pixels is None:
@@ -167,15 +167,28 @@ def _write_parts(oiio: Any, path: str, parts: Sequence[ExrPart], specs: Sequence
         file.close()
 
 
-def _picture_channels(names: list[str], path: Path) -> list[int]:
+def _part_with_picture(file: Any, path: Path) -> tuple[int, Any, list[int]]:
+    """The number of the first part that has channels of a picture, its description, and which these
+    are."""
+    part = 0
+    while file.seek_subimage(part, 0):
+        spec = file.spec()
+        if numbers := _picture_channels(list(spec.channelnames)):
+            return part, spec, numbers
+        part += 1
+    raise MediaError(f"'{path}' has no channels R, G and B; export the picture's layer.")
+
+
+def _picture_channels(names: list[str]) -> list[int]:
     """Where R, G, B and A lie, of the picture itself or else of its first layer; Y is gray."""
+    names = [layer + dot + name.upper() for layer, dot, name in (n.rpartition(".") for n in names)]
     for prefix in dict.fromkeys(["", *(name.rpartition(".")[0] + "." for name in names)]):
         wanted = [f"{prefix}{colour}" for colour in (*_COLOURS, "A")]
         if all(name in names for name in wanted[:3]):
             return [names.index(name) for name in wanted if name in names]
     if "Y" in names:
         return [names.index("Y")] * 3
-    raise MediaError(f"'{path}' has no channels R, G and B; export the picture's layer.")
+    return []
 
 
 def _in_display_window(plane: Layer, spec: Any) -> Layer:

@@ -71,6 +71,12 @@ def _deliver(clip: ScannedClip, wanted: FrameRange, whole: bool) -> Iterator[Fra
             if index > expected:
                 raise _damaged(clip, expected)
             image = image_of(frame, clip.info.codec, clip.turned, clip.info.reading.colour_space)
+            if image.size != (clip.info.width, clip.info.height):
+                raise MediaError(
+                    f"'{clip.info.path}' is {image.width}x{image.height} from frame {index} on, not"
+                    f" {clip.info.width}x{clip.info.height} as before; dub the frames before it"
+                    f" (0:{index}), or export it in one size."
+                )
             yield Frame(index, clip.time(index), clip.duration(index), image)
             expected += 1
             if expected == wanted.end:

@@ -38,13 +38,17 @@ _NOT_READ: Final = frozenset(
      ".avif", ".cin", ".sgi", ".rgb", ".iff", ".psd", ".hdr", ".pic", ".ppm", ".pgm", ".dng")
 )  # fmt: skip
 _PLACE: Final = re.compile(
-    r"(?:\d{1,9}-\d{1,9})?(?:%(?P<printf>0?\d|01\d|)d|(?P<run>\[#{1,99}\]|#{1,99}|@{1,99})"
-    r"|\$\{?F(?P<houdini>\d{0,2})\}?|<(?:[fF]|frame)0?(?P<maya>\d{0,2})>)"
-    r"(?:\[\d{1,9}-\d{1,9}\])?|\[(?P<first>\d{1,9})-\d{1,9}\]"
+    r"(?:\d{1,9}-\d{1,9})?(?:%(?:\(\w+\))?(?P<printf>0?\d|01\d|\.\d{1,2}|)[dF]"
+    r"|(?P<run>\[#{1,99}\]|#{1,99}|@{1,99}|\?{1,99})|\*"
+    r"|\$\{?F(?P<houdini>\d{0,2})\}?|<(?:[fF]|frame)0?(?P<maya>\d{0,2})>"
+    r"|\$\{?frame\}?|\{frame(?::0?(?P<python>\d{0,2})d?)?\})"
+    r"(?:\[\d{1,9}-\d{1,9}\])?|[\[({](?P<first>\d{1,9})(?:-|\.\.)\d{1,9}[\])}]"
+    r"|(?<![A-Za-z0-9])(?P<bare>\d{2,9})-\d{2,9}(?=\.\w+$)"
 )
 """The number's place in the names of images: `%04d` (printf), `####` and `[####]` (Nuke, After
-Effects), `@@@@` and `1-8@@@@` (RV), `$F4` (Houdini), `<f4>` (Maya), `[0001-0100]` (Resolve), each
-with a range behind it or at the end of the name."""
+Effects), `@@@@` and `1-8@@@@` (RV), `$F4` (Houdini), `<f4>` (Maya), `[0001-0100]` (Resolve),
+`%.7F` (Baselight), `{frame:04}` (Python), `????` and `*` (shells), `0001-0100` (DJV), each with a
+range behind it or at the end of the name."""
 _RANGE: Final = re.compile(r"(\.\w{2,5})\s*\[?\d{1,9}-\d{1,9}\]?$")
 
 
@@ -56,9 +60,10 @@ def numbered_name(name: str) -> str | None:
     if not places or Path(name).suffix.lower() not in _SUFFIXES | _NOT_READ:
         return None
     place = places[-1]
-    width = place["printf"] or place["houdini"] or place["maya"] or "1"
-    if place["run"] or place["first"]:
-        width = str(len((place["run"] or place["first"]).strip("[]")))
+    told = [place[name] for name in ("printf", "houdini", "maya", "python")]
+    width = next(filter(None, told), "1").lstrip(".")
+    if shown := place["run"] or place["first"] or place["bare"]:
+        width = str(len(shown.strip("[]")))
     return str(NumberedName(name[: place.start()], int(width) or 1, name[place.end() :]))
 
 
@@ -144,8 +149,11 @@ def find_sequence(path: Path) -> ImageSequence | None:
         )
     named = _named(pattern)
     name = named.images()
-    folder = os.scandir(path.parent) if path.parent.is_dir() else ()
+    folder = list(os.scandir(path.parent)) if path.parent.is_dir() else []
     found = {match[1] for file in folder if (match := name.fullmatch(file.name)) and file.is_file()}
+    below = re.compile(re.escape(named.head) + r"-\d{1,9}" + re.escape(named.tail))
+    if named.head.endswith((".", "_")) and any(below.fullmatch(file.name) for file in folder):
+        raise MediaError(f"'{path}' has images below number 0; number them from 0 or 1 on.")
     if not found:
         raise MediaError(f"There is no image of '{path}'; check the path.")
     width = min(map(len, found))

@@ -7,7 +7,8 @@ counts frames of the retimed clip: frame 100 at 200 % is the 200th of the source
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -39,6 +40,10 @@ def read(text: bytes) -> Any:
         for rate in holder.findall("rate"):
             if not _is_rate(rate.findtext("timebase")):
                 holder.remove(rate)
+    multiclips = {m.get("id"): m for m in root.iter("multiclip") if m.find("angle") is not None}
+    for clip in list(root.iter("clipitem")):
+        _show_angle(clip, multiclips)
+        _drop_idle_retimes(clip)
     nested = {id(sequence): sequence for sequence in _nested(root)}
     for sequence in nested.values():
         sequence.extend(sequence.findall("media/*"))  # where the adapter looks for their tracks
@@ -62,6 +67,29 @@ def _nested(root: ET.Element) -> Iterator[ET.Element]:
             yield sequence
         elif sequence is not None and sequence.get("id") in told:
             yield told[sequence.get("id")]
+
+
+def _show_angle(clip: ET.Element, told: Mapping[str | None, ET.Element]) -> None:
+    """A multiclip is a nested sequence of the angle that is seen; it is told in full once."""
+    multiclip = clip.find("multiclip")
+    if multiclip is None:
+        return
+    angles = told.get(multiclip.get("id"), multiclip).findall("angle[clip]")
+    if not angles:
+        return
+    seen = [a for a in angles if a.findtext("activevideoangle", "").strip().upper() == "TRUE"]
+    shown = (seen or angles)[0].find("clip")
+    if shown is not None:
+        sequence = ET.SubElement(clip, "sequence", {"id": shown.get("id", "")})
+        sequence.extend(deepcopy(entry) for entry in shown)
+        clip.remove(multiclip)
+
+
+def _drop_idle_retimes(clip: ET.Element) -> None:
+    for entry in clip.findall("filter"):
+        kind, works = (entry.findtext(name, "") for name in ("effect/effectid", "enabled"))
+        if kind.lower() == "timeremap" and works.strip().upper() == "FALSE":
+            clip.remove(entry)
 
 
 def _is_rate(text: str | None) -> bool:

@@ -42,7 +42,7 @@ WRITABLE = (".otio", ".otioz", ".otiod", ".xml", ".fcpxml", *PROJECTS)
 
 _INNER = re.compile(
     r"\s*\(of type '[^']*'\)|\b(opentime|opentimelineio|otio|schema)(\.\w+)+\b|\bN\d+\w+E\b"
-    r"|\b(?:RationalTime|TimeRange|TimeTransform)\b"
+    r"|\b(?:RationalTime|TimeRange|TimeTransform)\b|<[^<>]* at 0x[0-9a-f]+>"
 )
 _PACKAGES = {
     ".xml": "otio-fcp-adapter",

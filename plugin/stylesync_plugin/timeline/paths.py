@@ -37,7 +37,7 @@ def _unescaped(text: str) -> str:
 
 def images_at(candidate: Path) -> str | None:
     """The pattern of numbered images, in whichever spelling, where there are some."""
-    if not any(mark in candidate.name for mark in "%#@$<["):
+    if not any(mark in candidate.name for mark in "%#@$<[{(*?-"):
         return None
     from stylesync_engine.media.sequences import numbered_name
 

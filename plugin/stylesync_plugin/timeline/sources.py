@@ -24,6 +24,7 @@ from stylesync_plugin.timeline.paths import (
     spellings,
     spelt_otherwise,
 )
+from stylesync_plugin.timeline.stamps import stamp_of
 from stylesync_plugin.times import ZERO, exact_rate, frame_at, parse_time, seconds, span_of
 
 
@@ -196,7 +197,7 @@ class Library:
         """The sound behind an audio clip, of its media's sound stream `track`."""
         path = self.find(clip, place)
         facts = self.sound_facts(path, track)
-        own = ZERO
+        own = stamp_of(Path(path)) or ZERO
         with contextlib.suppress(MediaError):
             own = self.probe.picture(path).start
         return SoundSource(path, facts, _sound_zero(clip, facts, own))
@@ -335,7 +336,7 @@ def _zero_without_range(clip: Any, own: Fraction, length: Fraction) -> Fraction:
 
 
 def _sound_zero(clip: Any, facts: SoundFacts, own: Fraction) -> Fraction:
-    """Sound is numbered like the picture beside it, or from the available range's start."""
+    """Sound is numbered as its own time code says, or from the available range's start."""
     if MLT in clip.media_reference.metadata:
         return ZERO
     available = clip.media_reference.available_range

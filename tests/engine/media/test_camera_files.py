@@ -16,7 +16,7 @@ from places import DATA
 
 from stylesync_engine.media import probe_video, read_frames
 from stylesync_engine.media.timecode import recount_timecode
-from stylesync_engine.request import FrameRange
+from stylesync_engine.request import FrameRange, MediaError
 
 NTSC: Final = Fraction(30000, 1001)
 
@@ -194,3 +194,66 @@ def test_a_cover_is_not_the_film(name: str) -> None:
     if not path.is_file():
         pytest.skip(f"needs {path}")
     assert (probe_video(path).width, len(list(read_frames(path)))) == (360, 50)
+
+
+def gray(width: int, height: int, pixel_format: str = "yuv420p") -> av.VideoFrame:
+    frame = av.VideoFrame(width, height, pixel_format)
+    for plane in frame.planes:
+        plane.update(bytes([100]) * plane.buffer_size)
+    return frame
+
+
+@pytest.mark.parametrize("flagged", [True, False])
+def test_a_still_that_does_not_say_that_it_is_one(tmp_path: Path, flagged: bool) -> None:
+    """A camera's preview picture as the first stream, flagged as the default."""
+    path = tmp_path / "preview.mkv"
+    with av.open(str(path), "w") as container:
+        still, film = container.add_stream("mjpeg", rate=25), container.add_stream("mpeg4", rate=25)
+        for stream, size in ((still, 64), (film, 128)):
+            stream.width, stream.height = size, size
+            stream.disposition = av.stream.Disposition(0)
+        still.pix_fmt, film.pix_fmt = "yuvj420p", "yuv420p"
+        if flagged:
+            still.disposition = av.stream.Disposition.default
+        container.mux(still.encode(gray(64, 64, "yuvj420p")))
+        for _ in range(5):
+            container.mux(film.encode(gray(128, 128)))
+        for stream in (still, film):
+            container.mux(stream.encode(None))
+    assert (probe_video(path).width, len(list(read_frames(path)))) == (128, 5)
+
+
+def test_the_containers_colours_count_where_the_codecs_are_unsaid(tmp_path: Path) -> None:
+    """ProRes has tags in each frame, QuickTime others beside them."""
+    path = tmp_path / "hdr.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv422p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
+        for _ in range(3):
+            frame = gray(128, 64, "yuv422p10le")
+            frame.color_primaries, frame.color_trc, frame.colorspace = 2, 2, 2
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    info = probe_video(path)
+    assert (info.colour.primaries, info.colour.transfer, info.colour.matrix) == (9, 16, 9)
+    assert info.layout.colour == "pq"
+    assert {frame.image.layout.colour for frame in read_frames(path)} == {"pq"}
+
+
+def test_pictures_that_change_their_size_are_said(tmp_path: Path) -> None:
+    whole = b""
+    for number, width in enumerate((128, 256)):
+        part = tmp_path / f"{number}.ts"
+        with av.open(str(part), "w") as container:
+            stream = container.add_stream("mpeg2video", rate=25, options={"bf": "0"})
+            stream.width, stream.height, stream.pix_fmt = width, 128, "yuv420p"
+            for _ in range(8):
+                container.mux(stream.encode(gray(width, 128)))
+            container.mux(stream.encode(None))
+        whole += part.read_bytes()
+    path = tmp_path / "both.ts"
+    path.write_bytes(whole)
+    with pytest.raises(MediaError, match="256x128 from frame [5-8] on, not 128x128"):
+        list(read_frames(path))

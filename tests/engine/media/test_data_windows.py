@@ -13,6 +13,7 @@ import pytest
 from stylesync_engine.arrays import Array
 from stylesync_engine.media import Clip, Reading, VideoWriter, probe_video, read_frames
 from stylesync_engine.media.exr import read_exr
+from stylesync_engine.request import MediaError
 
 oiio = pytest.importorskip("OpenImageIO")
 AT_25 = Reading(rate=Fraction(25))
@@ -55,6 +56,35 @@ def test_the_windows_come_back(
         assert (spec.x, spec.y, spec.width, spec.height) == (*corner, *size)
         assert (spec.full_x, spec.full_y, spec.full_width, spec.full_height) == (*display, 64, 48)
         assert np.array_equal(made, given)
+
+
+def test_the_first_part_with_a_picture_is_read(tmp_path: Path) -> None:
+    """Depth lies in the first part, the picture in the second, in small letters."""
+    specs = []
+    for name, channels in (("depth", ("Z",)), ("beauty", ("r", "g", "b"))):
+        spec = oiio.ImageSpec(80, 60, len(channels), oiio.HALF)
+        spec.channelnames, spec.x, spec.y = channels, -8, -6
+        spec.full_x, spec.full_y, spec.full_width, spec.full_height = 0, 0, 64, 48
+        spec.attribute("oiio:subimagename", name)
+        specs.append(spec)
+    pixels = np.random.default_rng(2).uniform(0, 2, (60, 80, 3)).astype(np.float16)
+    path = tmp_path / "in.1001.exr"
+    file = oiio.ImageOutput.create(str(path))
+    assert file.open(str(path), specs)
+    assert file.write_image(np.ones((60, 80, 1), np.float32))
+    assert file.open(str(path), specs[1], "AppendSubimage")
+    assert file.write_image(pixels.astype(np.float32))
+    file.close()
+    image = read_exr(path).image
+    shown = np.stack([image.component(number) for number in range(3)], axis=2)
+    assert np.array_equal(shown, pixels[6:54, 8:72].astype(np.float32))
+
+
+def test_images_below_zero_are_said(tmp_path: Path) -> None:
+    for number in ("-0001", "0000", "0001"):
+        write_image(tmp_path / f"in.{number}.exr", (0, 0), (64, 48))
+    with pytest.raises(MediaError, match="below number 0"):
+        probe_video(Clip(str(tmp_path / "in.%04d.exr"), AT_25))
 
 
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:

@@ -381,6 +381,43 @@ def test_nested_sequences_show_what_they_hold(tmp_path: Path) -> None:
     assert "video" not in timeline.metadata["fcp_xml"]
 
 
+def test_a_multiclip_shows_its_active_angle(tmp_path: Path) -> None:
+    rest = "<rate><timebase>25</timebase></rate><duration>200</duration>"
+    media = "<file id='{0}'><name>{0}</name><pathurl>file:///footage/{0}.mov</pathurl>" + rest
+    angles = "".join(
+        f"<angle><activevideoangle>{told}</activevideoangle><clip id='k{name}'><name>{name}</name>"
+        f"{rest}<media><video><track>{xmeml_clip(0, 100, first, media.format(name) + '</file>')}"
+        "</track></video></media></clip></angle>"
+        for name, told, first in (("a", "FALSE", 0), ("b", "TRUE", 50))
+    )
+    whole = xmeml_clip(0, 25, 10, f"<multiclip id='m'><name>m</name>{angles}</multiclip>")
+    again = xmeml_clip(25, 50, 60, "<multiclip id='m'/>")
+    (tmp_path / "cut.xml").write_text(
+        f"<xmeml version='5'>{xmeml_sequence('cut', whole + again)}</xmeml>"
+    )
+    layout = lay_out(read_timeline(tmp_path / "cut.xml"))
+    assert seen(layout) == [
+        (0, 1, "b.mov", Fraction(60, 25)), (1, 2, "b.mov", Fraction(110, 25)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("enabled", "speed"), [("FALSE", 1), ("TRUE", 2)])
+def test_a_retime_that_is_off_changes_nothing(tmp_path: Path, enabled: str, speed: int) -> None:
+    told = "".join(
+        f"<parameter><parameterid>{name}</parameterid><value>{value}</value></parameter>"
+        for name, value in (("variablespeed", 0), ("speed", 200), ("reverse", "FALSE"))
+    )
+    remap = (
+        f"<filter><enabled>{enabled}</enabled><effect><name>Time Remap</name>"
+        f"<effectid>timeremap</effectid>{told}</effect></filter>"
+    )
+    file = f"<file id='f'><pathurl>file:///footage/a.mov</pathurl>{RATE_25}</file>"
+    clips = xmeml_clip(0, 25, 10, remap + file)
+    (tmp_path / "cut.xml").write_text(f"<xmeml version='5'>{xmeml_sequence('cut', clips)}</xmeml>")
+    (placed,) = lay_out(read_timeline(tmp_path / "cut.xml")).clips
+    assert (placed.media.scale, placed.media(Fraction(0))) == (speed, Fraction(10 * speed, 25))
+
+
 def test_a_clip_without_a_file_is_a_placeholder(tmp_path: Path) -> None:
     clips = xmeml_clip(0, 25, 0, "") + xmeml_clip(
         25, 50, 5, "<file id='f'><name>a.mov</name><duration>500</duration></file>"

@@ -18,9 +18,9 @@ from stylesync_plugin.lines.document import Lines, read_lines, write_lines
 from stylesync_plugin.lines.exporting import jobs_of, table_of
 from stylesync_plugin.lines.importing import check_timeline, import_lines
 from stylesync_plugin.lines.rows import read_rows
-from stylesync_plugin.lines.sounds import stamp_of
 from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.timeline.sources import SoundFacts
+from stylesync_plugin.timeline.stamps import stamp_of
 from timeline_material import MadeUpProbe, RationalTime, clip, gap, made_up, timeline, track
 
 from stylesync_engine.files import locked

@@ -80,7 +80,10 @@ SPELLINGS = [
     "plate.${F4}.png", "plate.<f4>.png", "plate.[1001-1030].png", "plate.1001-1030#.png",
     "plate.1001-1030@@@@.png", "plate.1001-1030%04d.png", "plate.####[1001-1030].png",
     "plate.%04d.png 1001-1030", "plate.####.png[1001-1030]", "plate.%d.png", "plate.#.png",
-    "plate.$F.png",
+    "plate.$F.png", "plate.%.4F.png", "plate.%.4d.png", "plate.{frame:04}.png",
+    "plate.{frame:04d}.png", "plate.{frame}.png", "plate.$frame.png", "plate.????.png",
+    "plate.*.png", "plate.(1001-1030).png", "plate.{1001..1030}.png", "plate.1001-1030.png",
+    "plate.%(frame)04d.png",
 ]  # fmt: skip
 
 

@@ -12,9 +12,11 @@ import soundfile
 from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.planner import PlanSettings, plan
 from stylesync_plugin.planning.recordings import Recording, SoundPart, record
-from timeline_material import MadeUpProbe, clip, made_up, timeline, track
+from stylesync_plugin.timeline.sources import PictureFacts, SoundFacts
+from timeline_material import Audio, MadeUpProbe, clip, made_up, timeline, track
 
 from stylesync_engine.arrays import Array
+from stylesync_engine.request import MediaError
 
 RATE = 48_000
 
@@ -84,3 +86,30 @@ def test_a_chosen_stream_reaches_the_request_or_the_recording(tmp_path: Path, st
     else:
         assert dub.recordings == ()
         assert dub.request.options.speech_stream == 2
+
+
+@pytest.mark.parametrize("told", [None, (0, 6), (36_000, 6)])
+def test_a_recorders_stamp_is_its_time_code(tmp_path: Path, told: tuple[int, int] | None) -> None:
+    """Six seconds from 10:00:00:00 on, of which the timeline shows the third, however counted."""
+    path = tmp_path / "take.wav"
+    soundfile.write(path, np.repeat(noise(1, 3, 0.1), 6, axis=1).T, RATE)
+    data, body = path.read_bytes(), bytes(338) + (36_000 * RATE).to_bytes(8, "little") + bytes(256)
+    path.write_bytes(data[:12] + b"bext" + len(body).to_bytes(4, "little") + body + data[12:])
+    first = 2 if told and not told[0] else 36_002
+    available = (told[0] * 25, told[1] * 25) if told else None
+    heard = track(clip("S", path, first * 25, 25, 25, available), kind=Audio)
+    shot = made_up(tmp_path, Fraction(25), 200)
+    cut = timeline(track(clip("A", shot, 50, 25, 25, (0, 200))), heard)
+    wish = job_from({"clip": "A", "speech": {"track": "A1", "index": 1}}, "A", {})
+
+    class Probe(MadeUpProbe):
+        def picture(self, path: str) -> PictureFacts:
+            if path.endswith(".wav"):
+                raise MediaError("This holds only sound.")
+            return super().picture(path)
+
+        def sound(self, path: str) -> SoundFacts:
+            return SoundFacts(RATE, 6 * RATE)
+
+    [dub] = plan(cut, [wish], PlanSettings(tmp_path / "media", (tmp_path,), probe=Probe())).dubs
+    assert dub.request.speech_samples == (2 * RATE, 3 * RATE)
