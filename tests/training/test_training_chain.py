@@ -12,6 +12,8 @@ from places import DATA
 from stylesync_training.adapt import LIP_CHANGE
 from stylesync_training.commands.app import main
 
+from stylesync_engine.weights.table import PARTS, QUICK
+
 SPEAKERS = DATA / "speakers"
 CLIPS = {"s26": 2, "s31": 2}
 
@@ -59,14 +61,15 @@ def test_from_clips_to_models_and_their_measures(
     assert [Path(name).name for name in made["dropped"]] == ["broken.mpg"]
     assert (work / "report/dropped.png").exists()
 
-    for step in ("autoencoder", "lip-motion", "sync-expert", "renderer", "quick-codec"):
+    quick = "quick-codec", "quick-renderer"
+    for step in ("autoencoder", "lip-motion", "sync-expert", "renderer", *quick):
         assert call(capfd, step, "--work", work, "--dry-run")["train_on"] == ["s26"]
         call(capfd, step, "--work", work, "--steps", 2, "--batch", 2)
         assert call(capfd, step, "--work", work, "--steps", 2)["resumed"] == 2
 
     models = work / "models"
     packed = call(capfd, "package", "--work", work, "--name", "newcomer")
-    assert set(packed["parts"]) == {"face_model", "speech", "lip_motion", "autoencoder", "renderer"}
+    assert set(packed["parts"]) == {*PARTS, QUICK}
     assert "| s31 | 2 |" in (models / "REPORT.md").read_text()
 
     data = call(capfd, "evaluate", "--work", work, "--quality", "draft", "--pairs", 1)

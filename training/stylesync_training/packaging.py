@@ -16,7 +16,7 @@ from stylesync_engine.weights.table import Manifest, read_manifest
 from stylesync_training.data.dataset import describe_clips, load_clips
 from stylesync_training.data.prepare import read_dropped
 from stylesync_training.data.workspace import Workspace
-from stylesync_training.distil import with_quick_codec
+from stylesync_training.distil import read_quick_renderer, with_quick_codec
 from stylesync_training.fitting.curves import draw_curves
 from stylesync_training.fitting.loop import read_curve, trained_steps
 from stylesync_training.fitting.presets import Preset
@@ -72,9 +72,11 @@ def renew_report(space: Workspace, preset: Preset) -> Path | None:
 
 
 def _read_networks(space: Workspace, preset: Preset) -> dict[str, nn.Module]:
+    quick = read_quick_renderer(space)
     return {
+        **({"quick_renderer": quick} if quick else {}),
         "lip_motion": read_lip_motion(space, preset),
-        "autoencoder": with_quick_codec(space, preset, read_autoencoder(space, preset)),
+        "autoencoder": with_quick_codec(space, read_autoencoder(space, preset)),
         "renderer": read_renderer(space, preset),
     }
 

@@ -55,7 +55,7 @@ Say = Callable[[str, int, int], None]
 M = TypeVar("M", bound=nn.Module)
 
 AUTOENCODER, LIP_MOTION, RENDERER = "autoencoder", "lip-motion", "renderer"
-SYNC_EXPERT, QUICK_CODEC = "sync-expert", "quick-codec"
+SYNC_EXPERT, QUICK_CODEC, QUICK_RENDERER = "sync-expert", "quick-codec", "quick-renderer"
 TRAIN, CHECK = "train", "check"
 _CHECK_CLIPS, _CHECK_FRAMES = 4, 60
 
@@ -292,6 +292,7 @@ def describe_steps(space: Workspace, preset: Preset, budget: Budget, step: str) 
         RENDERER: preset.renderer,
         SYNC_EXPERT: preset.sync_expert,
         QUICK_CODEC: preset.quick_codec,
+        QUICK_RENDERER: preset.quick_renderer,
     }
     config = budget.apply(configs[step]) if configs[step] is not None else None
     speakers = space.training_speakers() if space.clips.exists() else []

@@ -7,34 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from model_fixtures import IDENTITIES, make_parts
+from model_fixtures import make_parts
 from stylesync_training.fitting.loop import Schedule, read_curve
 from stylesync_training.fitting.quick_codec import (
     QuickCodecTraining,
     Teachers,
     train_quick_codec,
 )
-from stylesync_training.fitting.renderer_samples import RendererSamples
-from training_material import make_clip
+from training_material import make_clip, make_samples
 
-from stylesync_engine.faces.face_model import MOUTH
 from stylesync_engine.models.diffusion import Sampling
 from stylesync_engine.models.frame_codec import QuickSizes
-
-
-def make_samples(count: int = 24) -> RendererSamples:
-    random = torch.Generator().manual_seed(0)
-    latents = torch.randn(count, 4, 64, 64, generator=random).half()
-    return RendererSamples(
-        clean=latents,
-        aligned=latents[:, :, 24:].flip(3),
-        context=latents[:, :, 24:32],
-        lip_map=torch.zeros(count, 40, 64, 3, dtype=torch.uint8),
-        motion=torch.zeros(count, 5, MOUTH + IDENTITIES + 3),
-        clip=torch.zeros(count, dtype=torch.long),
-        speaker=torch.zeros(count, dtype=torch.long),
-        frame=torch.arange(count) * 20,
-    )
 
 
 def test_it_learns_from_its_teachers(tmp_path: Path) -> None:

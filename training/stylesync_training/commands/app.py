@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "sync-expert": (training.sync_expert, "--work run"),
     "renderer": (training.renderer, "--work run --steps 4500"),
     "quick-codec": (training.quick_codec, "--work run"),
+    "quick-renderer": (training.quick_renderer, "--work run"),
     "package": (training.package, "--work run --name mine --output models/mine"),
     "evaluate": (measuring.evaluate, "--work run --models run/models --speakers s30"),
     "compare": (measuring.compare, "truth wav2lip stylesync --output table"),

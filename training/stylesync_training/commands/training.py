@@ -186,6 +186,13 @@ quick_codec = training_command(
     Comes after the renderer; `package` takes it along.
     """,
 )
+quick_renderer = training_command(
+    "quick-renderer",
+    """Distil the renderer's one step into the quick renderer that dubs compute with.
+
+    Comes after the quick codec; `package` takes it along.
+    """,
+)
 
 
 def package(
@@ -303,6 +310,7 @@ def _train(
             "lip-motion": steps.run_lip_motion,
             "sync-expert": steps.run_sync_expert,
             "quick-codec": distil.run_quick_codec,
+            "quick-renderer": distil.run_quick_renderer,
             "renderer": lambda s, p, b: steps.run_renderer(s, p, b, bars.say),
         }
         runs[step](space, chosen, wanted)

@@ -21,6 +21,7 @@ from stylesync_training.fitting.autoencoder import AutoencoderTraining
 from stylesync_training.fitting.lip_motion import LipMotionTraining
 from stylesync_training.fitting.loop import Schedule
 from stylesync_training.fitting.quick_codec import QuickCodecTraining
+from stylesync_training.fitting.quick_renderer import QuickRendererTraining
 from stylesync_training.fitting.renderer_samples import RendererTraining
 from stylesync_training.fitting.sync_expert import SyncExpertTraining, SyncSizes
 
@@ -43,6 +44,7 @@ class Preset:
     fold_restyle: float = 0.5
     renderer: RendererTraining = field(default_factory=RendererTraining)
     quick_codec: QuickCodecTraining | None = field(default_factory=QuickCodecTraining)
+    quick_renderer: QuickRendererTraining | None = field(default_factory=QuickRendererTraining)
     sync_expert: SyncExpertTraining = field(default_factory=SyncExpertTraining)
     style_reading: StyleReading = "closed-form"
     closed_form: ClosedFormSettings = field(default_factory=ClosedFormSettings)
@@ -71,6 +73,7 @@ _PAPER = Preset(
     name="paper",
     autoencoder=None,
     quick_codec=None,
+    quick_renderer=None,
     lip_motion=LipMotionTraining(
         schedule=Schedule(steps=100_000, rate=2e-4, warm_up=0, decay=0.0),
         batch=256,

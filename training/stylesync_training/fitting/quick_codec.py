@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylesync_engine.models.autoencoder import StarterAutoencoder
+from stylesync_engine.models.autoencoder import PaperAutoencoder, StarterAutoencoder
 from stylesync_engine.models.diffusion import Prediction, Sampling, sample
 from stylesync_engine.models.frame_codec import (
     FACTOR,
@@ -55,7 +55,7 @@ class QuickCodecTraining:
 class Teachers:
     """The networks that a quick codec learns from, and how the renderer samples."""
 
-    autoencoder: StarterAutoencoder
+    autoencoder: StarterAutoencoder | PaperAutoencoder
     renderer: Renderer
     sampling: Sampling
     prediction: Prediction
