@@ -84,7 +84,7 @@ def place_region(
     if matte is None:
         matte = contour_matte(before, after)[LOWER:]
     move = jaw_move(before, after)
-    cover = np.clip((np.linalg.norm(move, axis=2) - _STILL) / (_MOVING - _STILL), 0, 1)
+    cover = np.clip((cv2.magnitude(*cv2.split(move)) - _STILL) / (_MOVING - _STILL), 0, 1)
     matte = np.pad(matte, ((0, BELOW), (0, 0)))
     cover = np.maximum(cover, matte).astype(np.float32)
     box = _box_in_picture(cover, matrix)
@@ -97,7 +97,7 @@ def place_region(
         for values in (matte, cover, move)
     )
     turn = np.linalg.inv(matrix[:, :2].astype(np.float64)).astype(np.float32)
-    return Region(box, matte, cover, move @ turn.T)
+    return Region(box, matte, cover, np.asarray(cv2.transform(move, turn), np.float32))
 
 
 def compose(source: PixelImage, region: Region, colours: Array) -> PlacedCrop:
@@ -121,9 +121,8 @@ def _moved(source: PixelImage, region: Region, wanted: NDArray[np.bool_]) -> Arr
     wide = source.clip((box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach))
     if wide[0] >= wide[2] or wide[1] >= wide[3]:
         return None
-    y, x = np.mgrid[box[1] - wide[1] : box[3] - wide[1], box[0] - wide[0] : box[2] - wide[0]]
-    at_x, at_y = region.move[..., 0] + x, region.move[..., 1] + y
-    at = at_x.astype(np.float32), at_y.astype(np.float32)
+    x, y = (np.arange(box[i] - wide[i], box[i + 2] - wide[i], dtype=np.float32) for i in range(2))
+    at = region.move[..., 0] + x, region.move[..., 1] + y[:, None]
     return sample_where(source.region_to_rgb(wide), at, wanted, cv2.INTER_LANCZOS4)
 
 

@@ -60,7 +60,7 @@ def jaw_move(before: Array, after: Array) -> Array:
     rows = LOWER + BELOW
     move = _spread_moves(before, after, rows)
     outside = _outside(after, LOWER, rows)
-    reach = _NEAR + _STRETCH * np.linalg.norm(move, axis=2)
+    reach = _NEAR + _STRETCH * cv2.magnitude(*cv2.split(move))
     held = np.maximum(outside, -outside - _WITHIN) / reach
     share = 1 - _smooth(held)
     share *= _smooth(np.arange(rows, dtype=np.float32) / _BEGINS)[:, None]

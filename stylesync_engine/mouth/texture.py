@@ -29,6 +29,7 @@ _FINE_SIGMA = 1.0  # px of the crop: finer differences are texture
 _PATCH_SIGMA = 6.0  # px of the crop over which two textures are compared
 _MOST_SHARPENED = 2.0
 _GRAIN = 3e-6  # power of texture, 0..1 squared, that nobody sees
+_MEAN = np.full((1, 3), 1 / 3, np.float32)  # of three channels, which NumPy takes one by one
 
 
 class Patch(NamedTuple):
@@ -112,7 +113,7 @@ def keep_sharp(rendered: Array, reference: Array, pixel: float = 1.0) -> Array:
 
 def _power(fine: Array) -> Array:
     """Of texture `[H, W, 3]` around each px, `[H, W]`."""
-    squares = np.square(fine.mean(axis=2))
+    squares = np.square(cv2.transform(fine, _MEAN))
     return np.asarray(cv2.GaussianBlur(squares, (0, 0), _PATCH_SIGMA) + _GRAIN, np.float32)
 
 
