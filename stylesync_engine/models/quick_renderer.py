@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stylesync_engine.faces.face_model import MOUTH
+from stylesync_engine.models.layers import ChannelNorm
 from stylesync_engine.models.renderer import LIP_MAP_CHANNELS
 
 _ANGLES = 3
@@ -61,6 +62,7 @@ class QuickRenderer(nn.Module):
         pairs = list(itertools.pairwise(widths))
         self.coarser = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.finer = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
+        self.norm = ChannelNorm(widths[0])
         self.leave = nn.Conv2d(widths[0], latents, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
@@ -83,7 +85,7 @@ class QuickRenderer(nn.Module):
         code = self.motion_encoder(lips.flatten(1))
         x = F.pixel_unshuffle(torch.cat([aligned, lip_map], dim=1), patch)
         x = self.enter(x.contiguous(memory_format=torch.channels_last)) + reference
-        change = F.pixel_shuffle(self.leave(F.silu(self._levels(x, code))), patch)
+        change = F.pixel_shuffle(self.leave(F.silu(self.norm(self._levels(x, code)))), patch)
         return aligned[:, :, context:] + change[:, :, context:]
 
     def _levels(self, x: Tensor, code: Tensor) -> Tensor:
@@ -116,13 +118,14 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, code: int) -> None:
         super().__init__()
+        self.norm = ChannelNorm(width)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.style = nn.Linear(code, width)
         nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        y = F.silu(self.first(F.silu(x)))
+        y = F.silu(self.first(self.norm(x)))
         y = y * (1 + self.style(code))[:, :, None, None]
         out: Tensor = x + self.second(y)
         return out

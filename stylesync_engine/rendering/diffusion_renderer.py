@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from stylesync_engine.arrays import Array, Image
+from stylesync_engine.faces.face_model import FACE_OVAL
 from stylesync_engine.mouth.compositing import match_seam
-from stylesync_engine.mouth.crop import LOWER, draw_lip_map, lip_matte
+from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.opening import hold_opening
 from stylesync_engine.mouth.texture import keep_sharp
@@ -22,6 +24,35 @@ from stylesync_engine.plan.plan import Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.rendering.latent_networks import Frames, LatentNetworks, batch_of
 from stylesync_engine.weights.loading import Models
+
+_AROUND = 10  # px around the face's outline
+_STEP = 16  # px, to which what is seen is rounded: levels of the U-Net halve its size
+
+
+class View(NamedTuple):
+    """The part of the crop, in px, that the networks look at: columns and the end of its rows."""
+
+    left: int
+    right: int
+    bottom: int
+
+    def paste(self, made: Array) -> Array:
+        """What they made of it, `[n, h, w, 3]`, in lower halves `[n, 128, 256, 3]` of nothing."""
+        whole = np.zeros((len(made), CROP - LOWER, CROP, 3), np.float32)
+        whole[:, : self.bottom - LOWER, self.left : self.right] = made
+        return whole
+
+
+def seen_of(plan: Plan, window: range) -> View:
+    """What can show of a window's faces, and as much around it as the networks lean on. The
+    plan's mesh counts, so that most windows see the same: their edges show, if ever so little."""
+    some = slice(window.start, window.stop)
+    faces = np.concatenate([plan.before[some], plan.after[some], plan.mesh[None]])
+    outline = faces[:, list(FACE_OVAL)].reshape(-1, 2)
+    low, high = outline.min(axis=0) - _AROUND, outline.max(axis=0) + _AROUND
+    left, _ = np.clip(np.floor(low / _STEP) * _STEP, 0, LOWER - _STEP).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(high / _STEP) * _STEP, LOWER + _STEP, CROP).astype(int).tolist()
+    return View(left, right, bottom)
 
 
 class Diffusion:
@@ -64,7 +95,12 @@ class Diffusion:
     def _compute(self, plan: Plan, window: range, aligned: Image) -> tuple[Array, Array]:
         inside, top = slice(window.start, window.stop), self._networks.sizes.top
         maps = np.stack([draw_lip_map(points)[top:] for points in plan.after[inside]])
-        return self._networks(Frames(aligned, plan.motion[inside], maps, plan.lacking[inside] > 0))
+        frames = Frames(aligned, plan.motion[inside], maps, plan.lacking[inside] > 0)
+        if not self._aligned:
+            return self._networks(frames)
+        view = seen_of(plan, next(w for w in plan.windows if window.start in w))
+        made, repaired = self._networks(frames.within(*view, top))
+        return view.paste(made), view.paste(repaired)
 
     def _finish(
         self, plan: Plan, window: range, crops: Image, aligned: Image, made: Array, repaired: Array

@@ -19,6 +19,7 @@ from stylesync_engine.arrays import Array, Image
 from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.models.autoencoder import to_pictures
 from stylesync_engine.models.diffusion import Sampling, sample, shared_noise
+from stylesync_engine.models.frame_codec import FACTOR
 from stylesync_engine.models.renderer import (
     LATENT_SIDE,
     Conditions,
@@ -39,19 +40,37 @@ _HALF = 2  # bytes of a number in half precision
 class Frames:
     """What the networks are told of N frames.
 
-    `crops` `[N, 256, 256, 3]`, aligned references below where the renderer asks for them; `motion`
-    `[N, W, P]`; `lip_maps` `[N, rows, 64, 3]` from the renderer's top row on; `lacking` `[N]`,
-    whether the reference shows nothing that is true of the lips.
+    `crops` `[N, H, W, 3]`, aligned references below where the renderer asks for them; `motion`
+    `[N, W, P]`; `lip_maps` `[N, rows, W / 4, 3]` from the renderer's top row on; `lacking` `[N]`,
+    whether the reference shows nothing that is true of the lips. Of crops of 256 px `left` latent
+    columns are left out, and whatever lies right of them and below.
     """
 
     crops: Image
     motion: Array
     lip_maps: Image
     lacking: NDArray[np.bool_]
+    left: int = 0
 
     def part(self, first: int, last: int) -> Frames:
         some = slice(first, last)
-        return Frames(self.crops[some], self.motion[some], self.lip_maps[some], self.lacking[some])
+        return replace(
+            self,
+            crops=self.crops[some],
+            motion=self.motion[some],
+            lip_maps=self.lip_maps[some],
+            lacking=self.lacking[some],
+        )
+
+    def within(self, left: int, right: int, bottom: int, top: int) -> Frames:
+        """What lies within these px of the crop, where `lip_maps` begin at the latent row `top`."""
+        columns = slice(left // FACTOR, right // FACTOR)
+        return replace(
+            self,
+            crops=self.crops[:, :bottom, left:right],
+            lip_maps=self.lip_maps[:, : bottom // FACTOR - top, columns],
+            left=columns.start,
+        )
 
 
 class LatentNetworks:
@@ -71,9 +90,9 @@ class LatentNetworks:
             self._quick = _quick_step(models, self.sampling, self._face)
 
     def __call__(self, frames: Frames) -> tuple[Array, Array]:
-        """Lower halves `[N, 128, 256, 3]`, and `[M, 128, 256, 3]` of the M lacking frames made by
-        the model alone, both 0..1. Where the renderer starts from aligned references, the first are
-        what it changes about them, -1..1.
+        """Lower halves `[N, H - 128, W, 3]`, and `[M, H - 128, W, 3]` of the M lacking frames made
+        by the model alone, both 0..1. Where the renderer starts from aligned references, the first
+        are what it changes about them, -1..1.
 
         As many frames are computed at a time as the device has memory for.
         """
@@ -96,7 +115,7 @@ class LatentNetworks:
 
     @torch.no_grad()
     def changes(self, frames: Frames) -> tuple[Tensor, Tensor]:
-        """What `__call__` says, on the device, as `[N, 3, 128, 256]`."""
+        """What `__call__` says, on the device, as `[N, 3, H - 128, W]`."""
         with self._models.autocast():
             return self._changes(frames)
 
@@ -107,9 +126,9 @@ class LatentNetworks:
         maps = self._upload(frames.lip_maps).movedim(-1, 1).float() / 255.0
         conditions = functools.partial(self._conditions, motion, maps, known, pictures)
         if self._quick is not None:
-            made = self._below(known, self._quick(motion, known, maps).float())
+            made = self._below(known, self._quick(motion, known, maps, frames.left).float())
         else:
-            made = self._sampled(conditions(), known, self.sampling)
+            made = self._sampled(conditions(), known, self.sampling, frames.left)
         if not sizes.aligned:
             return self._decoded(made) / 2 + 0.5, made[:0]
         change = codec.decode_change(known, made, sizes.context) / 2
@@ -117,7 +136,7 @@ class LatentNetworks:
         if self._repair is None or not len(lacking):
             return change, change[:0]
         some = self._upload(lacking)
-        opened = self._sampled(conditions().part(some), known[some], self._repair)
+        opened = self._sampled(conditions().part(some), known[some], self._repair, frames.left)
         return change, self._decoded(opened) / 2 + 0.5
 
     def _conditions(
@@ -137,12 +156,15 @@ class LatentNetworks:
     def _reference(self) -> KeysValues:
         return self._models.ready_renderer.reference(self._face)
 
-    def _sampled(self, conditions: Conditions, known: Tensor, sampling: Sampling) -> Tensor:
-        """Latents `[n, C, context + rows, 64]` by the renderer."""
+    def _sampled(
+        self, conditions: Conditions, known: Tensor, sampling: Sampling, left: int
+    ) -> Tensor:
+        """Latents like `known`, by the renderer; `left` latent columns lie beside them."""
         context, renderer = self.sizes.context, self._models.ready_renderer
+        noise = self._noise[:, :, : known.shape[2] - context, left : left + known.shape[3]]
         latents = sample(
             lambda noisy, steps: renderer(noisy, steps, conditions).float(),
-            self._noise.expand(len(known), -1, -1, -1),
+            noise.expand(len(known), -1, -1, -1),
             sampling,
             self._models.prediction,
             start=known[:, :, context:] if self.sizes.aligned else None,
@@ -155,7 +177,7 @@ class LatentNetworks:
         return torch.cat([known[:, :, : self.sizes.context], latents], dim=2)
 
     def _decoded(self, latents: Tensor) -> Tensor:
-        """Lower halves `[n, 3, 128, 256]` in [-1, 1]."""
+        """Lower halves in [-1, 1]."""
         below = self.sizes.context * CROP // LATENT_SIDE
         return self._autoencoder.decode(latents)[:, :, below:].float()
 
@@ -169,19 +191,28 @@ class LatentNetworks:
         return tensor.to(self._models.device)
 
     def _download(self, *pictures: Tensor) -> tuple[Array, ...]:
-        """As `[n, 128, 256, 3]`."""
+        """As `[n, h, w, 3]`."""
         return tuple(np.asarray(p.movedim(1, -1).cpu().numpy(), np.float32) for p in pictures)
 
 
 def _quick_step(
     models: Models, sampling: Sampling, face: Tensor
-) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+) -> Callable[[Tensor, Tensor, Tensor, int], Tensor] | None:
     """The quick renderer for the person of `face`, where one step as `good` takes it is wanted."""
     quick, usual = models.ready_quick_renderer, models.samplings["good"]
     same = (sampling.sampler, sampling.strength) == (usual.sampler, usual.strength)
     if quick is None or sampling.steps != 1 or not same:
         return None
-    return functools.partial(quick, reference=quick.reference(face))
+    reference, patch = quick.reference(face), quick.sizes.patch
+
+    def step(motion: Tensor, known: Tensor, maps: Tensor, left: int) -> Tensor:
+        rows, columns = (side // patch for side in known.shape[2:])
+        first = left // patch
+        beside = reference[:, :, :rows, first : first + columns]
+        made: Tensor = quick(motion, known, maps, beside)
+        return made
+
+    return step
 
 
 def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
