@@ -32,7 +32,12 @@ ZERO = Fraction(0)
 EDGE = Fraction(1, 10_000)
 
 _NTSC_TOLERANCE = 0.0041  # 23.98 is a common way to write 24000/1001
-_SECONDS = re.compile(r"(\d+(?:\.\d+|/[1-9]\d*)?)\s*s")
+_SECONDS = re.compile(r"(\d{1,12}(?:\.\d{1,40}|/[1-9]\d{0,40})?)\s*s")
+_EXACT = re.compile(
+    r"[+-]?(?:(?=\.?\d)\d{0,40}(?:\.\d{0,40})?(?:e[+-]?\d{1,2})?|\d{1,40}/\d{1,40})",
+    re.ASCII | re.IGNORECASE,
+)
+_DIGITS = 12  # of a number of frames
 
 
 def exact_rate(rate: float) -> Fraction:
@@ -137,13 +142,21 @@ class Mapping:
         return Span(self(outer.start), self(outer.end))
 
 
+def number_of(text: str) -> Fraction:
+    """An exact number, such as `12`, `-1.5` or `1001/24000`; raises ValueError for all else, and
+    for what takes an age to compute, as `1e999999999` does."""
+    if not _EXACT.fullmatch(text.strip()):
+        raise ValueError(f"'{text[:80]}' is no number")
+    return Fraction(text.strip())
+
+
 def parse_rate(text: str) -> Fraction:
     """`"25"`, `"23.976"`, `"24000/1001"` -> the exact rate."""
     try:
-        value = Fraction(text.strip())
+        value = number_of(text)
     except (ValueError, ZeroDivisionError) as error:
         raise RequestError(
-            f"'{text}' is not a frame rate; write 25, 23.976 or 24000/1001."
+            f"'{text[:80]}' is not a frame rate; write 25, 23.976 or 24000/1001."
         ) from error
     return value if "/" in text and value > 0 else exact_rate(float(value))
 
@@ -169,10 +182,11 @@ def parse_time(
         return moment
     if found := _SECONDS.fullmatch(written):
         return Fraction(found[1])
-    if written.isdecimal():
+    if written.isdecimal() and len(written) <= _DIGITS:
         return int(written) / rate
     raise RequestError(
-        f"'{written}' is not a time; write a time code 01:00:10:00, seconds 12.5s or a frame 300."
+        f"'{written[:80]}' is not a time; write a time code 01:00:10:00, seconds 12.5s or a frame"
+        " 300."
     )
 
 

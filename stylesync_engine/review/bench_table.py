@@ -37,7 +37,7 @@ SIZES: Final = (
 )
 """Names, px, how often each frame of the demo is shown, and frames."""
 _ENGINE: Final = (sys.executable, "-m", "stylesync_engine")
-_SPEED: Final = re.compile(r"([0-9.]+) ?fps")
+_SPEED: Final = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,9})?) ?fps", re.ASCII)
 _PEER_SECONDS: Final = 1800.0
 _PEER_BYTES: Final = 2**20
 
@@ -159,6 +159,8 @@ def _on_cores(count: int) -> Iterator[None]:
 
 def _printed_by(words: list[str]) -> str:
     """What a command prints, as far as that is little and soon done; raises OSError else."""
+    if not words:
+        raise OSError("there is no word in it")
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         stop = threading.Timer(_PEER_SECONDS, process.kill)
         stop.start()

@@ -15,6 +15,7 @@ from stylesync_plugin.times import (
     exact_rate,
     frame_at,
     frame_from,
+    number_of,
     parse_range,
     parse_rate,
     parse_time,
@@ -139,3 +140,24 @@ def test_spans_meet_and_leave(a: Fraction, b: Fraction, c: Fraction, d: Fraction
     shared = one.meet(other)
     rest = sum((part.duration for part in one.without(other)), Fraction(0))
     assert rest + (shared.duration if shared else 0) == one.duration
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["1e999999999", "1.0e-999999999", "9" * 5000, "1/" + "9" * 5000, "nan", "", ".", "1_0"]
+)
+def test_no_number_takes_an_age(text: str) -> None:
+    with pytest.raises(ValueError, match="no number"):
+        number_of(text)
+    with pytest.raises(RequestError, match="frame rate"):
+        parse_rate(text)
+    for time in (text, f"{text}s"):
+        with pytest.raises(RequestError, match="not a time"):
+            parse_time(time, Fraction(25))
+
+
+def test_numbers_as_files_write_them() -> None:
+    told = ["12", "-1.5", "1001/24000", ".5", "5.", "1e-2", "+3"]
+    assert [float(number_of(text)) for text in told] == pytest.approx(
+        [12, -1.5, 1001 / 24000, 0.5, 5, 0.01, 3]
+    )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from stylesync_plugin.formats.files import read_timeline, write_timeline
 from stylesync_plugin.jobs import Job, Pick, job_from
 from stylesync_plugin.planning.conform import make_media
 from stylesync_plugin.planning.planner import Plan, PlanSettings, plan
+from stylesync_plugin.times import number_of
 from stylesync_plugin.writing.write_back import TrackNames
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def read_submission(folder: Path) -> Submission:
             raise RequestError(f"The bundle in '{folder}' is of another version; submit again.")
         settings = PlanSettings(
             Path(data["media"]), tuple(map(Path, data["folders"])), data["handles"],
-            Fraction(data["rate"]) if data["rate"] else None,
+            number_of(data["rate"]) if data["rate"] else None,
         )  # fmt: skip
         jobs = tuple(job_from(entry, f"job {i}") for i, entry in enumerate(data["jobs"], 1))
         names, output = TrackNames(**data["names"]), Path(data["output"])

@@ -20,7 +20,7 @@ from stylesync_engine.files import decoded, read_bounded
 from stylesync_engine.request import RequestError
 from stylesync_plugin.formats.otio_files import MOST_BYTES
 from stylesync_plugin.timeline.items import count_as, remembered
-from stylesync_plugin.times import RationalTime, TimeRange, frames_of_time_code, seconds
+from stylesync_plugin.times import RationalTime, TimeRange, frames_of_time_code, number_of, seconds
 
 _TIME = r"\d{1,3}:\d{2}:\d{2}[:;.,]\d{2,3}|\d+"
 _EDIT = re.compile(
@@ -227,7 +227,7 @@ def _retime(clip: Any) -> None:
     elif speed == "0":
         clip.effects.append(otio.schema.FreezeFrame())
     elif speed != "1":
-        clip.effects.append(otio.schema.LinearTimeWarp("M2", float(Fraction(speed))))
+        clip.effects.append(otio.schema.LinearTimeWarp("M2", float(number_of(speed))))
 
 
 def _lift_record_start(timeline: Any) -> None:

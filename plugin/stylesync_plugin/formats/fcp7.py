@@ -23,6 +23,7 @@ from stylesync_plugin.times import (
     TimeRange,
     exact_rate,
     frame_range,
+    number_of,
     rational_time,
     seconds,
 )
@@ -194,7 +195,7 @@ def _speed(effect: Any) -> Fraction | None:
     if values.get("variablespeed", "").upper() not in ("0", "FALSE"):
         return None
     try:
-        speed = Fraction(values.get("speed", "")).limit_denominator(1_000_000) / 100
+        speed = number_of(values.get("speed", "")).limit_denominator(1_000_000) / 100
     except (ValueError, ZeroDivisionError):
         return None
     backwards = values.get("reverse", "").upper() == "TRUE"

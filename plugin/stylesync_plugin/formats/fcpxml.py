@@ -199,7 +199,7 @@ class _Reader:
             return otio.schema.MissingReference(name=asset.get("name", ""))
         form = self.resources.found.get(asset.get("format", ""))
         duration = time_of(form.get("frameDuration")) if form is not None else ZERO
-        rate = 1 / duration if duration else Fraction(asset.get("audioRate") or 48000)
+        rate = 1 / duration if duration else time_of(asset.get("audioRate")) or Fraction(48000)
         return otio.schema.ExternalReference(
             url,
             otio.opentime.TimeRange(

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from stylesync_engine.request import RequestError
-from stylesync_plugin.times import ZERO, Span
+from stylesync_plugin.times import ZERO, Span, number_of
 
 STORY: Final = frozenset(
     ("asset-clip", "clip", "ref-clip", "sync-clip", "mc-clip", "video", "audio", "title", "gap")
@@ -201,6 +201,6 @@ def time_of(text: str | None) -> Fraction:
     if not text:
         return ZERO
     try:
-        return Fraction(text.strip().rstrip("s"))
+        return number_of(text.strip().rstrip("s"))
     except (ValueError, ZeroDivisionError) as error:
         raise RequestError(f"'{text}' is not a time of FCPXML; export it again.") from error

@@ -20,7 +20,7 @@ from stylesync_plugin.timeline.items import (
     duration,
     remembered,
 )
-from stylesync_plugin.times import ZERO, frame_from
+from stylesync_plugin.times import ZERO, frame_from, number_of
 
 RECORD = "kdenlive:stylesync"
 """The property that marks a producer of ours; both editors keep what begins like this."""
@@ -97,7 +97,7 @@ class Document:
             if ":" in rest:
                 secs, frames = rest.split(":")
                 return round((whole + int(secs)) * self.rate) + int(frames)
-            return round((whole + Fraction(rest.replace(",", "."))) * self.rate)
+            return round((whole + number_of(rest.replace(",", "."))) * self.rate)
         except (ValueError, ZeroDivisionError) as error:
             raise RequestError(f"'{text}' is not a time of MLT; save the project again.") from error
 

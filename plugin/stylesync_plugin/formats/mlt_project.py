@@ -30,7 +30,7 @@ from stylesync_plugin.formats.mlt_document import (
 )
 from stylesync_plugin.timeline.items import METADATA, MLT, OBSTACLE
 from stylesync_plugin.timeline.paths import url_of
-from stylesync_plugin.times import RationalTime, TimeRange
+from stylesync_plugin.times import RationalTime, TimeRange, number_of
 
 VIDEO, AUDIO = otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio
 
@@ -153,7 +153,7 @@ def _speed(producer: ET.Element) -> Fraction:
         return Fraction(1)
     told = text_of(producer, "warp_speed") or text_of(producer, "resource").partition(":")[0]
     try:
-        speed = Fraction(told)
+        speed = number_of(told)
     except (ValueError, ZeroDivisionError) as error:
         raise RequestError(f"'{told}' is not a speed; retime the clip anew and save it.") from error
     return speed.limit_denominator(10_000)

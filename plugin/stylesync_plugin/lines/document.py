@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from stylesync_engine.files import read_bounded, write_text
-from stylesync_engine.records import parse_json, read
+from stylesync_engine.records import check_path, parse_json, read
 from stylesync_engine.request import MouthKey, Quality, RequestError, to_dict
 from stylesync_plugin.jobs import MOST_HANDLES
-from stylesync_plugin.times import parse_rate
+from stylesync_plugin.times import number_of, parse_rate
 
 Status = Literal["no sound", "ready", "waiting", "draft", "good", "approved", "redo", "unclear"]
 FORMAT = 1
@@ -35,6 +35,13 @@ class Anchor:
     media: str
     at: str
 
+    def __post_init__(self) -> None:
+        try:
+            number_of(self.at)
+        except (ValueError, ZeroDivisionError) as error:
+            said = f"A line's anchor is at '{self.at[:80]}', which is no time; import it anew."
+            raise RequestError(said) from error
+
 
 @dataclass(frozen=True, slots=True)
 class Character:
@@ -46,6 +53,10 @@ class Character:
     consent: str | None = None
     speaker: str | None = None
     colour: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("style", "person", "consent"):
+            check_path(name, getattr(self, name) or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,8 @@ class Line:
     handles: int | None = None
 
     def __post_init__(self) -> None:
+        for path in (self.sound, self.pick, *self.takes):
+            check_path("sound", path or "")
         for name, low, high in _BOUNDS:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

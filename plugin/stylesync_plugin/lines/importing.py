@@ -17,7 +17,7 @@ from stylesync_plugin.lines.rows import Row, read_rows
 from stylesync_plugin.lines.sounds import Match, find_sounds, match_sounds
 from stylesync_plugin.timeline.layout import Layout, PlacedClip, lay_out
 from stylesync_plugin.timeline.sources import Probe
-from stylesync_plugin.times import Span
+from stylesync_plugin.times import Span, number_of
 
 _LONG = Fraction(60)  # s that a line lasts at most where neither an end nor a sound says
 _Named = dict[tuple[str, str], list[PlacedClip]]
@@ -225,5 +225,5 @@ def _moved(placed: PlacedClip, anchor: Anchor) -> Fraction | None:
     """Where on the timeline a clip of an anchor's names shows its moment; None where nowhere."""
     if placed.is_ours or placed.kind != "Video" or placed.media.scale == 0 or not placed.enabled:
         return None
-    moment = placed.to_root(placed.media.inverse()(Fraction(anchor.at)))
+    moment = placed.to_root(placed.media.inverse()(number_of(anchor.at)))
     return moment if placed.root_span.start <= moment < placed.root_span.end else None

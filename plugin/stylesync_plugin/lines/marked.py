@@ -62,7 +62,8 @@ def with_notes(lines: Lines, timeline: Any) -> Any:
     rate = float(layout.rate)
     for line, frame, text in _notes(lines, layout):
         span = TimeRange(RationalTime(frame, rate), RationalTime(1, rate))
-        copy.tracks.markers.append(otio.schema.Marker(f"{line.number}: {text}", span, "RED"))
+        name = f"{line.number}: {text}".encode(errors="replace").decode()
+        copy.tracks.markers.append(otio.schema.Marker(name, span, "RED"))
     return copy
 
 

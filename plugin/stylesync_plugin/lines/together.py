@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.lines.document import Line, Lines
-from stylesync_plugin.times import ZERO, parse_time
+from stylesync_plugin.times import ZERO, number_of, parse_time
 
 
 def speaker_of(lines: Lines, line: Line) -> str | None:
@@ -30,7 +30,7 @@ def said_together(lines: Lines) -> list[list[Line]]:
             alone.append([line])
             continue
         start, end = (parse_time(t, lines.frame_rate, ZERO) for t in (line.start, line.end))
-        at = Fraction(line.anchor.at) - start  # two uses of a clip are two pictures
+        at = number_of(line.anchor.at) - start  # two uses of a clip are two pictures
         clips.setdefault((line.anchor.clip, line.anchor.media, at), []).append((start, end, line))
     groups = [group for spoken in clips.values() for group in _overlapping(spoken)]
     order = {id(line): place for place, line in enumerate(lines.lines)}

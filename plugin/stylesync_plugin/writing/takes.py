@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import opentimelineio as otio
 
 from stylesync_engine.request import RequestError
 from stylesync_plugin.timeline.items import METADATA, remembered
-from stylesync_plugin.times import Span
+from stylesync_plugin.times import Span, number_of
 from stylesync_plugin.writing.laying import Piece, is_ours, pieces_of, role
 
 OTHERS = "others"
@@ -129,5 +128,5 @@ def _packed(piece: Piece) -> dict[str, Any]:
 
 
 def _span(ends: Any) -> Span:
-    start, end = (Fraction(str(end)) for end in ends)
+    start, end = (number_of(str(end)) for end in ends)
     return Span(start, end)

@@ -87,5 +87,8 @@ def test_a_peer_that_never_ends_or_prints_without_end_is_stopped(
     for command in ("yes 2 fps", f"{sys.executable} -c 'import time; time.sleep(60)'"):
         with pytest.raises(RequestError, match=r"could not be run \(it ended with -9\)"):
             bench_table._ask(command)
-    with pytest.raises(MediaError, match="how many fps"):
-        bench_table._ask("true")
+    for command in ("true", "echo ... fps", "echo 1e999 fps", "echo 0 fps"):
+        with pytest.raises(MediaError, match="how many fps"):
+            bench_table._ask(command)
+    with pytest.raises(RequestError, match="no word in it"):
+        bench_table._ask(" ")

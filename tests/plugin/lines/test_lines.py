@@ -326,3 +326,26 @@ def test_a_script_that_comes_again_keeps_what_was_done(
         assert main([*words, "-o", str(document)]) == 2
     assert "in use" in capsys.readouterr().err
     assert read_lines(document).lines[0].note == "louder"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"sound": "a\0b.wav"},
+        {"sound": "\ud800.wav"},
+        {"takes": ["\ud800"]},
+        {"anchor": {"clip": "A", "media": "a.mov", "at": "1e999999999"}},
+        {"anchor": {"clip": "A", "media": "a.mov", "at": "1/0"}},
+    ],
+)
+def test_a_document_of_nonsense_is_one_sentence(
+    tmp_path: Path, lines: Lines, line: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "session.json"
+    write_lines(lines, document)
+    data = json.loads(document.read_text())
+    data["lines"][0] |= line
+    document.write_text(json.dumps(data))
+    assert main(["lines", "export", str(document), "-o", str(tmp_path / "jobs.json")]) == 2
+    assert "should not have happened" not in capsys.readouterr().err
