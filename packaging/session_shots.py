@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QDialog
+from stylesync_plugin.contract import MouthKey
+from stylesync_plugin.lines.document import FrameNote
 
 if TYPE_CHECKING:
     from screenshots import Session
@@ -67,7 +69,33 @@ def take_session(session: Session, clips: list[Path], speech: Path) -> None:
     session.wait(lambda: page.model.counts()["draft"] == 1)
     session.take("lines_rendering")
     session.wait(lambda: not page.progress.isVisible())
+    take_takes(session)
     take_judged(session)
+
+
+def take_takes(session: Session) -> None:
+    """A line whose sound was moved, with a key and a note, dubbed again: both takes compared."""
+    panel: Any = session.panel
+    page = panel.lines_page
+    page.table.setFocus()
+    page.table.stand_on(0)
+    panel.desk.move_sound(frames=2)
+    panel.desk.move_sound(stretch=0.05)
+    keys, notes = (MouthKey("closed", 20, 28),), (FrameNote(40, "The lips stay open here"),)
+    panel.session.change([0], keys=keys, notes=notes)
+    session.settle()
+    session.take("lines_sound_moved")
+    panel.desk.dub("draft")
+    session.wait(lambda: len(panel.desk.line.takes) == 2)
+    session.wait(lambda: not page.progress.isVisible())
+    page.refining.setChecked(False)
+    panel.player.go(panel.session.rows[0].span.start + 1)
+    page.against.setCurrentIndex(1)
+    page.against.activated.emit(1)
+    session.settle()
+    session.take("lines_takes_compared")
+    page.against.setCurrentIndex(0)
+    page.against.activated.emit(0)
 
 
 def take_judged(session: Session) -> None:

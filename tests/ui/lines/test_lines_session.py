@@ -117,8 +117,12 @@ def test_a_failed_line_says_why_and_the_others_go_on(quick_panel: Any, tmp_path:
     wait(lambda: states(panel)[1] == "draft", "it is done")
 
 
-def test_what_waits_is_said_when_it_is_opened_again(quick_panel: Any, tmp_path: Path) -> None:
-    """The panel is killed in a batch: what is finished is known, the rest waits for "Go on"."""
+@pytest.mark.parametrize("was", ["waiting", "interrupted"])
+def test_what_waits_is_said_when_it_is_opened_again(
+    quick_panel: Any, tmp_path: Path, was: str
+) -> None:
+    """The panel is killed in a batch: what is finished is known, the rest waits for "Go on",
+    whether it ran then or not; it is offered once."""
     panel = quick_panel
     drafted(panel, tmp_path)
     file = tmp_path / "reel.lines.json"
@@ -131,14 +135,18 @@ def test_what_waits_is_said_when_it_is_opened_again(quick_panel: Any, tmp_path: 
     file.write_text(json.dumps(data))
     queue = tmp_path / "config" / "queue.json"
     kept = json.loads(queue.read_text())
-    kept["jobs"] = [job for job in kept["jobs"] if job["line"] != "4"]
+    last = next(job for job in kept["jobs"] if job["line"] == "4")
+    last.update(state="running")
+    if was == "waiting":
+        kept["jobs"].remove(last)
     queue.write_text(json.dumps(kept))
     window = open_quick_window(tmp_path)
     again = window.panel
     open_timeline(again, tmp_path / "reel.otio")
     wait(lambda: bool(again.session), "the lines are back")
-    assert states(again) == ["draft", "draft", "draft", "waiting"]
+    assert states(again) == ["draft", "draft", "draft", was]
     assert "wait" in again.banner.text.text()
+    assert not again.engine_banner.isVisible()
     again.do("go_on_lines")
     wait(lambda: states(again) == ["draft"] * 4, "the rest is done")
     again.document.forget_changes()

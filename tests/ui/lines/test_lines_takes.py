@@ -111,6 +111,23 @@ def test_what_waits_for_the_take_that_is_compared_is_no_other_picture(
     assert "Loading" in canvas.message
 
 
+def test_a_new_take_stays_picked_while_others_are_put_on(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    table = drafted(panel, tmp_path)
+    wait(panel.lines_page.put_all.isEnabled, "they can be put on")
+    click(panel.lines_page.put_all)
+    wait(lambda: len(outputs_on(panel)) == 4, "the first takes are on the timeline")
+    first, second = second_take(panel, table)
+    assert line(panel, 0).pick == second
+    table.stand_on(1)
+    key(table, "P")
+    wait(lambda: len(outputs_on(panel)) == 3, "another line is taken off")
+    wait(lambda: panel.lines_page.place.text() == "Put on", "its lines are matched")
+    assert first in outputs_on(panel)
+    assert line(panel, 0).pick == second
+    wait(lambda: panel.lines_page.put_all.text().endswith("2"), "both can be put on")
+
+
 def test_what_was_interrupted_goes_on_where_it_is_seen(quick_panel: Any, tmp_path: Path) -> None:
     panel = quick_panel
     open_session(panel, *write_session(tmp_path))

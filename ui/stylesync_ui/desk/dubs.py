@@ -98,8 +98,11 @@ class LineDubs(QObject):
         return [i for i, r in rows if r.line.status == "approved" and r.line.pick not in good]
 
     def go_on(self) -> None:
-        """What waits is dubbed, one after the other."""
+        """What waits is dubbed, one after the other, what was interrupted first."""
         self._paused = False
+        for job in self._jobs.mine():
+            if job.line and job.state == "interrupted":
+                self._jobs.act(job.id, "go_on")
         self._feed()
         self._telling.start()
 

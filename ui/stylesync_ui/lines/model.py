@@ -253,7 +253,7 @@ def status_title(state: str) -> str:
         "no sound": tr("no sound"), "ready": tr("ready"), "waiting": tr("waiting"),
         "running": tr("rendering"), "draft": tr("draft"), "good": tr("good"),
         "approved": tr("✓ approved"), "redo": tr("redo"), "unclear": tr("unclear"),
-        "failed": tr("failed"), "interrupted": tr("interrupted"),
+        "failed": tr("failed"), "interrupted": tr("stopped"),
     }.get(state, state)  # fmt: skip
 
 

@@ -114,8 +114,14 @@ class LinesTable(QTableView):
         """Select a line, where the table shows it."""
         row = self.lines.row_of(index)
         if row is not None and (index != self.current or index not in self.selected_rows()):
-            self.selectRow(row)
+            self._select(row)
             self.scrollTo(self.lines.index(row, 0))
+
+    def _select(self, row: int) -> None:
+        """This row alone, whatever keys are held meanwhile."""
+        flags = QItemSelectionModel.SelectionFlag
+        found = self.lines.index(row, 0)
+        self.selectionModel().setCurrentIndex(found, flags.ClearAndSelect | flags.Rows)
 
     def _moved(self, now: QModelIndex, _: QModelIndex) -> None:
         if now.isValid():
@@ -143,7 +149,7 @@ class LinesTable(QTableView):
         """Whoever comes here stands on a line."""
         super().focusInEvent(event)
         if not self.selected_rows() and self.lines.rowCount():
-            self.selectRow(max(0, self.currentIndex().row()))
+            self._select(max(0, self.currentIndex().row()))
 
     # Keys
 

@@ -24,9 +24,11 @@ class EngineNotice(QObject):
         jobs.engine_lost.connect(self._lost)
         self._show(link.state)
 
-    def offer_interrupted(self) -> None:
-        """Jobs that an earlier session, or a dead engine, has left behind."""
-        count = sum(job.state == "interrupted" for job in self._jobs.queue)
+    def offer_interrupted(self, lines: bool = False) -> None:
+        """Jobs that an earlier session, or a dead engine, has left behind; those of `lines` are
+        offered with their session, unless they are asked for."""
+        left = [job for job in self._jobs.queue if job.state == "interrupted"]
+        count = sum(lines or not job.line for job in left)
         if count:
             text = self.tr("{n} dubs were interrupted. What is finished is kept.")
             if count == 1:
@@ -45,7 +47,7 @@ class EngineNotice(QObject):
         elif state == "ready" and self._is_gone:
             self._is_gone = False
             self._banner.hide()
-            self.offer_interrupted()
+            self.offer_interrupted(lines=True)
 
     def _lost(self, job: JobRecord) -> None:
         if self._link.state != "gone":
