@@ -236,6 +236,7 @@ def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
     panel = session.panel
     jobs = panel.jobs
     span = panel.editing.wish.dub
+    panel.set_option("quality", "best")  # slow enough to be seen
     panel.submit()
     panel.set_option("quality", "draft")
     _submit_shot(panel, 2)
@@ -244,7 +245,8 @@ def take_dub_states(session: Session, asked: argparse.Namespace) -> None:
     _submit_broken(session, asked)
     panel.editing.set_wish(dub=span)
     session.wait(lambda: _rendering(panel))
-    panel.results.act(panel.jobs.queue.running.id, "watch")
+    if panel.jobs.queue.running is not None:
+        panel.results.act(panel.jobs.queue.running.id, "watch")
     session.wait(lambda: panel.viewer.canvas.after is not None, 10)
     session.take("rendering")
     panel.playhead.set_mode("before")
@@ -319,9 +321,7 @@ def _submit_broken(session: Session, asked: argparse.Namespace) -> None:
 
 def _rendering(panel: Any) -> bool:
     job = panel.jobs.queue.running
-    return job is None or (
-        job.stage == "render" and panel.jobs.forecast.share(job) > 0.3 and bool(job.speed)
-    )
+    return job is None or (job.stage == "render" and panel.jobs.forecast.share(job) > 0.3)
 
 
 def take_other_windows(session: Session) -> None:

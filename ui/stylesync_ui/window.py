@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ class Window(QMainWindow):
         self.setCentralWidget(self.panel)
         self.setWindowTitle("StyleSync")
         self.panel.title_changed.connect(lambda name: self.setWindowTitle(f"{name} - StyleSync"))
+        self.panel.timeline.opened.connect(lambda _: _keep_out_of_collection())
+        self.panel.session.opened.connect(lambda _: _keep_out_of_collection())
         self._take_place()
 
     def _take_place(self) -> None:
@@ -43,6 +46,13 @@ class Window(QMainWindow):
             return
         self.panel.shut(bytes(self.saveGeometry().toHex().data()).decode())
         super().closeEvent(event)
+
+
+def _keep_out_of_collection() -> None:
+    """What was read is not searched for cycles again and again: with 20,000 lines that would hold
+    the window up. In a host this is the host's affair."""
+    gc.unfreeze()
+    gc.freeze()
 
 
 def make_application(arguments: Sequence[str]) -> QApplication:

@@ -82,6 +82,7 @@ def test_the_queue_survives_and_says_what_was_interrupted(tmp_path: Path) -> Non
     queue = JobQueue(tmp_path / "queue.json")
     for state in ("done", "running", "waiting", "failed"):
         queue.add(record(state=state))
+    queue.close()
     again = JobQueue(tmp_path / "queue.json")
     assert [job.state for job in again] == ["done", "interrupted", "interrupted", "failed"]
     assert again.next_waiting() is None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, Qt
-from PySide6.QtGui import QBrush, QColor, QFont
+from PySide6.QtGui import QColor, QFont
 from stylesync_plugin.contract import DubError
 from stylesync_plugin.lines.document import Line
 
@@ -48,6 +48,16 @@ def columns() -> tuple[Column, ...]:
         Column("sound", tr("Sound"), 130),
         Column("note", tr("Note"), 150, True),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell as it is drawn, over its `wash` where it has one."""
+
+    text: str
+    colour: QColor
+    font: QFont
+    wash: QColor | None = None
 
 
 Index = QModelIndex
@@ -176,17 +186,23 @@ class LinesModel(QAbstractTableModel):
             return self._status_text(place) if name == "status" else self.text_of(line, name)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(place, name)
-        if role == Qt.ItemDataRole.ForegroundRole:
-            return QBrush(self._colour(place, name))
-        if role == Qt.ItemDataRole.BackgroundRole and self.state(place) == "unclear":
+        return None
+
+    def cell(self, row: int, column: int) -> Cell:
+        """What is seen of a cell."""
+        place, name = self._shown[row], self.columns[column].field
+        line = self.session.rows[place].line
+        text = self._status_text(place) if name == "status" else self.text_of(line, name)
+        font = theme.ui_font(12)
+        if name in ("start", "end", "fit"):
+            font = theme.mono_font(11)
+        elif name in ("status", "pick"):
+            font = theme.ui_font(12, QFont.Weight.DemiBold)
+        wash = None
+        if self.state(place) == "unclear":
             wash = QColor(theme.current().warning)
             wash.setAlpha(36)
-            return QBrush(wash)
-        if role == Qt.ItemDataRole.FontRole and name in ("start", "end", "fit"):
-            return theme.mono_font(11)
-        if role == Qt.ItemDataRole.FontRole and name in ("status", "pick"):
-            return theme.ui_font(12, QFont.Weight.DemiBold)
-        return None
+        return Cell(text, self._colour(place, name), font, wash)
 
     def text_of(self, line: Line, name: str) -> str:
         """A field of a line as the table shows it."""

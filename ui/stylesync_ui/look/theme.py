@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
@@ -115,6 +116,7 @@ def adopt_host(host: QWidget | None) -> None:
     adopt(theme_of(host.palette() if host is not None else QApplication.palette()))
 
 
+@lru_cache(32)
 def ui_font(pixels: int = 12, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
     font = QFont()
     font.setFamilies(FAMILIES)
@@ -123,6 +125,7 @@ def ui_font(pixels: int = 12, weight: QFont.Weight = QFont.Weight.Normal) -> QFo
     return font
 
 
+@lru_cache(32)
 def mono_font(pixels: int = 12) -> QFont:
     font = QFont()
     font.setFamilies(MONO)
@@ -281,9 +284,7 @@ QTableView {
   background: @base; alternate-background-color: @field; color: @text; border: 0;
   selection-background-color: @hover; gridline-color: @line;
 }
-QTableView::item { padding: 0 4px; border: 0; }
-QTableView::item:selected { background: @hover; }
-QTableView::item:focus { background: @line; }
+
 QHeaderView { background: @raised; border: 0; }
 QHeaderView::section {
   background: @raised; color: @muted; border: 0; border-right: 1px solid @line; padding: 4px 5px;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtWidgets import QWidget
+from stylesync_plugin.times import Span
 
 from stylesync_ui.desk.dubs import LineDubs
 from stylesync_ui.engine.bridge import EngineBridge
@@ -76,6 +77,6 @@ class PanelParts(PanelLayout):
     def _content(self) -> Content | None:
         return self.document.content if self.document else None
 
-    def _segments(self) -> list[SoundSegment]:
+    def _segments(self, within: Span) -> list[SoundSegment]:
         content = self._content()
-        return self.viewing.segments(content) if content else []
+        return self.viewing.segments(content, within) if content else []

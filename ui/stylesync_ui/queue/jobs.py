@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 from stylesync_plugin.batch.records import read_json, write_json
@@ -90,7 +93,8 @@ class JobRecord:
 
     def to_dict(self) -> dict[str, Any]:
         names = (entry.name for entry in dataclasses.fields(self))
-        return {name: getattr(self, name) for name in names if not name.startswith("_")}
+        data = {name: getattr(self, name) for name in names if not name.startswith("_")}
+        return {**data, "parts": {stage: list(part) for stage, part in self.parts.items()}}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JobRecord:
@@ -104,11 +108,15 @@ class JobRecord:
 
 
 class JobQueue:
-    """Jobs, the oldest first; at most one of them runs."""
+    """Jobs, the oldest first; at most one of them runs. They are kept on disk beside the GUI
+    thread: `close` waits for that."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._jobs = _read(store)
+        self._as_data: dict[str, dict[str, Any]] = {}
+        self._wanted: SimpleQueue[list[dict[str, Any]] | None] = SimpleQueue()
+        self._writer: threading.Thread | None = None
 
     def __iter__(self) -> Iterator[JobRecord]:
         return iter(self._jobs)
@@ -118,7 +126,7 @@ class JobQueue:
 
     def add(self, job: JobRecord) -> None:
         self._jobs.append(job)
-        self.save()
+        self.save([job])
 
     def shift(self, job: JobRecord, steps: int) -> None:
         """Run a job that waits earlier (negative) or later than others of its project that wait."""
@@ -128,11 +136,12 @@ class JobQueue:
             other = waiting[place]
             one, two = self._jobs.index(job), self._jobs.index(other)
             self._jobs[one], self._jobs[two] = other, job
-            self.save()
+            self.save([])
 
     def remove(self, job: JobRecord) -> None:
         self._jobs.remove(job)
-        self.save()
+        self._as_data.pop(job.id, None)
+        self.save([])
 
     def of_id(self, job_id: str) -> JobRecord | None:
         return next((job for job in self._jobs if job.id == job_id), None)
@@ -147,12 +156,38 @@ class JobQueue:
             return None
         return next((job for job in self._jobs if job.state == "waiting"), None)
 
-    def save(self) -> None:
-        """A queue that cannot be kept (full disk) still works until the panel closes."""
-        try:
-            write_json(self._store, {"jobs": [job.to_dict() for job in self._jobs]})
-        except OSError:
-            return
+    def save(self, changed: Iterable[JobRecord]) -> None:
+        """Keep the jobs as they are now, of which these have changed."""
+        for job in changed:
+            self._as_data[job.id] = job.to_dict()
+        for job in self._jobs:
+            if job.id not in self._as_data:
+                self._as_data[job.id] = job.to_dict()
+        self._wanted.put([self._as_data[job.id] for job in self._jobs])
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write, daemon=True)
+            self._writer.start()
+
+    def close(self) -> None:
+        """All is on disk after this."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._wanted.put(None)
+            writer.join(10)
+
+    def _write(self) -> None:
+        """Write the latest of what is wanted, until nothing more will be. A queue that cannot be
+        kept (full disk) still works until the panel closes."""
+        ends = False
+        while not ends:
+            wanted = [self._wanted.get()]
+            while not self._wanted.empty():
+                wanted.append(self._wanted.get())
+            ends = wanted[-1] is None
+            latest = next((jobs for jobs in reversed(wanted) if jobs is not None), None)
+            if latest is not None:
+                with contextlib.suppress(OSError):
+                    write_json(self._store, {"jobs": latest})
 
 
 def _read(store: Path) -> list[JobRecord]:

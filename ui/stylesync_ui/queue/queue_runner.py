@@ -51,6 +51,10 @@ class QueueRunner(QObject):
         self._on: tuple[Content | None, list[DubbedPiece]] = None, []
         self._parsed: dict[int, tuple[dict[str, Any], DubbedPiece]] = {}
         self.picks: frozenset[str] = frozenset()
+        self._seen: tuple[object, ...] = ()
+        self._shown: tuple[list[DubbedPiece], set[str]] = [], set()
+        for news in (self.changed, self.listed):
+            news.connect(self._forget_pieces)
         self._stopped = False
         self._runner.progressed.connect(self._progressed)
         self._runner.ended.connect(self._ended)
@@ -141,7 +145,8 @@ class QueueRunner(QObject):
     def close(self) -> None:
         """What is not done stays in the queue for the next time."""
         self._stopped = True
-        self.queue.save()
+        self.queue.save(self.queue)
+        self.queue.close()
 
     # Growing pieces
 
@@ -150,6 +155,15 @@ class QueueRunner(QObject):
         if self.document is None:
             return [], set()
         content = self.document.content
+        seen = content, self.picks
+        if seen != self._seen:
+            self._seen, self._shown = seen, self._find_pieces(content)
+        return self._shown
+
+    def _forget_pieces(self, *_: object) -> None:
+        self._seen = ()
+
+    def _find_pieces(self, content: Content) -> tuple[list[DubbedPiece], set[str]]:
         if self._on[0] is not content:
             self._on = content, [piece for piece, _ in pieces_on(content)]
         shown = [job for job in self.mine() if job.state in ("done", "running")]
@@ -198,7 +212,7 @@ class QueueRunner(QObject):
         self.listed.emit()
 
     def _tell(self, job: JobRecord) -> None:
-        self.queue.save()
+        self.queue.save([job])
         self.changed.emit(job)
 
     def _progressed(self, job_id: str, progress: BatchProgress) -> None:
@@ -246,7 +260,7 @@ class QueueRunner(QObject):
     def _take_placed(self, jobs: list[JobRecord], placed: bool, content: Content) -> None:
         for job in jobs:
             job.placed = placed
-        self.queue.save()
+        self.queue.save(jobs)
         self.placed.emit(jobs, content)
 
     def match_timeline(self) -> None:
@@ -261,13 +275,14 @@ class QueueRunner(QObject):
 
     def _match_jobs(self, there: set[str]) -> None:
         """A take is on the timeline where its own file is: another take of its place is another."""
+        changed = []
         for job in self.mine():
-            if job.state != "done":
-                continue
             placed = bool(job.pieces) and all(piece["output"] in there for piece in job.pieces)
-            if placed != job.placed:
+            if job.state == "done" and placed != job.placed:
                 job.placed = placed
-                self._tell(job)
+                changed.append(job)
+        if changed:
+            self.queue.save(changed)
 
     def _adopt_project(self, there: set[str]) -> None:
         """A copy in a format that forgets its project is known by the dubs on it."""

@@ -11,6 +11,7 @@ from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 from stylesync_plugin.contract import DubError
 from stylesync_plugin.formats.files import write_timeline
+from stylesync_plugin.timeline.paths import first_of_images
 from stylesync_plugin.writing.write_back import only_ours
 
 from stylesync_ui.look.banner import Banner
@@ -211,7 +212,11 @@ class Opening(QObject):
         self._done.connect(self._hear)
 
     def open(self, path: Path, media_folders: Sequence[Path]) -> None:
-        self._start(path, lambda: open_content(path, media_folders))
+        def read() -> Content:
+            first_of_images("")  # what it imports would hold the GUI thread up later
+            return open_content(path, media_folders)
+
+        self._start(path, read)
 
     def look_again(self, document: Document) -> None:
         """Find the media of the open timeline anew, in folders that may have changed."""

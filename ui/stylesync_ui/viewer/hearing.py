@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from stylesync_plugin.timeline.items import SOUND, remembered
 from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.media_cache import MediaCache
-from stylesync_ui.timeline.document import ClipView, Content
+from stylesync_ui.timeline.document import ClipView, Content, TrackView
 from stylesync_ui.timeline.dubbed_piece import DubbedPiece
 from stylesync_ui.viewer.sound_output import RATE, SoundSegment
 
@@ -35,18 +35,21 @@ class Hearing:
     def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
         self.media, self.zero_of = media, zero_of
 
-    def before(self, content: Content, line: HeardLine | None) -> list[SoundSegment]:
+    def before(self, content: Content, line: HeardLine | None, within: Span) -> list[SoundSegment]:
         """The timeline without our dubs: what we have turned down is heard again.
 
         A `line` that waits is heard instead of what lies under it.
         """
         taken = [line.span] if line is not None and self.media.playable(line.file) else []
-        clips = [c for t in content.of_kind("Audio") if not t.is_ours for c in t.clips]
+        tracks = [track for track in content.of_kind("Audio") if not track.is_ours]
+        clips = [clip for track in tracks for clip in _clips(track, within)]
         heard = [c for c in clips if c.placed.enabled or _turned(c)]
-        found = [s for clip in heard for s in self._of_clip(clip, taken, 1.0)]
-        return found + (self._line(line) if line is not None else [])
+        found = [s for clip in heard for s in self._of_clip(clip, within, taken, 1.0)]
+        return found + (self._line(line) if line is not None and line.span.meet(within) else [])
 
-    def after(self, content: Content, beside: Sequence[DubbedPiece]) -> list[SoundSegment]:
+    def after(
+        self, content: Content, beside: Sequence[DubbedPiece], within: Span
+    ) -> list[SoundSegment]:
         """What the file holds; under dubs that lie beside the timeline, their speech instead.
 
         Of several that overlap, the last one counts.
@@ -54,13 +57,15 @@ class Hearing:
         taken: list[Span] = []
         found: list[SoundSegment] = []
         for piece in reversed(beside):
-            for part in _without([piece.span], taken):
+            seen = piece.span.meet(within)
+            for part in _without([seen] if seen else [], taken):
                 found += self._speech(piece, part)
-            taken.append(piece.span)
+            taken += [seen] if seen else []
         for track in content.of_kind("Audio"):
-            for clip in track.clips:
+            for clip in _clips(track, within):
                 if clip.placed.enabled:
-                    found += self._of_clip(clip, taken, LOWERED if _turned(clip) else 1.0)
+                    gain = LOWERED if _turned(clip) else 1.0
+                    found += self._of_clip(clip, within, taken, gain)
         return found
 
     def _line(self, line: HeardLine) -> list[SoundSegment]:
@@ -84,7 +89,9 @@ class Hearing:
         first = float(within) + piece.speech_first / facts.sample_rate
         return [SoundSegment(file, float(part.start), float(part.end), round(first * RATE))]
 
-    def _of_clip(self, clip: ClipView, without: Sequence[Span], gain: float) -> list[SoundSegment]:
+    def _of_clip(
+        self, clip: ClipView, within: Span, without: Sequence[Span], gain: float
+    ) -> list[SoundSegment]:
         if clip.path is None or clip.media.scale != 1:
             return []
         file = self.media.playable(clip.path)
@@ -96,8 +103,12 @@ class Hearing:
                 file, float(p.start), float(p.end),
                 round(float(clip.media(p.start) - zero) * RATE), gain,
             )
-            for p in _without([clip.span], without)
+            for p in _without([clip.span.meet(within)], without)
         ]  # fmt: skip
+
+
+def _clips(track: TrackView, within: Span) -> Iterable[ClipView]:
+    return track.within(float(within.start), float(within.end))
 
 
 def _turned(clip: ClipView) -> bool:

@@ -7,26 +7,30 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from stylesync_plugin.times import Span
 
 from stylesync_ui.viewer.sound_output import SoundOutput, SoundSegment
 from stylesync_ui.viewer.transport import Transport
 
 STEP_SOUND = 0.06
 """s of sound at a step: what is shorter cannot be told."""
+AHEAD = Fraction(60)
+"""s of a timeline whose sound is looked up at once; what follows, while they play."""
 
 
 class Player(QObject):
-    """`segments_of` says what sounds at normal speed."""
+    """`segments_of` says what sounds at normal speed within a span."""
 
     moved = Signal(object)
     speed_changed = Signal(int)
 
-    def __init__(self, segments_of: Callable[[], Sequence[SoundSegment]]) -> None:
+    def __init__(self, segments_of: Callable[[Span], Sequence[SoundSegment]]) -> None:
         super().__init__()
         self.transport = Transport()
         self.output = SoundOutput()
         self.sound_on = True
         self._segments_of = segments_of
+        self._known_to = Fraction(0)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
@@ -64,7 +68,22 @@ class Player(QObject):
         self.moved.emit(self.transport.position)
         if self.sound_on:
             seconds = max(STEP_SOUND, float(1 / self.transport.rate))
-            self.output.play(self._segments_of(), float(self.transport.position), seconds)
+            here = self.position
+            segments = self._segments_of(Span(here, here + Fraction(seconds)))
+            self.output.play(segments, float(here), seconds)
+
+    def _start_sound(self) -> None:
+        """Play what sounds from here on."""
+        here, self._known_to = self.position, self.position + AHEAD
+        self.output.play(self._segments_of(Span(here, self._known_to)), float(here))
+
+    def _sound_later(self) -> None:
+        """What sounds after that which is known, in time."""
+        if not self.sound_on:
+            return
+        start, self._known_to = self._known_to, self._known_to + AHEAD
+        later = self._segments_of(Span(start, self._known_to))
+        self.output.add(later, float(self.position))
 
     def stop(self) -> None:
         self._go(0)
@@ -78,7 +97,7 @@ class Player(QObject):
         speed = self.transport.speed
         self._timer.start() if speed else self._timer.stop()
         if speed == 1 and self.sound_on:
-            self.output.play(self._segments_of(), float(self.transport.position))
+            self._start_sound()
         elif before:
             self.output.stop()
         self.speed_changed.emit(speed)
@@ -90,6 +109,8 @@ class Player(QObject):
             self.moved.emit(self.transport.position)
         looped = self.transport.position < before and self.transport.speed == 1
         if looped and self.sound_on:
-            self.output.play(self._segments_of(), float(self.transport.position))
+            self._start_sound()
+        elif self.transport.speed == 1 and self.position > self._known_to - AHEAD / 4:
+            self._sound_later()
         if not self.transport.speed:
             self._changed(1)

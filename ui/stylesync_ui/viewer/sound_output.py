@@ -74,6 +74,17 @@ class SoundOutput:
                 why=str(error)[:80]
             )
 
+    def add(self, segments: Sequence[SoundSegment], moment: float) -> None:
+        """What sounds later on; where nothing sounds now, from `moment` on."""
+        with self._lock:
+            plan = self._plan
+            if plan is not None:
+                new = [s for s in segments if s.file not in plan.sounds]
+                sounds = plan.sounds | {s.file: _samples_of(s.file) for s in new}
+                self._plan = _Plan([*plan.segments, *segments], sounds, plan.position, plan.end)
+        if plan is None:
+            self.play(segments, moment)
+
     def _open(self) -> None:
         if self._device is not None:
             return

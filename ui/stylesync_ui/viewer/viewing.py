@@ -253,17 +253,19 @@ class Viewing:
 
     # Sound
 
-    def segments(self, content: Content) -> list[SoundSegment]:
-        """What sounds at this way of comparing; a line that waits to be dubbed is heard first."""
-        placed = [piece.span for piece in self.pieces if piece.clip is not None]
+    def segments(self, content: Content, within: Span) -> list[SoundSegment]:
+        """What sounds in a span at this way of comparing; a line that waits to be dubbed is heard
+        first."""
+        here = [piece for piece in self._in_order() if piece.span.meet(within)]
+        placed = [piece.span for piece in here if piece.clip is not None]
         if self.viewer.canvas.mode == "before":
             line = self.line if self.line is not None and not _met(self.line.span, placed) else None
-            return self.hearing.before(content, line)
+            return self.hearing.before(content, line, within)
         beside = [
-            piece for piece in self._in_order() if piece.clip is None
+            piece for piece in here if piece.clip is None
             and (piece.output == self.watched or not _met(piece.span, placed))
         ]  # fmt: skip
-        return self.hearing.after(content, beside)
+        return self.hearing.after(content, beside, within)
 
 
 def _met(span: Span, others: Sequence[Span]) -> bool:
