@@ -14,11 +14,14 @@ from stylesync_plugin.times import Span, parse_time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineRow:
-    """A line, where it lies on the timeline (s), and its texts in lower case."""
+    """A line, where it lies on the timeline (s), its texts in lower case, and when it begins and
+    how long it lasts, as numbers that are quick to compare."""
 
     line: Line
     span: Span
     said: str
+    start: float
+    length: float
 
 
 def row_of(line: Line, rate: Fraction, zero: Fraction) -> LineRow:
@@ -28,7 +31,8 @@ def row_of(line: Line, rate: Fraction, zero: Fraction) -> LineRow:
     except DubError:
         span = Span(Fraction(0), Fraction(0))
     said = (line.number, line.character, line.text, line.note, line.sound or "", line.why)
-    return LineRow(line, span, "\n".join(said).casefold())
+    start, length = float(span.start), max(0.0, float(span.end - span.start))
+    return LineRow(line, span, "\n".join(said).casefold(), start, length)
 
 
 def rows_of(lines: Lines, rate: Fraction, zero: Fraction) -> list[LineRow]:
@@ -36,15 +40,23 @@ def rows_of(lines: Lines, rate: Fraction, zero: Fraction) -> list[LineRow]:
     return [row_of(line, rate, zero) for line in lines.lines]
 
 
+def rows_again(
+    before: Sequence[LineRow], lines: Lines, rate: Fraction, zero: Fraction
+) -> list[LineRow]:
+    """The rows of lines, of which most have not changed."""
+    known = {id(row.line): row for row in before}
+    return [known.get(id(line)) or row_of(line, rate, zero) for line in lines.lines]
+
+
 class InTime:
     """Rows by time: finds those of a stretch without looking at all."""
 
     def __init__(self, rows: Sequence[LineRow]) -> None:
-        placed = [(float(row.span.start), index) for index, row in enumerate(rows) if row.span]
+        placed = [(row.start, index) for index, row in enumerate(rows) if row.length]
         placed.sort()
         self._starts = [start for start, _ in placed]
         self._indices = [index for _, index in placed]
-        self._longest = max((float(row.span.duration) for row in rows), default=0.0)
+        self._longest = max((row.length for row in rows), default=0.0)
 
     def within(self, start: float, end: float, least: float) -> Iterator[int]:
         """Indices of rows that may touch a stretch (s), at most one in every `least` s."""

@@ -21,7 +21,7 @@ from stylesync_plugin.times import parse_time
 from stylesync_ui.lines import reading
 from stylesync_ui.lines.keeping import Keeper
 from stylesync_ui.lines.reading import Read
-from stylesync_ui.lines.rows import InTime, LineRow, row_of, rows_of
+from stylesync_ui.lines.rows import InTime, LineRow, row_of, rows_again, rows_of
 from stylesync_ui.timeline.document import Document, home_of
 
 
@@ -279,7 +279,7 @@ class Session(QObject):
         if self.document is None or self.document.lines is self.lines:
             return
         lines = self.document.lines
-        self._show(lines, rows_of(lines, *self.clock) if lines is not None else [])
+        self._show(lines, rows_again(self.rows, lines, *self.clock) if lines is not None else [])
         self._keep()
 
     def _adopt(self, lines: Lines) -> None:
