@@ -53,6 +53,11 @@ def find_person(person: str | None) -> Path | None:
     return folder if _NAME.fullmatch(person) and (folder / PERSON_FILE).is_file() else None
 
 
+def list_names() -> list[str]:
+    """The names of everybody who was made."""
+    return sorted(path.parent.name for path in people_folder().glob(f"*/{PERSON_FILE}"))
+
+
 def name_of(person: str | None) -> str | None:
     """Who is dubbed: a name as it is, a folder's own name."""
     return Path(person).absolute().name if person and _is_path(person) else person

@@ -101,9 +101,10 @@ class Engine:
 
     def _list_models(self, job: Job) -> dict[str, Any]:
         with IMPORTS:
+            from stylesync_engine.origin.people import list_names
             from stylesync_engine.weights import loading
 
-        return {"models": loading.list_models()}
+        return {"models": loading.list_models(), "people": list_names()}
 
 
 def show_media(job: Job) -> dict[str, Any]:

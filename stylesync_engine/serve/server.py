@@ -17,6 +17,8 @@ stays as it is), `original` (the same of the shot, null without a face) and `pea
 envelope over these frames in `bins` parts. A `progress` event has an earlier one, `glance` true,
 of the speech alone; the answer follows once the speaker was followed, at once where that is known.
 
+`models` lists the sets of models and, as `people`, the names of those who were made.
+
 The end of standard input ends the program after the jobs that were accepted; a reader that has gone
 cancels them.
 """

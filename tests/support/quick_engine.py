@@ -21,7 +21,8 @@ def answer(asked: str, method: str, params: dict[str, Any]) -> list[dict[str, An
     if method == "waveform":
         return [{"event": "result", "peaks": [0.5] * params["bins"]}]
     if method == "models":
-        return [{"event": "result", "models": [{"name": "starter", "here": True}]}]
+        here = [{"name": "starter", "here": True}]
+        return [{"event": "result", "models": here, "people": ["Ada", "Ben"]}]
     if method == "survey":
         return [{"event": "result", "faces": [], "cuts": []}]
     if method == "lips":

@@ -259,8 +259,14 @@ def test_lines_inherit_from_the_cast(quick_panel: Any, tmp_path: Path) -> None:
     panel = quick_panel
     open_session(panel, *write_session(tmp_path))
     (tmp_path / "anna.mov").touch()
+    wait(lambda: panel.editing.people_here, "the engine says who was made")
     panel.do("cast")
     dialog = panel.findChild(CastDialog)
+    offered = dialog.person.completer()
+    assert offered.property("names") == ["Ada", "Ben"]
+    dialog.person.actions()[-1].trigger()
+    assert offered.popup().isVisible()
+    offered.popup().hide()
     assert [entry.name for entry in panel.session.lines.cast] == ["Ben", "Anna"]
     dialog.names.setCurrentRow(1)
     dialog.person.setText("Anna Example")

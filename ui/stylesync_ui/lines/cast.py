@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from stylesync_plugin.lines.document import Character, Lines
 
 from stylesync_ui.look.icons import icon
-from stylesync_ui.look.widgets import Elided, button, label, row, tool
+from stylesync_ui.look.widgets import Elided, button, label, offer_names, row, tool
 from stylesync_ui.timeline.file_questions import ask_consent, ask_style
 
 Ask = Callable[[QWidget], Path | None]
@@ -33,7 +33,7 @@ class CastDialog(QDialog):
     changed = Signal(object)
     face_asked = Signal(str)
 
-    def __init__(self, lines: Lines, parent: QWidget) -> None:
+    def __init__(self, lines: Lines, parent: QWidget, people: Sequence[str] = ()) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Cast"))
         self.setMinimumSize(560, 320)
@@ -42,8 +42,10 @@ class CastDialog(QDialog):
         self.style_text, self.consent_text, self.face_text = Elided(), Elided(), Elided()
         self.person = QLineEdit()
         self.person.setPlaceholderText(self.tr("Who plays it, or a folder of theirs"))
+        offer_names(self.person, people, self.tr("People who were made"))
         self.colour = button("")
         self.count = label("", "muted")
+        self._forgets: dict[str, QWidget] = {}
         self._lines = lines
         self._build()
         self.show_lines(lines)
@@ -93,6 +95,7 @@ class CastDialog(QDialog):
 
     def _row(self, shown: Elided, field: str, choose: QWidget) -> QWidget:
         made, forget = QWidget(), tool("close", self.tr("Forget it"))
+        self._forgets[field] = forget
         forget.clicked.connect(lambda: self._set(**{field: None}))
         layout = row(shown, forget, choose)
         layout.setStretch(0, 1)
@@ -127,6 +130,8 @@ class CastDialog(QDialog):
             Path(who.consent).name if who.consent else self.tr("None on record")
         )
         self.face_text.setText(who.speaker or self.tr("Whoever speaks"))
+        for field, forget in self._forgets.items():
+            forget.setVisible(bool(getattr(who, field)))
         if not self.person.hasFocus():
             self.person.setText(who.person or "")
         self.colour.setText(who.colour or self.tr("None"))

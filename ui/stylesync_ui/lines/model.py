@@ -37,10 +37,10 @@ def columns() -> tuple[Column, ...]:
     """What is read first stands first; the others are a scroll away."""
     return (
         Column("number", "#", 38, True),
-        Column("status", tr("Status"), 90),
+        Column("status", tr("Status"), 100),
         Column("character", tr("Character"), 72, True),
         Column("start", tr("In"), 94, True),
-        Column("text", tr("Text"), 150, True),
+        Column("text", tr("Text"), 144, True),
         Column("fit", tr("Fit"), 60),
         Column("pick", tr("Pick"), 40),
         Column("takes", tr("Takes"), 50),

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QLineEdit,
     QProgressBar,
     QSizePolicy,
@@ -40,6 +41,7 @@ STATES = (
 )  # fmt: skip
 COUNT_MS = 150
 ROOMY = 480  # px of height
+NARROW = 440  # px of width
 CHIPS = 6
 """Takes that are shown, the last ones and the picked."""
 
@@ -99,13 +101,7 @@ class LinesPage(QWidget):
 
     def _empty_page(self) -> QWidget:
         page = QWidget()
-        self.empty = label(
-            self.tr(
-                "No lines yet.\n\nDrop a script here (CSV, XLSX, SRT, VTT, TTML), and the folder"
-                " with its sounds. Each line then finds its place and its sound."
-            ),
-            "muted",
-        )
+        self.empty = label(self._without_lines(), "muted")
         self.empty.setWordWrap(True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.choose = button(self.tr("Import lines…"), icon_name="open")
@@ -117,6 +113,12 @@ class LinesPage(QWidget):
         made.addLayout(row(None, self.choose, None))
         made.addStretch(2)
         return page
+
+    def _without_lines(self) -> str:
+        return self.tr(
+            "No lines yet.\n\nDrop a script here (CSV, XLSX, SRT, VTT, TTML), and the folder"
+            " with its sounds. Each line then finds its place and its sound."
+        )
 
     def _detail(self) -> QWidget:
         """The line that is stood on: its whole text, what is wrong, its takes."""
@@ -140,6 +142,8 @@ class LinesPage(QWidget):
         self.against = Choice()
         self.against.setAccessibleName(self.tr("What the take is compared with"))
         self.against.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.against.setSizeAdjustPolicy(Choice.SizeAdjustPolicy.AdjustToContents)
+        self.against.hide()
         self.place = button("")
         foot = row(spacing=4)
         foot.addLayout(self._chips, 1)
@@ -180,7 +184,9 @@ class LinesPage(QWidget):
         made.setContentsMargins(8, 6, 8, 8)
         made.setSpacing(6)
         made.addWidget(self.progress)
-        made.addLayout(row(self.draft_all, self.good_all, self.put_all, None, spacing=6))
+        self.batch = row(self.draft_all, spacing=6)
+        self.batch.addLayout(row(self.good_all, self.put_all, None, spacing=6), 1)
+        made.addLayout(self.batch)
         return foot
 
     def _connect(self) -> None:
@@ -220,11 +226,7 @@ class LinesPage(QWidget):
         self.show_counts()
 
     def _show_busy(self, text: str) -> None:
-        plain = self.tr(
-            "No lines yet.\n\nDrop a script here (CSV, XLSX, SRT, VTT, TTML), and the folder"
-            " with its sounds. Each line then finds its place and its sound."
-        )
-        self.empty.setText(text or plain)
+        self.empty.setText(text or self._without_lines())
         self.choose.setVisible(not text)
 
     # Showing
@@ -329,7 +331,10 @@ class LinesPage(QWidget):
             self.show_line(self.table.current)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A low panel has less room for the lips."""
+        """A low panel has less room for the lips, a narrow one for the buttons."""
+        down = QBoxLayout.Direction.TopToBottom
+        across = QBoxLayout.Direction.LeftToRight
+        self.batch.setDirection(down if self.width() < NARROW else across)
         self.refine.curve.setFixedHeight(HEIGHT if self.height() >= ROOMY else LOW)
         super().resizeEvent(event)
 

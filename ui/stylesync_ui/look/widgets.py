@@ -20,9 +20,11 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
+    QCompleter,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -267,6 +269,29 @@ class Check(QCheckBox):
         room = QRectF(self.rect()).adjusted(23, 0, 0, 0)
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, self.text())
         painter.end()
+
+
+def offer_names(field: QLineEdit, names: Sequence[str], title: str) -> None:
+    """Names that can be chosen for a field in which others can be typed."""
+    known: QCompleter | None = field.completer()
+    if known is not None and known.property("names") == list(names):
+        return
+    for action in field.actions():
+        field.removeAction(action)
+    offer = QCompleter(list(names), field)
+    offer.setProperty("names", list(names))
+    offer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+    offer.setFilterMode(Qt.MatchFlag.MatchContains)
+    field.setCompleter(offer)
+    if names:
+        chosen = field.addAction(icon("person"), QLineEdit.ActionPosition.TrailingPosition)
+        chosen.setToolTip(title)
+        chosen.triggered.connect(lambda: _show_all(offer))
+
+
+def _show_all(offer: QCompleter) -> None:
+    offer.setCompletionPrefix("")
+    offer.complete()
 
 
 class RangeChip(QWidget):

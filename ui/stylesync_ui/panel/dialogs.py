@@ -28,6 +28,8 @@ from stylesync_ui.panel.preferences import ORIGINAL_SOUNDS, PREVIEW_HEIGHTS, Pre
 from stylesync_ui.timeline.file_questions import ask_folder
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+FRAME = 48
+"""px of the screen that a window manager puts around a window."""
 CACHE_SIZES = (500, 1000, 2000, 5000, 10_000, 50_000)
 
 
@@ -194,7 +196,8 @@ class TextDialog(QDialog):
     def __init__(self, title: str, html: str, size: tuple[int, int], parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
-        self.resize(*size)
+        room = parent.screen().availableSize()
+        self.resize(min(size[0], room.width() - FRAME), min(size[1], room.height() - FRAME))
         self.page = QTextBrowser()
         self.page.setOpenExternalLinks(True)
         self.page.setAccessibleName(title)

@@ -95,7 +95,7 @@ class PanelLayout(HostColoured):
         self.side.addTab(self.form, self.tr("Dub"))
         self.side.addTab(self.queue_view, self.tr("Queue"))
         self.side.addTab(self.lines_page, self.tr("Lines"))
-        self.side.setMinimumWidth(300)
+        self.side.setMinimumWidth(SIDE)
         self.outer = QSplitter(Qt.Orientation.Horizontal)
         self.outer.addWidget(self._picture_and_strip())
         self.outer.addWidget(self.side)

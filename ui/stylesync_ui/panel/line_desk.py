@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -41,6 +41,7 @@ class LineDesk(QObject):
         self.session, self.dubs, self.page = session, dubs, page
         self._media, self._banner, self._window = media, banner, window
         self._playhead = playhead
+        self.people: Callable[[], Sequence[str]] = tuple
         self.sounds = LineSounds(session, media)
         page.table.chosen.connect(self.stand_on)
         page.table.opened.connect(self.open_line)
@@ -219,7 +220,7 @@ class LineDesk(QObject):
         if lines is None or not lines.cast:
             self._banner.say(self.tr("The lines name no characters yet."), "warning")
             return
-        dialog = CastDialog(lines, self._window)
+        dialog = CastDialog(lines, self._window, self.people())
         dialog.changed.connect(self.session.recast)
         dialog.face_asked.connect(self._take_face)
         shown = self.session.changed.connect(

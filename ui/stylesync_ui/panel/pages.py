@@ -44,7 +44,7 @@ class Welcome(DropPage):
         made.addStretch(2)
         title = label(self.tr("Dub a shot in the speaker's own style"), "big")
         lead = label(self.tr("Open a timeline, or drop one here."), "muted")
-        kinds = label("OTIO  ·  FCP 7 XML  ·  FCPXML  ·  EDL  ·  AAF", "muted")
+        kinds = label("OTIO  ·  FCP 7 XML  ·  FCPXML  ·  EDL  ·  AAF  ·  Kdenlive  ·  MLT", "muted")
         self.open = button(self.tr("Open a timeline…"), "primary", "")
         self.open.setMinimumWidth(190)
         self.help = button(self.tr("How it works"), "link")

@@ -15,6 +15,7 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from stylesync_ui.desk.lane import SessionOnLane, blocks_of, line_number
+from stylesync_ui.look.widgets import offer_names
 from stylesync_ui.panel.actions import Actions, actions_of
 from stylesync_ui.panel.commands import is_own_key
 from stylesync_ui.panel.dialogs import PreferencesDialog, about_page, help_page
@@ -218,6 +219,7 @@ class Panel(PanelParts):
             return
         content, wish = self.document.content, self.editing.wish
         self.form.offer_models(list(self.editing.models_here))
+        offer_names(self.form.person, self.editing.people_here, self.tr("People who were made"))
         self.form.show_wish(wish, content.layout, self.editing.lines)
         self.form.show_problems(self.editing.problems(), self._summary())
         self.strip.set_ranges(wish.ranges)

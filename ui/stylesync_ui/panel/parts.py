@@ -66,6 +66,7 @@ class PanelParts(PanelLayout):
             self.session, LineDubs(self.session, self.jobs, lambda: self.editing.wish),
             self.lines_page, self.media, self.banner, self, self.playhead,
         )  # fmt: skip
+        self.desk.people = lambda: self.editing.people_here
         self.refining = Refining(
             self.desk, self.lines_page.refine, self.link, self.bridge, self.player
         )

@@ -149,7 +149,7 @@ class QueueView(QWidget):
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setContentsMargins(30, 40, 30, 40)
-        self.markers = button(self.tr("Dub whole timeline"))
+        self.markers = button(self.tr("Dub markers"))
         self.markers.setToolTip(
             self.tr("One dub for each marker that says what to dub  (Ctrl+Shift+Return)")
         )

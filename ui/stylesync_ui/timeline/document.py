@@ -121,7 +121,8 @@ class Content:
     @property
     def missing(self) -> int:
         """How many media files cannot be found; picture and sound of a clip are one."""
-        return len({clip.trouble for track in self.tracks for clip in track.clips} - {""})
+        clips = [clip for track in self.tracks for clip in track.clips if clip.trouble]
+        return len({getattr(c.placed.clip.media_reference, "target_url", c.name) for c in clips})
 
 
 def open_content(path: Path, media_folders: Collection[Path] = ()) -> Content:

@@ -46,6 +46,7 @@ class Editing(QObject):
         self.wish = DubWish()
         self.document: Document | None = None
         self.models_here: dict[str, bool] = {}
+        self.people_here: tuple[str, ...] = ()
         self.consent_wanted = False
         self._studio: Studio | str = Studio()
         self._media, self._zero_of = media, zero_of
@@ -102,6 +103,7 @@ class Editing(QObject):
             if event["event"] == "result":
                 listed = event["models"]
                 self.models_here = {row["name"]: row.get("here") is not False for row in listed}
+                self.people_here = tuple(map(str, event.get("people", ())))
                 self.changed.emit()
 
         link.ask("models", {}, hear)
