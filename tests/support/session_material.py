@@ -80,7 +80,7 @@ def line(panel: Any, index: int) -> Any:
 
 
 def drafted(panel: Any, folder: Path, lines: int = 4) -> Any:
-    open_session(panel, *write_session(folder, lines=lines))
+    open_session(panel, *write_session(folder, clips=max(6, lines), lines=lines))
     wait(lambda: panel.lines_page.draft_all.isEnabled(), "they can be drafted")
     click(panel.lines_page.draft_all)
     wait(lambda: states(panel) == ["draft"] * lines, "all are drafted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from panel_material import Heartbeat, click, key, wait
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
-from session_material import code, open_session, write_session
+from session_material import code, drafted, open_session, outputs_on, write_session
 from stylesync_plugin.lines.document import FORMAT, Anchor, Line, Lines, write_lines
 
 
@@ -64,8 +65,27 @@ def test_twenty_thousand_rows_do_not_hold_the_panel_up(quick_panel: Any, tmp_pat
     settle()
     beat.stop()
     gc.unfreeze()
-    print("WORKS", sorted(beat.works)[-5:])
-    assert max(beat.works) < 0.1  # 30 ms where nobody else computes
+    assert sorted(beat.works)[-2] < 0.05  # one turn may meet a busy machine
+
+
+def test_undo_of_many_dubs_is_one_short_turn(quick_panel: Any, tmp_path: Path) -> None:
+    """The queue's file is written beside the GUI thread, once for all that have changed."""
+    panel = quick_panel
+    drafted(panel, tmp_path, lines=40)
+    wait(panel.lines_page.put_all.isEnabled, "they can be put on")
+    click(panel.lines_page.put_all)
+    wait(lambda: len(outputs_on(panel)) == 40, "all are on the timeline")
+    settle()
+    beat = Heartbeat()
+    for way in ("undo", "redo"):
+        panel.do(way)
+        settle()
+    beat.stop()
+    assert len(outputs_on(panel)) == 40
+    assert sorted(beat.works)[-2] < 0.05  # one turn may meet a busy machine
+    panel.jobs.close()
+    kept = json.loads((tmp_path / "config" / "queue.json").read_text())["jobs"]
+    assert [job["placed"] for job in kept] == [True] * 40
 
 
 def settle() -> None:

@@ -32,7 +32,7 @@ def test_missing_media_are_said_and_found_in_another_folder(panel: Any, tmp_path
     for file in tmp_path.glob("clip*.mov"):
         file.rename(elsewhere / file.name)
     open_timeline(panel, path)
-    assert panel.document.content.missing == 4
+    assert panel.document.content.missing == 2
     answer_file_dialog(elsewhere)
     click(panel.banner.button_of("find_media"))
     wait(lambda: panel.document.content.missing == 0, "the media are found")

@@ -165,11 +165,13 @@ class Segments(QWidget):
 
 
 class Elided(QLabel):
-    """A text that is shortened in its middle where it does not fit, and told whole as a tip."""
+    """A text that is shortened where it does not fit, and told whole as a tip."""
 
-    def __init__(self, text: str = "", role: str = "") -> None:
+    def __init__(
+        self, text: str = "", role: str = "", mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
+    ) -> None:
         super().__init__()
-        self._whole = text
+        self._whole, self._mode = text, mode
         if role:
             self.setProperty("role", role)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -190,7 +192,7 @@ class Elided(QLabel):
 
     def _shorten(self) -> None:
         metrics = QFontMetrics(self.font())
-        text = metrics.elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width())
+        text = metrics.elidedText(self._whole, self._mode, self.width())
         super().setText(text)
 
 

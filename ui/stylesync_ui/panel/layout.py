@@ -148,7 +148,6 @@ class PanelLayout(HostColoured):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Narrow docks have the form below the viewer."""
         wide = self.width() >= WIDE
-        self.area.hint.setVisible(self.width() > 600)
         orientation = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.outer.orientation() != orientation:
             self._splits[self._shape()] = self.outer.sizes()

@@ -1,3 +1,4 @@
+# ruff: noqa: N802  (Qt calls these by its own names)
 """The strip with what belongs to it: which range is marked, hint, snapping, zoom and scroll bar."""
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollBar, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from stylesync_ui.engine.media_cache import MediaCache
@@ -15,6 +17,8 @@ from stylesync_ui.strip.scale import MOST_ZOOM
 from stylesync_ui.strip.strip import Strip
 from stylesync_ui.timeline.document import ClipView
 from stylesync_ui.wish.editing import Kind
+
+ROOM_FOR_HINT = 560  # px
 
 
 class StripArea(QWidget):
@@ -88,6 +92,11 @@ class StripArea(QWidget):
             }[kind]
         )
         self.strip.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What is too short to be read is not shown."""
+        self.hint.setVisible(event.size().width() > ROOM_FOR_HINT)
+        super().resizeEvent(event)
 
     # Scroll and zoom
 

@@ -36,7 +36,7 @@ class Viewer(QWidget):
             ],
             self.tr("Compare"),
         )
-        self.info = Elided(role="muted")
+        self.info = Elided(role="muted", mode=Qt.TextElideMode.ElideRight)
         self.position = TimeField(self.tr("Position"))
         self.position.setFixedWidth(120)
         self.length = label("", "muted")
