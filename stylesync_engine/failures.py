@@ -59,7 +59,7 @@ def named_error(error: BaseException) -> DubError:
         )
     if isinstance(error, DubError):
         return error
-    if isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+    if isinstance(error, BrokenPipeError) or _was_interrupted(error):
         return Cancelled("Cancelled; the same command goes on from what is finished.")
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return DiskError("The disk is full; free some space and run the same command again.")
@@ -74,6 +74,14 @@ def named_error(error: BaseException) -> DubError:
         f"This should not have happened ({type(error).__name__}: {said});"
         " run it again with STYLESYNC_DEBUG=1 and report what it prints."
     )
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether somebody interrupted it; Python says something else of that where a class was just
+    being made, as in an import."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def error_from(event: Mapping[str, Any]) -> DubError:
@@ -184,7 +192,7 @@ def keep_error(error: BaseException) -> None:
 
     Only what holds nothing of the person's own is kept: kinds of errors, and places in code.
     """
-    if isinstance(error, (Cancelled, KeyboardInterrupt, BrokenPipeError)):
+    if isinstance(named_error(error), Cancelled):
         return
     entry = {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -47,6 +47,16 @@ def test_a_lack_of_memory_is_named_whoever_meets_it(error: BaseException) -> Non
     assert "not enough memory" in str(named_error(error))
 
 
+def test_who_interrupts_an_import_has_cancelled_it() -> None:
+    class Interrupted:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises((KeyboardInterrupt, RuntimeError)) as found:
+        type("Made", (), {"entry": Interrupted()})
+    assert isinstance(named_error(found.value), Cancelled)
+
+
 def test_memory_is_asked_for_before_a_library_is_that_would_not_say_so() -> None:
     want_memory(2**20)
     with pytest.raises(MemoryError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -87,6 +88,11 @@ def job_with_others(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
     return {**job, "beside": beside} if beside else job
 
 
+_NAME = re.compile(
+    r"(?:[^{}]|\{\{|\}\}|\{(?:number|character|take|handles)(?::0?\d{1,2}d?)?\}){0,200}"
+)
+
+
 def name_of(line: Line, pattern: str) -> str:
     """How a line's dub is called; raises RequestError for a pattern that names something else."""
     told = {
@@ -94,11 +100,13 @@ def name_of(line: Line, pattern: str) -> str:
         "handles": line.handles or 0,
     }  # fmt: skip
     try:
+        if not _NAME.fullmatch(pattern):
+            raise ValueError("it says more than a width")
         return pattern.format_map(told)
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise RequestError(
-            f"'{pattern}' is no pattern; write {{number}}, {{character}}, {{take}} and {{handles}}"
-            " into it."
+            f"'{pattern[:80]}' is no pattern; write {{number}}, {{character}}, {{take}} and"
+            " {handles} into it."
         ) from error
 
 

@@ -256,7 +256,8 @@ def test_dubs_are_named_by_a_pattern(tmp_path: Path, cut: Any, lines: Lines) -> 
     planned = plan(cut, jobs, PlanSettings(tmp_path / "out", probe=Probe()))
     names = [Path(dub.request.output).name for dub in planned.dubs]
     assert [name[:-17] for name in names] == ["1_Anna_v1", "2_Ben_v1"]
-    for pattern in ("{scene}", "{", "{0}", "{number.x}"):
+    endless = ("{number!r:>999999999}", "{take:999999999}", "x" * 10**6)
+    for pattern in ("{scene}", "{", "{0}", "{number.x}", *endless):
         with pytest.raises(RequestError, match="is no pattern"):
             jobs_of(lines, None, tmp_path, pattern)
 
