@@ -90,7 +90,9 @@ def predict_motion(job: Job, shot: FollowedShot, reference: StyleReference | Non
     speak, neutral = _read_style(job, reference), shot.fit.neutral
     said = speak(job.features(speech.filled, "speech"))
     job.on_progress(Progress("lips", len(said), len(said)))
-    motion = resample_motion(said, speech.times(shot.times, policy)) + _rest(job, shot, speak)
+    times = speech.times(shot.times, policy)
+    last = int(np.argmax(np.nan_to_num(times, nan=-1)))
+    motion = resample_motion(said, times) + _rest(job, shot, speak, last)
     motion = job.models.face_model.keep_apart(neutral, motion)
     return _keyed(job, motion, shot.fit.lip_motion, shot.frames, shot.info.rate, neutral)
 
@@ -143,8 +145,9 @@ def _way_of(job: Job, reference: StyleReference | None) -> Speak:
     return lambda features: network.predict(features, known)
 
 
-def _rest(job: Job, shot: FollowedShot, speak: Speak) -> Array:
-    """What this shot's own rest adds at each of its frames, `[T, 13]`; nothing without sound."""
+def _rest(job: Job, shot: FollowedShot, speak: Speak, last: int) -> Array:
+    """What this shot's own rest adds at each of its frames, `[T, 13]`, of which the `last` one that
+    speaks is known; nothing without sound."""
     try:
         video = job.request.video
         track = style_track(job.request, video)
@@ -153,7 +156,7 @@ def _rest(job: Job, shot: FollowedShot, speak: Speak) -> Array:
         return np.zeros_like(shot.fit.lip_motion)
     lips, expected = lips_of(shot, sound.steps), speak(job.features(sound.moved(), "speech"))
     angles, first = shot.fit.pose.angles(), shot.frames.start
-    return rest_of_shot(expected, lips, angles, first, job.models.face_model)
+    return rest_of_shot(expected, lips, angles, first, job.models.face_model, last)
 
 
 def style_reference(job: Job, shot: FollowedShot, dubbed: FrameRange) -> StyleReference | None:

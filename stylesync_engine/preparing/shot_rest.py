@@ -18,7 +18,12 @@ _SLOW = 0.5 * FEATURE_RATE  # steps: what is slower than this Gaussian is slower
 
 
 def rest_of_shot(
-    expected: Array, lips: SeenLips, angles: Array, first: int, face_model: FaceModel
+    expected: Array,
+    lips: SeenLips,
+    angles: Array,
+    first: int,
+    face_model: FaceModel,
+    last: int | None = None,
 ) -> Array:
     """What is added to new lips at each frame of a shot, `[T, 13]`, of the lips `[T25, 13]` that
     its own sound lets expect, those that are seen, and the head's `angles` `[T, 3]` rad from the
@@ -28,7 +33,8 @@ def rest_of_shot(
     also turns with the head, as a tracked mouth is only nearly rigid with it, and drifts with
     smiles and moods. All of that is the picture's, whatever is said in it; without it new lips
     slide over the face. How far the lips open is the speech's alone: of that the mean is taken and
-    nothing else.
+    nothing else. After the `last` frame that speaks, held lips turn with the head and do nothing
+    else.
     """
     steps, usable = lips.frames - first, lips.usable
     if usable.sum() < LEAST_REFERENCE:
@@ -40,7 +46,8 @@ def rest_of_shot(
     turns = np.where(np.isfinite(angles), angles, 0.0) - angles[steps[usable]].mean(axis=0)
     turned = turns @ _regress(turns[steps[usable]], left[usable])
     slow = _slow(left - turned[steps], usable)
-    drift = np.stack([np.interp(np.arange(len(angles)), steps, column) for column in slow.T], 1)
+    at = np.minimum(np.arange(len(angles)), len(angles) if last is None else last)
+    drift = np.stack([np.interp(at, steps, column) for column in slow.T], 1)
     return np.asarray(mean + turned + drift, np.float32)
 
 

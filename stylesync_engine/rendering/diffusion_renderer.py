@@ -19,7 +19,7 @@ from stylesync_engine.mouth.compositing import match_seam
 from stylesync_engine.mouth.crop import CROP, LOWER, draw_lip_map, lip_matte
 from stylesync_engine.mouth.likeness import Correction
 from stylesync_engine.mouth.opening import hold_opening
-from stylesync_engine.mouth.texture import keep_sharp
+from stylesync_engine.mouth.texture import keep_sharp, slow_part
 from stylesync_engine.plan.plan import Plan
 from stylesync_engine.rendering.aligned_reference import AlignedReference
 from stylesync_engine.rendering.latent_networks import Frames, LatentNetworks, batch_of
@@ -129,6 +129,6 @@ class Diffusion:
         change = kept * change
         if self._correction is not None:
             change += self._correction.lower_half(position, points)
-        change = hold_opening(change, known, points, matte)
         pixel = float(np.hypot(*plan.matrices[position][:, 0]))
+        change = slow_part(hold_opening(change, known, points, matte), pixel)
         return keep_sharp((known + change).clip(0, 1), known, pixel)

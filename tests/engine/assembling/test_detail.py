@@ -14,7 +14,7 @@ from stylesync_engine.assembling.fine_texture import FineTexture
 from stylesync_engine.mouth.compositing import into_picture
 from stylesync_engine.mouth.crop import CROP, LOWER, cut_crop
 from stylesync_engine.mouth.references import ReferenceBank
-from stylesync_engine.mouth.texture import Patch, cut_patch, keep_sharp, unpack
+from stylesync_engine.mouth.texture import Patch, cut_patch, keep_sharp, slow_part, unpack
 from stylesync_engine.mouth.warping import TOP
 from stylesync_engine.pictures.image import Box, picture_of
 from stylesync_engine.plan.plan import Plan
@@ -158,3 +158,14 @@ def test_what_a_model_softens_gets_the_references_texture_back(picture: Image) -
     assert laplacian(soft) < 0.25 * laplacian(reference)
     assert 1.5 * laplacian(soft) < laplacian(kept) <= 1.05 * laplacian(reference)
     np.testing.assert_array_equal(keep_sharp(reference, soft), reference)
+
+
+def test_texture_is_never_what_a_model_says() -> None:
+    numbers = np.random.default_rng(1)
+    grain = numbers.standard_normal((128, 256, 1)).repeat(3, axis=2).astype(np.float32)
+    shade = np.tile(np.sin(np.arange(256) / 20)[None, :, None], (128, 1, 3)).astype(np.float32)
+    for pixel in (0.5, 1.0, 2.0):
+        inner = slow_part(shade, pixel)[:, 8:-8]
+        np.testing.assert_allclose(inner, shade[:, 8:-8], atol=0.05)
+    assert slow_part(grain).std() < 0.4 * grain.std()
+    assert slow_part(grain, 2.0).std() < 0.2 * grain.std()

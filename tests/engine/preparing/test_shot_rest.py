@@ -80,3 +80,16 @@ def test_frames_that_were_not_seen_are_not_used(face_model: FaceModel) -> None:
     assert np.isfinite(other).all()
     few = rest_of_shot(speech(), lips_with(motion, slice(0, 7)), angles, 7, face_model)
     np.testing.assert_array_equal(few, 0)
+
+
+def test_held_lips_follow_the_head_and_no_old_mouth(face_model: FaceModel) -> None:
+    angles, last = still(), 120
+    angles[:, 1] = 0.2 * np.sin(np.arange(FRAMES) / 3)
+    way, smile = face_model.unopened(speech(1)), face_model.unopened(speech(2)[1:])
+    seen = speech() + angles[:, 1:2] * way + np.linspace(-1, 1, FRAMES)[:, None] * smile
+    rest = rest_of_shot(speech(), lips_with(seen), angles, 7, face_model, last)
+    spoken = rest_of_shot(speech(), lips_with(seen), angles, 7, face_model)
+    np.testing.assert_array_equal(rest[: last + 1], spoken[: last + 1])
+    held = rest[last:] - rest[last] - (angles[last:, 1:2] - angles[last, 1]) * way
+    assert np.abs(held).max() < 0.06 * np.abs(way).max()
+    assert np.abs(spoken[-1] - spoken[last] - (rest[-1] - rest[last])).max() > 0.3
