@@ -97,7 +97,9 @@ def assemble(work: Path, on_progress: Listener = None) -> DubResult:
     return _result(str(work / "out.mov"), 0)
 
 
-def probe(path: str, on_progress: Listener = None) -> dict[str, Any]:
+def probe(
+    path: str, on_progress: Listener = None, images_rate: str | None = None
+) -> dict[str, Any]:
     _misbehave(Path(path).name)
     return {
         "rate": "30000/1001",
