@@ -48,7 +48,7 @@ def exact_rate(rate: float) -> Fraction:
     if not math.isfinite(rate) or rate <= 0:
         raise RequestError(f"The timeline has a rate of {rate}; export it with a real frame rate.")
     whole = round(rate)
-    if whole and abs(rate - whole) < 1e-6:
+    if whole and abs(rate - whole) < 1e-5:
         return Fraction(whole)
     above = math.ceil(rate)
     if above >= 10 and abs(rate - above * 1000 / 1001) < _NTSC_TOLERANCE:
@@ -60,6 +60,8 @@ def seconds(time: RationalTime) -> Fraction:
     """A RationalTime as exact seconds; raises RequestError where it is not a number."""
     if not math.isfinite(time.value):
         raise RequestError(f"The timeline holds the time {time.value}; export it again.")
+    if not time.value:  # whatever it is counted in: placeholders have no rate
+        return ZERO
     return Fraction(time.value) / exact_rate(time.rate)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from stylesync_engine.files import appearing, decoded, read_bounded
 from stylesync_engine.request import RequestError
+from stylesync_plugin.lines.subtitles import KINDS, Cue, read_cues
 
 LARGEST = 64 * 2**20  # bytes of a script
 MOST = 100_000  # rows
@@ -23,19 +24,19 @@ _TITLES = {
     "number": "number no nr num line cue id zeile nummer ligne numero linea loop take",
     "character": "character charactername char role speaker name actor figur rolle sprecher"
     " personnage personaje interlocutor voice talent",
-    "start": "in start begin tcin timecodein starttc starttime intime from von debut inicio anfang",
-    "end": "out end tcout timecodeout endtc endtime outtime to bis fin ende finish",
+    "start": "in start begin tcin timecodein recordin starttc starttime intime from von debut"
+    " inicio anfang",
+    "end": "out end tcout timecodeout recordout endtc endtime outtime to bis fin ende finish",
     "text": "text dialogue dialog line linetext translation script texte texto uebersetzung"
-    " ubersetzung traduction subtitle",
+    " ubersetzung traduction subtitle markername",
     "sound": "sound file audio wav filename audiofile datei fichier archivo ton son",
-    "note": "note notes comment comments bemerkung notiz remarque reason",
+    "note": "note notes description comment comments bemerkung notiz remarque reason",
     "face": "face gesicht visage cara click klick",
     "handles": "handles handle handleframes anfasser poignees",
 }
 _MARKS = (",", ";", "\t", "|")
 _TITLE_ROWS = 50  # rows from the top among which the titles are
-_SUBTITLES = {".srt": "srt", ".vtt": "vtt", ".ttml": "ttml", ".xml": "ttml", ".dfxp": "ttml"}
-READABLE = (".csv", ".tsv", ".txt", ".xlsx", *_SUBTITLES)
+READABLE = (".csv", ".tsv", ".txt", ".xlsx", *KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ def read_rows(path: Path) -> list[Row]:
         raise RequestError(f"The script '{path}' cannot be read; check the path.") from error
     if suffix == ".xlsx":
         rows = _table(_sheet(data, path), path)
-    elif suffix in _SUBTITLES:
-        rows = _subtitles(decoded(data, path.name), _SUBTITLES[suffix], path)
+    elif suffix in KINDS:
+        rows = [_said(place, cue) for place, cue in enumerate(read_cues(data, path), 1)]
     else:
         rows = _table(_cells(decoded(data, path.name), path), path)
     if not rows:
@@ -168,24 +169,9 @@ def _columns(row: Sequence[str]) -> dict[str, int]:
     return found if useful else {}
 
 
-def _subtitles(text: str, kind: str, path: Path) -> list[Row]:
-    try:
-        import pysubs2
-    except ImportError as error:
-        raise RequestError(
-            "Subtitles need pysubs2; pip install 'stylesync[lines]', or give a CSV."
-        ) from error
-    try:
-        read = pysubs2.SSAFile.from_string(text, format_=kind)
-    except Exception as error:  # the library raises what its parsers raise
-        raise RequestError(f"'{path.name}' cannot be read as {kind.upper()} subtitles.") from error
-    return [_subtitle(place, event) for place, event in enumerate(read.events, 1)]
-
-
-def _subtitle(place: int, event: Any) -> Row:
-    who, text = who_speaks(" ".join(event.plaintext.split()))
-    start, end = (f"{moment / 1000:.3f}s" for moment in (event.start, event.end))
-    return Row(place, str(place), who or event.name, start, end, text)
+def _said(place: int, cue: Cue) -> Row:
+    who, text = who_speaks(" ".join(cue.text.split()))
+    return Row(place, str(place), who or cue.who, cue.start, cue.end, text)
 
 
 def who_speaks(text: str) -> tuple[str, str]:

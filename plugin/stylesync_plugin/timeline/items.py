@@ -36,7 +36,7 @@ def timeline_rate(timeline: Any) -> Fraction:
             for item in track.find_children(descended_from_type=wanted):
                 available = getattr(getattr(item, "media_reference", None), "available_range", None)
                 known = item.source_range or available
-                if known is not None:
+                if known is not None and known.duration.rate > 0:
                     return exact_rate(known.duration.rate)
     raise RequestError("The timeline is empty and has no frame rate; give one.", "rate")
 
@@ -75,7 +75,10 @@ def remembered(item: Any, key: str) -> Any:
 def duration(item: Any) -> Fraction:
     """An item's length in its parent, in seconds."""
     if item.source_range is not None:
-        return seconds(item.source_range.duration)
+        length = seconds(item.source_range.duration)
+        if length < 0:
+            raise RequestError(f"'{item.name}' has a length below 0; export the timeline again.")
+        return length
     if isinstance(item, Clip):
         available = getattr(item.media_reference, "available_range", None)
         if available is None:

@@ -14,6 +14,14 @@ from stylesync_engine.files import NumberedName, plain_name
 _LONG = re.compile(r"^//[?.]/(UNC/)?", re.IGNORECASE)
 _DRIVE = re.compile(r"^/?[A-Za-z][:|]/?")
 _PRINTF = re.compile(r"%(0[1-9])d")
+_FILMS = frozenset((
+    ".mov", ".mp4", ".mxf", ".m4v", ".mkv", ".avi", ".mts", ".m2ts", ".m2t", ".ts", ".mpg", ".mpeg",
+    ".dv", ".webm", ".wmv", ".3gp", ".flv",
+))  # fmt: skip
+_SOUNDS = frozenset((
+    ".wav", ".bwf", ".aif", ".aiff", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".caf", ".w64",
+    ".rf64",
+))  # fmt: skip
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://+")
 
 
@@ -125,6 +133,11 @@ def files_called(folder: Path, name: str) -> list[Path]:
     if is_file(exact):
         return [exact]
     stem = name.casefold()
-    return sorted(
-        entry for entry in folder.iterdir() if entry.is_file() and entry.stem.casefold() == stem
-    )
+    found = [e for e in folder.iterdir() if e.is_file() and e.stem.casefold() == stem]
+    return sorted(found, key=lambda entry: (_place_of(entry.suffix.lower()), entry))
+
+
+def _place_of(suffix: str) -> int:
+    """Films before sounds, and both before what cameras and editors lay beside them."""
+    kinds = (_FILMS, _SOUNDS)
+    return next((n for n, kind in enumerate(kinds) if suffix in kind), len(kinds))

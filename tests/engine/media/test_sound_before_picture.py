@@ -55,6 +55,18 @@ def _mux(
         container.mux(packet)
 
 
+def test_what_a_file_does_not_say_is_heard_as_every_player_hears_it(tmp_path: Path) -> None:
+    """AVI has no word for what an encoder puts before a sound: its decoders give that, too."""
+    path = write_clip(tmp_path / "clip.avi", "libmp3lame", Fraction(0), Fraction(0))
+    samples, _ = read_audio(path)
+    with av.open(str(path)) as container:
+        whole = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
+    assert np.array_equal(samples, whole)
+    assert (
+        abs(int(np.abs(samples[0]).argmax()) - CLICK - 1105) <= 1
+    )  # LAME's 576 and a decoder's 529
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [

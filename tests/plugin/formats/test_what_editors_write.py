@@ -491,6 +491,30 @@ def test_an_item_that_nobody_knows_is_named(tmp_path: Path, kind: str) -> None:
     assert "N14opentimelineio" not in str(caught.value)
 
 
+def test_an_item_without_length_or_rate_is_passed_over(tmp_path: Path) -> None:
+    nothing = {"OTIO_SCHEMA": "RationalTime.1", "rate": 0.0, "value": 0.0}
+    cut = otio.schema.Timeline("cut")
+    cut.tracks.append(otio.schema.Track("V1"))
+    told = otio.opentime.TimeRange(
+        otio.opentime.RationalTime(5, 25), otio.opentime.RationalTime(20, 25)
+    )
+    shown = otio.schema.ExternalReference("file:///footage/a.mov")
+    cut.tracks[0].append(otio.schema.Clip("shot", shown, told))
+    data = json.loads(cut.to_json_string())
+    gap = json.loads(otio.schema.Gap(source_range=told).to_json_string())
+    gap["source_range"].update(start_time=nothing, duration=nothing)
+    children = data["tracks"]["children"][0]["children"]
+    children.insert(0, gap)
+    (tmp_path / "cut.otio").write_text(json.dumps(data))
+    layout = lay_out(read_timeline(tmp_path / "cut.otio"))
+    assert layout.rate == PAL
+    assert seen(layout) == [(0, Fraction(4, 5), "a.mov", Fraction(1, 5))]
+    children[1]["source_range"]["duration"]["value"] = -20.0
+    (tmp_path / "cut.otio").write_text(json.dumps(data))
+    with pytest.raises(RequestError, match="length below 0"):
+        lay_out(read_timeline(tmp_path / "cut.otio"))
+
+
 def test_readers_keep_their_classes_to_themselves(tmp_path: Path) -> None:
     data = otio_text(effects=[{"OTIO_SCHEMA": "Effect.1", "name": "x"}])
     (tmp_path / "cut.otio").write_text(json.dumps(data))

@@ -75,6 +75,25 @@ def test_case_and_accents_are_those_of_another_system(tmp_path: Path, name: str)
     assert library(tmp_path).find(clip(name), "x") == str(tmp_path / "café.mov")
 
 
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_name_without_its_kind_means_the_film(tmp_path: Path, sound: bool) -> None:
+    """Cameras and editors lay lists, sounds and thumbnails of the same name beside their films."""
+    for suffix in ("ale", "jpg", "LRV", "xml", "THM", *(["wav"] if sound else [])):
+        (tmp_path / f"A001C002.{suffix}").touch()
+    named = otio.schema.Clip("a001c002", otio.schema.MissingReference(), ranged(0, 4, 25))
+    if sound:
+        assert library(tmp_path).find(named, "x") == str(tmp_path / "A001C002.wav")
+    (tmp_path / "A001C002.MXF").touch()
+    assert library(tmp_path).find(named, "x") == str(tmp_path / "A001C002.MXF")
+
+
+def test_what_a_name_tells_exactly_comes_first(tmp_path: Path) -> None:
+    for name in ("a.mov", "a.mkv"):
+        (tmp_path / name).touch()
+    named = otio.schema.Clip("a.mkv", otio.schema.MissingReference(), ranged(0, 4, 25))
+    assert library(tmp_path).find(named, "x") == str(tmp_path / "a.mkv")
+
+
 SPELLINGS = [
     "plate.%04d.png", "plate.####.png", "plate.[####].png", "plate.@@@@.png", "plate.$F4.png",
     "plate.${F4}.png", "plate.<f4>.png", "plate.[1001-1030].png", "plate.1001-1030#.png",
