@@ -36,8 +36,10 @@ _MOST_REFERENCE = 750  # frames, half a minute: time and memory of the solve gro
 _PIECE = 75  # frames that stay together of a longer one
 _ASKED_AT_ONCE = 256  # frames, so that a long shot takes no more memory than a short one
 _LEAST_GAIN, _MOST_GAIN = 0.7, 3.0
-_GAIN_REST = 100.0  # frames
-_USUAL_GAIN = 1.3  # of people who speak freely, as far as too few frames tell
+# Left-out predictions are more timid than those with all frames, the more the less the frames
+# say: of a gain that they ask for this power is what people turned out to need.
+_BELIEVED = 0.6
+_GAIN_REST, _USUAL_GAIN = 10.0, 1.4  # frames that what is usual counts as much as, and that
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +237,14 @@ def _spread(frames: Indices) -> Indices:
 
 def _gain(true: Array, left_out: Array, opening: Array | None) -> float:
     """How many times as far the lips open, or move, as predictions `[n, 13]` of left-out frames let
-    them: one over the slope of these on the truth, bounded. Of n frames the share
-    n / (n + `_GAIN_REST`) of it is believed, since few frames make left-out predictions too timid;
-    the rest is what is usual."""
+    them: a power of one over the slope of these on the truth, bounded; of a handful of frames
+    rather what is usual."""
     x, y = (
         motion if opening is None else (motion @ opening)[:, None] for motion in (true, left_out)
     )
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     slope = float((x * y).sum()) / (float((x * x).sum()) + 1e-12)
-    gain = min(max(1 / max(slope, 1e-6), _LEAST_GAIN), _MOST_GAIN)
+    gain = float(np.clip(max(slope, 1e-3) ** -_BELIEVED, _LEAST_GAIN, _MOST_GAIN))
     return _USUAL_GAIN + (gain - _USUAL_GAIN) * len(true) / (len(true) + _GAIN_REST)
 
 

@@ -213,16 +213,17 @@ def test_lips_get_the_spread_of_the_reference() -> None:
     assert spread(1.0) == pytest.approx(1.0, abs=0.3)
 
 
-def test_the_gain_is_one_over_the_slope_of_what_was_left_out() -> None:
+def test_the_gain_is_a_power_of_one_over_the_slope_of_what_was_left_out() -> None:
     true = noise(400, MOUTH)
     timid = 0.5 * true + 0.2 * noise(400, MOUTH, seed=1)
     opening = np.zeros(MOUTH, np.float32)
     opening[2] = 1.0
     for chosen in (None, opening):
-        assert _gain(true, timid, chosen) == pytest.approx(1.3 + 0.7 * 0.8, abs=0.05)
-    assert _gain(true, noise(400, MOUTH, seed=2), opening) == pytest.approx(
-        1.3 + 1.7 * 0.8, abs=1e-6
-    )
+        assert _gain(true, timid, chosen) == pytest.approx(2**0.6, abs=0.05)
+        assert _gain(true, true, chosen) == pytest.approx(1, abs=0.02)
+    for unlike in (noise(400, MOUTH, seed=2), -true):
+        assert _gain(true, unlike, opening) == pytest.approx(3, abs=0.05)
+    assert _gain(true[:8], -true[:8], opening) < 2.2
 
 
 def test_wider_lips_open_wider_and_move_no_farther_than_that_takes() -> None:
