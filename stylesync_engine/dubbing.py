@@ -21,7 +21,6 @@ from stylesync_engine.assembling.delivery import deliver
 from stylesync_engine.assembling.frames import Face
 from stylesync_engine.failures import want_memory
 from stylesync_engine.files import locked
-from stylesync_engine.models.diffusion import load_schedulers
 from stylesync_engine.origin.consent import check_consent
 from stylesync_engine.plan.clock import Clock
 from stylesync_engine.plan.faces import check_apart, plans_beside
@@ -40,6 +39,7 @@ from stylesync_engine.preparing.late_sound import measure_sync
 from stylesync_engine.preparing.lip_curve import OnGlance, predict_curve
 from stylesync_engine.preparing.preparing import prepare_plan
 from stylesync_engine.preparing.probing import probe as probe
+from stylesync_engine.rendering.latent_networks import load_samplers
 from stylesync_engine.rendering.windows import Rendering, render_windows
 from stylesync_engine.request import (
     DubRequest,
@@ -200,8 +200,7 @@ def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress 
     want_memory(_LEAST)
     clock = Clock(on_progress)
     with Workers(1) as beside:
-        if request.options.quality != "draft":
-            beside.submit(load_schedulers)
+        beside.submit(load_samplers, request.options, models)
         plan, bank, correction = prepare_plan(checked, models, clock)
     # Another worker may have come first: its plan stays, and what was rendered for it.
     found = _kept_plan(work, request, plan.fingerprint)

@@ -1,8 +1,9 @@
 """The diffusion process in one home: noise schedule, forward process, samplers.
 
 Training and inference take the same schedule from here, on diffusers' schedulers, so that they
-cannot drift apart. Loading these takes seconds, so they are imported where they are needed;
-`load_schedulers` does it early, beside other work.
+cannot drift apart. Loading these takes seconds, so they are imported where they are needed, which
+a single step of a clean-latent prediction does not; `load_schedulers` does it early, beside other
+work.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ Spacing = Literal["leading", "trailing"]
 TRAIN_STEPS = 1000  # T' of the paper
 _FEW_STEPS = 50
 _MOST_STEPS = TRAIN_STEPS // 2  # finer ones cannot be spaced evenly from the first to the last
-_BETAS = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"}
+_BETAS = {"beta_start": 0.0015, "beta_end": 0.0195}
+_SCHEDULE = {**_BETAS, "beta_schedule": "scaled_linear"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def _scheduler(prediction: Prediction, spacing: Spacing = "leading") -> DDIMSche
     ddim, _ = load_schedulers()
     return ddim(
         num_train_timesteps=TRAIN_STEPS,
-        **_BETAS,
+        **_SCHEDULE,
         prediction_type=prediction,
         clip_sample=False,
         set_alpha_to_one=False,
@@ -103,6 +105,12 @@ def sample(
     """
     strength = sampling.strength if start is not None else 1.0
     total = min(round(sampling.steps / strength), _MOST_STEPS)
+    if is_single(sampling, prediction):
+        step = round(TRAIN_STEPS / total) - 1  # the last of `total`
+        latents = noise
+        if start is not None and strength < 1.0:
+            latents = _noised(start, noise, float(_signal()[step]))
+        return predict(latents, torch.full((len(noise),), step, device=noise.device))
     scheduler = _sampler(sampling.sampler, prediction, total)
     count = max(1, min(sampling.steps, round(total * strength)))
     # The schedule stays on the CPU: read on a GPU, every step would wait for it.
@@ -113,13 +121,29 @@ def sample(
     latents = noise * scheduler.init_noise_sigma
     if start is not None and strength < 1.0:
         # The scheduler's own would look its numbers up on the device.
-        share = float(scheduler.alphas_cumprod[int(steps[0])])
-        latents = math.sqrt(share) * start + math.sqrt(1 - share) * noise
+        latents = _noised(start, noise, float(scheduler.alphas_cumprod[int(steps[0])]))
     for step in steps:
         output = predict(latents, torch.full((len(latents),), int(step), device=noise.device))
         latents = scheduler.step(output, step, latents, return_dict=False)[0]
     clean: Tensor = latents
     return clean
+
+
+def is_single(sampling: Sampling, prediction: Prediction) -> bool:
+    """Whether sampling is one step of DPM-Solver++ to the clean end: that is the prediction itself,
+    and no scheduler has to be loaded for it."""
+    return (sampling.sampler, sampling.steps, prediction) == ("dpmpp", 1, "sample")
+
+
+def _noised(start: Tensor, noise: Tensor, share: float) -> Tensor:
+    return math.sqrt(share) * start + math.sqrt(1 - share) * noise
+
+
+@functools.cache
+def _signal() -> Tensor:
+    """Share of the signal in z_t' at every step, `[T']`, as diffusers' schedulers have it."""
+    first, last = (_BETAS[name] ** 0.5 for name in ("beta_start", "beta_end"))
+    return torch.cumprod(1 - torch.linspace(first, last, TRAIN_STEPS) ** 2, dim=0)
 
 
 def _sampler(
@@ -132,7 +156,7 @@ def _sampler(
     _, multistep = load_schedulers()
     return multistep(
         num_train_timesteps=TRAIN_STEPS,
-        **_BETAS,
+        **_SCHEDULE,
         prediction_type=prediction,
         algorithm_type="dpmsolver++",
         solver_order=2,

@@ -18,7 +18,13 @@ from torch import Tensor
 from stylesync_engine.arrays import Array, Image
 from stylesync_engine.failures import is_out_of_memory
 from stylesync_engine.models.autoencoder import to_pictures
-from stylesync_engine.models.diffusion import Sampling, sample, shared_noise
+from stylesync_engine.models.diffusion import (
+    Sampling,
+    is_single,
+    load_schedulers,
+    sample,
+    shared_noise,
+)
 from stylesync_engine.models.frame_codec import FACTOR
 from stylesync_engine.models.renderer import (
     LATENT_SIDE,
@@ -222,6 +228,14 @@ def resolve_sampling(options: DubOptions, models: Models) -> Sampling:
         k: v for k in ("sampler", "steps", "strength") if (v := getattr(options, k)) is not None
     }
     return replace(sampling, **chosen)
+
+
+def load_samplers(options: DubOptions, models: Models) -> None:
+    """Load early what a dub will sample with, where that takes seconds."""
+    if options.quality != "draft" and not is_single(
+        resolve_sampling(options, models), models.prediction
+    ):
+        load_schedulers()
 
 
 def batch_of(sizes: RendererSizes, device: torch.device) -> int:

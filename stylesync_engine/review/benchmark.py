@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from stylesync_engine.dubbing import dub
-from stylesync_engine.models.diffusion import load_schedulers
+from stylesync_engine.rendering.latent_networks import load_samplers
 from stylesync_engine.request import (
     DubOptions,
     DubRequest,
@@ -43,8 +43,7 @@ def measure(
     """
     started = time.perf_counter()
     models = load_models(options.models, options.device)
-    if options.quality != "draft":
-        load_schedulers()
+    load_samplers(options, models)
     loaded = time.perf_counter() - started
     memory = _MemoryWatch(on_progress)
     if models.device.type == "cuda":

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stylesync_engine.faces.face_model import MOUTH
+from stylesync_engine.models import diffusion
 from stylesync_engine.models.autoencoder import (
     AutoencoderSizes,
     StarterAutoencoder,
@@ -534,6 +535,31 @@ def test_strength_starts_from_the_noised_reference(sampler: Any, strength: float
         a = float(SIGNAL[seen[0]])
         assert close(first[0], math.sqrt(a) * start + math.sqrt(1 - a) * noise, 1e-4)
     assert close(out, start, 0.05)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.9, 0.5, 0.3, 0.1, 0.01])
+def test_a_single_step_is_the_library_s_without_the_library(
+    monkeypatch: pytest.MonkeyPatch, strength: float
+) -> None:
+    """Where it starts from, and that it ends at what was predicted, to the last bit."""
+    one = Sampling("dpmpp", 1, strength)
+    noise, start = torch.randn(1, 3, 4).expand(2, 3, 4), torch.randn(2, 3, 4)
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def predict(noisy: Tensor, steps: Tensor) -> Tensor:
+        seen.append((noisy, steps))
+        return torch.tanh(noisy)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "is_single", lambda *_: False)
+        whole = sample(predict, noise, one, "sample", start)
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion, "load_schedulers", None)
+        quick = sample(predict, noise, one, "sample", start)
+    assert torch.equal(whole, quick)
+    (before, steps), (after, same) = seen
+    assert torch.equal(before, after)
+    assert torch.equal(steps, same)
 
 
 def test_many_steps_of_a_weak_start_stay_within_the_schedule() -> None:
