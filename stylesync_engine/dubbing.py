@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def _plan(checked: Checked, work: Path, models: Models, on_progress: OnProgress 
     want_memory(_LEAST)
     clock = Clock(on_progress)
     with Workers(1) as beside:
-        beside.submit(load_samplers, request.options, models)
+        beside.submit(partial(load_samplers, request.options, models))
         plan, bank, correction = prepare_plan(checked, models, clock)
     # Another worker may have come first: its plan stays, and what was rendered for it.
     found = _kept_plan(work, request, plan.fingerprint)
