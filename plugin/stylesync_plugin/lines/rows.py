@@ -85,6 +85,22 @@ def _cells(text: str, path: Path) -> Iterable[list[str]]:
         yield from csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     except csv.Error as error:
         raise RequestError(f"'{path.name}' cannot be read as CSV ({error}).") from error
+    if _is_cut_off(text, mark):
+        raise RequestError(
+            f"'{path.name}' opens a quotation mark that it does not close: the rows after it would"
+            " be lost; export it again."
+        )
+
+
+def _is_cut_off(text: str, mark: str) -> bool:
+    """Whether the table ends within a quoted cell, which the reader takes for a long one."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    try:
+        for _ in rows:
+            continue
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 def _known_titles(head: str, mark: str) -> int:

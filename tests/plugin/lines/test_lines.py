@@ -205,6 +205,15 @@ def test_twenty_thousand_rows_are_read(tmp_path: Path, cut: Any) -> None:
     assert len(imported(tmp_path / "a.csv", None, cut).lines) == 20_000
 
 
+def test_a_table_that_ends_within_a_quotation_is_refused(tmp_path: Path) -> None:
+    whole = 'Number,In,Out,Text\n1,00:00:01:00,00:00:02:00,"He said ""no"""\n2,2s,3s,b "c" d\n'
+    (tmp_path / "a.csv").write_text(whole)
+    assert [row.text for row in read_rows(tmp_path / "a.csv")] == ['He said "no"', 'b "c" d']
+    (tmp_path / "a.csv").write_text('Number,In,Out,Text\n1,1s,2s,"never\n2,2s,3s,b\n')
+    with pytest.raises(RequestError, match="does not close"):
+        read_rows(tmp_path / "a.csv")
+
+
 @pytest.fixture
 def lines(tmp_path: Path, cut: Any) -> Lines:
     (tmp_path / "script.csv").write_text(TABLES["comma"])
