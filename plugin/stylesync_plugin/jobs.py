@@ -80,7 +80,8 @@ class Job:
 
     `keys` count frames of the timeline from the selection's start; `named` is how the names of its
     dubs begin, where not as their source's. `beside` are dubs of other faces in the same shot.
-    `handles` are source frames more at both ends, None for the timeline's own number.
+    `handles` are source frames more at both ends, None for the timeline's own number. `face` is a
+    click such as `speaker`, of somebody who is seen in several shots: it counts where its frame is.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Job:
     named: str | None = None
     beside: tuple[Job, ...] = ()
     handles: int | None = None
+    face: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,11 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         "named",
         "beside",
         "handles",
+        "face",
     )
     _only(data, (*own, *_KEYS["selection"]), name)
     name = str(data.get("name", name))
-    for key in ("speaker", "person", "consent", "second", "named"):
+    for key in ("speaker", "person", "consent", "second", "named", "face"):
         _check(data, key, str, name)
     _check(data, "handles", int, name)
     if not 0 <= (data.get("handles") or 0) <= MOST_HANDLES:
@@ -178,6 +181,7 @@ def job_from(data: Any, name: str, options: Any = None, selection: Pick | None =
         named=data.get("named"),
         beside=_beside(data.get("beside", []), name, options),
         handles=data.get("handles"),
+        face=data.get("face"),
     )
 
 

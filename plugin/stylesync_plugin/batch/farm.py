@@ -164,7 +164,7 @@ def job_data(job: Job) -> dict[str, Any]:
         },
         "speaker": job.speaker, "person": job.person, "consent": job.consent,
         "second": job.second, "keys": list(map(str, job.keys)) or None,
-        "named": job.named, "handles": job.handles,
+        "named": job.named, "face": job.face, "handles": job.handles,
         "beside": [job_data(other) for other in job.beside] or None,
         "options": _present(dataclasses.asdict(job.options)),
     }  # fmt: skip

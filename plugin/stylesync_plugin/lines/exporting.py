@@ -17,7 +17,7 @@ from stylesync_engine.request import RequestError
 from stylesync_plugin.lines.document import Line, Lines
 from stylesync_plugin.lines.heard import heard_sound
 from stylesync_plugin.lines.rows import plain_cell, write_sheet
-from stylesync_plugin.lines.together import check_faces, said_together, speaker_of
+from stylesync_plugin.lines.together import check_faces, said_together
 from stylesync_plugin.writing.write_back import list_dubs
 
 _TO_DUB = ("ready", "waiting", "draft", "redo")
@@ -67,7 +67,8 @@ def job_of(lines: Lines, line: Line, folder: Path) -> dict[str, Any]:
         "range": [line.start, line.end],
         "speech": str(heard_sound(line, lines.frame_rate, folder)),
         "style": who.style,
-        "speaker": speaker_of(lines, line),
+        "speaker": line.speaker,
+        "face": None if line.speaker else who.speaker,
         "person": who.person,
         "consent": who.consent,
         "handles": line.handles,

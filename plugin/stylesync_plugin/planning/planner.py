@@ -48,7 +48,7 @@ class _Part(NamedTuple):
 
     @property
     def speaker(self) -> str | None:
-        return self.job.job.speaker
+        return self.job.job.speaker or self.job.job.face
 
 
 _Refused = list[tuple[int, Refusal]]

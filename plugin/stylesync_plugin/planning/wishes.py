@@ -100,10 +100,11 @@ class JobPlanner:
         else:
             speech, recording = self._speech_within(piece, frames)
             keys = (*self._keys(frames), *_around(piece, frames))
-        request = self._request(source, frames, speech, recording, keys)
+        mouth = (self._speaker(frames, alone), keys)
+        request = self._request(source, frames, speech, recording, mouth)
         second = None
         if self.job.second is not None:
-            second = self._request(source, frames, speech, recording, keys, self.job.second)
+            second = self._request(source, frames, speech, recording, mouth, self.job.second)
         heard = Span(piece.span.start, following.span.start if following else self.end)
         made = tuple(r for r in (recording, self.style[3]) if r is not None)
         lengths = self._lengths() if following is None else ()
@@ -164,7 +165,7 @@ class JobPlanner:
         frames: Frames,
         speech: SoundPart,
         recording: Recording | None,
-        keys: tuple[MouthKey, ...],
+        mouth: tuple[SpeakerPoint | None, tuple[MouthKey, ...]],
         delivery: str | None = None,
     ) -> DubRequest:
         """The request; its output is named by all the rest, its work folder by all but the keys:
@@ -187,9 +188,9 @@ class JobPlanner:
             "style": self.style[0],
             "style_frames": self.style[1],
             "style_speech": self.style[2],
-            "speaker": self._speaker(frames),
+            "speaker": mouth[0],
             "person": job.person,
-            "mouth_keys": keys,
+            "mouth_keys": mouth[1],
             "consent": self.library.locate(job.consent, "the consent") if job.consent else None,
         }
         key = digest([*map(str, asked.values()), str(options)])
@@ -202,11 +203,22 @@ class JobPlanner:
             **asked, options=options, output=str(media / name), work=str(media / "work" / work)
         )
 
-    def _speaker(self, frames: Frames) -> SpeakerPoint | None:
-        """The click on the speaker, by source frame or by frame of the conformed clip."""
-        if self.job.speaker is None:
+    def _speaker(self, frames: Frames, alone: bool) -> SpeakerPoint | None:
+        """The click on the speaker, by source frame or by frame of the conformed clip; one that is
+        somebody's face in other shots is none here."""
+        told = self.job.speaker or self.job.face
+        if told is None:
             return None
-        point = SpeakerPoint.parse(self.job.speaker)
+        point = SpeakerPoint.parse(told)
+        seen = point.frame in (frames.frames or frames.conform)
+        if not (self.job.speaker or seen):
+            if alone:
+                return None
+            raise RequestError(
+                f"Somebody else speaks with {self.job.name} in this shot, where nobody has clicked"
+                " on the face; do so.",
+                "speaker",
+            )
         if not frames.conform:
             return point
         nearest = min(range(frames.count), key=lambda i: abs(frames.conform[i] - point.frame))

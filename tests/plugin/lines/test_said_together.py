@@ -114,6 +114,20 @@ def test_without_faces_nobody_is_dubbed_wrongly(tmp_path: Path, cut: Any) -> Non
     assert len(jobs_of(known, None, tmp_path)[0]["jobs"]) == 4
 
 
+def test_a_characters_face_counts_in_its_own_shot(tmp_path: Path, cut: Any) -> None:
+    """A click is of one shot: elsewhere whoever speaks is dubbed, and of two the face is asked."""
+    plain = TABLE.replace('"60:300,50"', "").replace('"30:100,50"', "")
+    lines = imported(tmp_path, cut, plain)
+    cast = (Character("ANNA", speaker="130:100,50"), Character("BEN", speaker="60:300,50"))
+    lines = replace(lines, cast=cast)
+    found = planned(tmp_path, cut, jobs_of(lines, None, tmp_path)[0])
+    assert [(dub.job, dub.request.speaker and str(dub.request.speaker)) for dub in found.dubs] == [
+        ("3", "130:100,50"), ("4", None),
+    ]  # fmt: skip
+    assert [refusal.job for refusal in found.refused] == ["1", "2"]
+    assert "nobody has clicked" in str(found.refused[0].error)
+
+
 def test_a_face_or_handles_that_are_none_are_said(tmp_path: Path, cut: Any) -> None:
     wrong = TABLE.replace("60:300,50", "left").replace(",12\n", ",a few\n")
     one, two, three, _ = imported(tmp_path, cut, wrong).lines

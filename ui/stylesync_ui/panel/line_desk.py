@@ -239,6 +239,8 @@ class LineDesk(QObject):
             return
         who = next(entry for entry in self.session.lines.cast if entry.name == name)
         self.session.recast(replace(who, speaker=speaker))
+        if self.line is not None and self.line.character == name:
+            self.session.change([self.current], speaker=speaker)
 
     # Files
 
