@@ -172,7 +172,7 @@ def test_a_script_that_comes_again_keeps_faces_and_handles(tmp_path: Path, cut: 
     assert carried.lines[1].speaker == "60:300,50"
 
 
-def test_a_dub_of_two_lines_is_a_take_of_both_and_approved_by_nobody(tmp_path: Path) -> None:
+def test_a_dub_of_two_lines_is_a_take_of_both_and_approved_by_nobody_yet(tmp_path: Path) -> None:
     shot = write_clip(tmp_path / "a.mkv", Fraction(25), 150, 1)
     cut = timeline(track(clip("A", shot, 0, 150, 25, (0, 150))))
     (tmp_path / "wavs").mkdir()
@@ -191,8 +191,13 @@ def test_a_dub_of_two_lines_is_a_take_of_both_and_approved_by_nobody(tmp_path: P
     settings = PlanSettings(tmp_path / "out", (tmp_path,))
     batch = dub_timeline(cut, read_jobs(jobs).jobs, settings, MarkingEngine())
     done = with_dubs(read_lines(session), batch.timeline)
-    assert [line.status for line in done.lines] == ["good", "good"]
-    assert len({line.pick for line in done.lines}) == 1
+    one, other = done.lines
+    assert (one.status, one.pick, other.status) == ("approved", "/old.mov", "good")
+    assert one.takes == ("/old.mov", other.pick)
     assert with_dubs(done, batch.timeline) == done
-    approved = done.with_lines([replace(line, status="approved") for line in done.lines])
-    assert with_dubs(approved, batch.timeline) == approved
+    fresh = done.with_lines(
+        [replace(line, status="approved", takes=(), pick=None) for line in done.lines]
+    )
+    told = with_dubs(fresh, batch.timeline).lines
+    assert [line.status for line in told] == ["good", "good"]
+    assert {line.pick for line in told} == {other.pick}
