@@ -22,6 +22,7 @@ from stylesync_engine.speech.style import (
     _gain,
     _spread,
     choose_sounds,
+    close_as,
     widen,
 )
 
@@ -219,11 +220,20 @@ def test_the_gain_is_a_power_of_one_over_the_slope_of_what_was_left_out() -> Non
     opening = np.zeros(MOUTH, np.float32)
     opening[2] = 1.0
     for chosen in (None, opening):
-        assert _gain(true, timid, chosen) == pytest.approx(2**0.6, abs=0.05)
+        assert _gain(true, timid, chosen) == pytest.approx(2**0.5, abs=0.05)
         assert _gain(true, true, chosen) == pytest.approx(1, abs=0.02)
     for unlike in (noise(400, MOUTH, seed=2), -true):
         assert _gain(true, unlike, opening) == pytest.approx(3, abs=0.05)
     assert _gain(true[:8], -true[:8], opening) < 2.2
+
+
+def test_lips_that_touch_still_do_when_they_are_smoothed() -> None:
+    opening = noise(MOUTH, seed=1)
+    along = opening / (opening @ opening)
+    sharp = np.outer([0.05, 0.01, -0.02, 0.05], along).astype(np.float32)
+    smooth = np.outer([0.04, 0.03, -0.01, 0.06], along).astype(np.float32)
+    gaps = close_as(smooth, sharp, opening) @ opening
+    np.testing.assert_allclose(gaps, [0.04, 0.01, -0.01, 0.06], atol=1e-6)
 
 
 def test_wider_lips_open_wider_and_move_no_farther_than_that_takes() -> None:
