@@ -172,8 +172,7 @@ def decoded(data: bytes, name: str) -> str:
         with suppress(UnicodeDecodeError):
             if encoding:
                 return data.decode(encoding)
-    # Letters beyond ASCII that stand alone, or two together at most, as in Grüße, are the accents
-    # of Western languages.
+    # Accents of Western languages stand alone, or two together, as in Grüße.
     runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", data[: 2**20])]
     western = max(runs, default=0) <= 2 and sum(runs) <= 1.5 * len(runs)
     best = None if western else from_bytes(data[: 2**20]).best()
@@ -191,8 +190,7 @@ def _utf_16_by_zeros(data: bytes) -> str | None:
 
 
 def name_file(path: str | Path) -> str:
-    """How a sentence names a file where a secret's own text may stand for its path by mistake: what
-    names no file is not quoted."""
+    """A file's name for a sentence; what names none, as a secret's own text, is not quoted."""
     try:
         return f"'{path}'" if Path(path).exists() else "that is named"
     except (OSError, ValueError):
@@ -300,10 +298,8 @@ def plain_name(name: str) -> str:
 
 
 def refuse_overwriting(reads: Mapping[str, Iterable[Path]], writes: Iterable[Written]) -> None:
-    """Raise RequestError where a file that is read, by its role, would be written.
-
-    Files are compared as the disk knows them: other spellings, links and hard links count.
-    """
+    """Raise RequestError where a file that is read, by its role, would be written, whatever its
+    spelling: files are compared as the disk knows them."""
     sources = {_identity(path): (role, path) for role, paths in reads.items() for path in paths}
     for written in writes:
         for path in written.existing():
@@ -316,11 +312,10 @@ def refuse_overwriting(reads: Mapping[str, Iterable[Path]], writes: Iterable[Wri
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    try:
+    with suppress(OSError):
         status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _short(name: str) -> str:
