@@ -23,6 +23,7 @@ from stylesync_engine.commands.reporting import (
     JsonReport,
     add_version,
     format_rows,
+    loading,
     make_app,
     reporting,
     run_app,
@@ -83,8 +84,8 @@ def run_dub(request: DubRequest, as_json: bool, wait: bool = False) -> None:
     from stylesync_engine.preparing.watching import begun_early
 
     with reporting(as_json) as report, begun_early(request):
-        from stylesync_engine import dubbing
-
+        with loading():
+            from stylesync_engine import dubbing
         result = dubbing.dub(request, on_progress=report.progress, wait=wait)
         report.result(result.to_dict(), describe_result(result))
 

@@ -4,6 +4,7 @@ errors, for a person or for a program."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -131,6 +132,21 @@ def reporting(as_json: bool) -> Iterator[Report]:
                     yield report
     except (KeyboardInterrupt, BrokenPipeError) as error:
         raise named_error(error) from error
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Imports make a million objects that all stay: garbage is looked for afterwards, and not among
+    these."""
+    if "torch" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def make_app(program: str, about: str, example: str) -> typer.Typer:

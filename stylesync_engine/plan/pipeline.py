@@ -28,7 +28,6 @@ R = TypeVar("R")
 
 MOST_WORKERS: Final = 16
 _UNDER_WAY: Final = 192 * 2**20  # bytes of pictures that more than two workers may have
-_TURN: Final = 0.0005  # s that a thread may hold Python while another one waits
 
 
 def cores() -> int:
@@ -78,18 +77,6 @@ def one_thread_each() -> Iterator[None]:
             if not _Alone.calls and _Alone.limits is not None:
                 _Alone.limits.restore_original_limits()
                 torch.set_num_threads(_Alone.threads)
-
-
-@contextmanager
-def quick_turns() -> Iterator[None]:
-    """Threads that compute outside of Python get their turns in it at once, also while another
-    thread holds it for long, as imports do."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 class Begun(Generic[T]):
