@@ -15,7 +15,7 @@ from stylesync_engine.faces.landmarker import Landmarker
 from stylesync_engine.faces.tracking import ShotFaces, follow_faces
 from stylesync_engine.media import VideoInfo, probe_video, read_frames
 from stylesync_engine.pictures.image import PixelImage
-from stylesync_engine.plan.pipeline import Begun, ahead, spread
+from stylesync_engine.plan.pipeline import Begun, ahead, keep_memory, spread
 from stylesync_engine.plan.sources import check_range, clip_of, resolve_range
 from stylesync_engine.preparing.kept import mark_of
 from stylesync_engine.request import DubRequest, FrameRange, OnProgress, Progress, Stage
@@ -33,6 +33,7 @@ _BEGUN: Final[dict[tuple[str, Stage], Begun[Hashable]]] = {}
 def begun_early(request: DubRequest) -> Iterator[None]:
     """Look at the clips of a request while the program is still being loaded. What is wrong with
     them is told where they are asked for."""
+    keep_memory()
     _begin(request)
     try:
         yield
