@@ -111,7 +111,10 @@ def compose(source: PixelImage, region: Region, colours: Array) -> PlacedCrop:
     moved = _moved(source, region, beside)
     if moved is None:
         return region.box, rendered, region.cover
-    return region.box, moved + share[..., None] * (rendered - moved), region.cover
+    laid = rendered - moved
+    laid *= share[..., None]
+    laid += moved
+    return region.box, laid, region.cover
 
 
 def _moved(source: PixelImage, region: Region, wanted: NDArray[np.bool_]) -> Array | None:

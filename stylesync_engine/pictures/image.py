@@ -163,8 +163,11 @@ class PixelImage:
         columns = slice(inner[0] - box[0], inner[2] - box[0])
         matte = np.asarray(matte, np.float32)[rows, columns]
         rgb = np.asarray(rgb, np.float32)[rows, columns]
-        change = rgb - self.region_to_rgb(inner)
-        change = np.where(matte[:, :, None] > 0, change * matte[:, :, None], np.float32(0))
+        change = self.region_to_rgb(inner)
+        np.subtract(rgb, change, out=change)
+        change *= matte[:, :, None]
+        if self.layout.floating:  # what is infinite times 0 is no number
+            change[matte <= 0] = 0
         copy = PixelImage(tuple(plane.copy() for plane in self.planes), self.layout)
         if self.layout.kind == "yuv":
             copy._add_yuv(inner, change, matte)
@@ -257,7 +260,8 @@ class PixelImage:
         target = self.component(number)[top : top + rows, left : left + columns]
         value = target + change
         if not self.layout.floating:
-            value = np.clip(np.rint(value), 0, self.layout.peak)
+            np.rint(value, out=value)
+            np.clip(value, 0, self.layout.peak, out=value)
         target[:] = value
 
 
