@@ -166,8 +166,7 @@ class PixelImage:
         change = self.region_to_rgb(inner)
         np.subtract(rgb, change, out=change)
         change *= matte[:, :, None]
-        if self.layout.floating:  # what is infinite times 0 is no number
-            change[matte <= 0] = 0
+        np.copyto(change, 0, where=(matte <= 0)[:, :, None])  # there it need not be a number
         copy = PixelImage(tuple(plane.copy() for plane in self.planes), self.layout)
         if self.layout.kind == "yuv":
             copy._add_yuv(inner, change, matte)

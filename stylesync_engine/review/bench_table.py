@@ -11,8 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -27,7 +27,7 @@ from stylesync_engine.media import Frame, VideoWriter, probe_video, read_frames
 from stylesync_engine.pictures.image import picture_of
 from stylesync_engine.plan.pipeline import cores as cores_here
 from stylesync_engine.request import FrameRange, MediaError, RequestError
-from stylesync_engine.review.benchmark import DEMO, DEMO_SPEECH, DEMO_VIDEO
+from stylesync_engine.review.benchmark import DEMO, DEMO_SPEECH, DEMO_VIDEO, SUFFIXES
 
 SIZES: Final = (
     ("640x480p25", (640, 480), 1, 105),
@@ -65,7 +65,7 @@ def measure_table(
     peer: str | None,
 ) -> dict[str, Any]:
     """`rows`, one for each clip, quality and number of cores: `frames_per_second` end to end after
-    start-up, how often `of_one_core` that is, the `first_frame` of a new process in s, `peak_mib`.
+    start-up, how often `of_one_core` that is, the `first_frame` of a new `dub` in s, `peak_mib`.
 
     The clips are the demo's at all `SIZES`, or `video` alone; `flags` are those of `bench`. `peer`
     is a command that says how many fps another network makes on one core of this machine, which
@@ -123,20 +123,21 @@ def _repeated(take: Path, count: int, times: int) -> Iterator[Frame]:
 
 
 def _run(words: dict[str, str], count: int) -> dict[str, Any]:
-    """`bench` in a process of its own on so many cores."""
-    flags = [part for name, value in words.items() for part in (f"--{name}", value)]
-    started = time.monotonic()
-    first, event = 0.0, dict[str, Any]()
-    with (
-        _on_cores(count),
-        subprocess.Popen(
-            [*_ENGINE, "bench", *flags, "--json"], stdout=subprocess.PIPE, text=True
-        ) as engine,
-    ):
-        for line in engine.stdout or ():
-            event = json.loads(line)
-            if event.get("stage") == "assemble" and not first:
-                first = time.monotonic() - started
+    """A dub up to its first frame, and `bench`, each in a process of its own on so many cores."""
+    started, first, event = time.monotonic(), 0.0, dict[str, Any]()
+    with tempfile.TemporaryDirectory(prefix="stylesync-bench-") as folder:
+        suffix = SUFFIXES.get(words.get("codec", ""), ".mov")
+        dub = {**words, "output": str(Path(folder) / f"dub{suffix}")}
+        with _on_cores(count), closing(_events("dub", dub)) as events:
+            for event in events:
+                if event.get("stage") == "assemble":
+                    first = time.monotonic() - started
+                    break
+    if not first:
+        raise error_from(event)
+    with _on_cores(count):
+        for said in _events("bench", words):
+            event = said
     if event.get("event") != "result":
         raise error_from(event)
     return {
@@ -144,6 +145,18 @@ def _run(words: dict[str, str], count: int) -> dict[str, Any]:
         "first_frame": round(first, 2),
         "peak_mib": event["peak_mib"],
     }
+
+
+def _events(command: str, words: Mapping[str, str]) -> Generator[dict[str, Any], None, None]:
+    """What a command tells; it is ended when nobody listens any more."""
+    flags = [part for name, value in words.items() for part in (f"--{name}", value)]
+    with subprocess.Popen(
+        [*_ENGINE, command, *flags, "--json"], stdout=subprocess.PIPE, text=True
+    ) as engine:
+        try:
+            yield from map(json.loads, engine.stdout or ())
+        finally:
+            engine.terminate()
 
 
 @contextmanager
