@@ -36,6 +36,7 @@ FOREHEAD, CHIN = 10, 152
 THUMBNAIL = 64, 36  # px, width and height, of what tells cuts
 
 _DETECT_EVERY = 12  # frames between two looks for new faces
+_TOGETHER = 36  # landmarks that are smoothed at a time
 _SUDDEN = 12.0  # 0..255, least change of a picture that can be a cut
 _SUDDEN_OVERLAP = 0.9  # of the colours, most that a sudden cut may leave alike
 
@@ -200,11 +201,16 @@ def smooth_landmarks(landmarks: Array, seen: NDArray[np.bool_]) -> Array:
     powers = np.vander(np.arange(-2.0, 3.0), 3)
     fit = powers @ np.linalg.pinv(powers)  # [5, 5]: five values -> those of their parabola
     for start, end in stretches(seen):
-        if end - start >= 5:
-            known = landmarks[start:end].astype(np.float64)
+        if end - start < 5:
+            continue
+        for first in range(0, landmarks.shape[1], _TOGETHER):  # exact numbers take much room
+            some = slice(first, first + _TOGETHER)
+            known = landmarks[start:end, some].astype(np.float64)
             inner = sum(share * known[k : len(known) - 4 + k] for k, share in enumerate(fit[2]))
-            first, last = (np.tensordot(fit, part, 1) for part in (known[:5], known[-5:]))
-            out[start:end] = np.concatenate([first[:2], inner, last[3:]])
+            out[start + 2 : end - 2, some] = inner
+        head, tail = (landmarks[i : i + 5].astype(np.float64) for i in (start, end - 5))
+        out[start : start + 2] = np.tensordot(fit, head, 1)[:2]
+        out[end - 2 : end] = np.tensordot(fit, tail, 1)[3:]
     return out
 
 
@@ -308,10 +314,9 @@ def _speaker(tracks: list[Track], length: int, cuts: list[int]) -> Speaker:
     for track in tracks:
         landmarks[track.frames] = np.stack(track.landmarks)
         seen[track.frames] = True
-    smoothed = landmarks.copy()
     for start, end in zip([0, *cuts], [*cuts, length], strict=True):
-        smoothed[start:end] = smooth_landmarks(landmarks[start:end], seen[start:end])
-    return Speaker.of(smoothed, seen)
+        landmarks[start:end] = smooth_landmarks(landmarks[start:end], seen[start:end])
+    return Speaker.of(landmarks, seen)
 
 
 def _speaker_at(faces: ShotFaces, point: SpeakerPoint) -> Speaker:
