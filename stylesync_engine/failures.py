@@ -122,8 +122,8 @@ def report_error(error: BaseException, as_json: bool, tell: Callable[[DubError],
     `tell` is how a person is told.
     """
     named = named_error(error)
+    _let_go(error)
     print_trace(error)
-    keep_error(error)
     try:
         if as_json:
             print(json.dumps(named.to_dict()), flush=True)
@@ -131,7 +131,16 @@ def report_error(error: BaseException, as_json: bool, tell: Callable[[DubError],
             print(" ".join(tell(named).split()), file=sys.stderr, flush=True)
     except BrokenPipeError:
         _discard_output()
+    with contextlib.suppress(MemoryError):  # after it was told
+        keep_error(error)
     return named.exit_code
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Give back what the functions held that it passed through: telling of it needs memory."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def print_trace(error: BaseException) -> None:

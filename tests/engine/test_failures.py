@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import errno
+import weakref
 
 import pytest
 
-from stylesync_engine.failures import is_out_of_memory, named_error, want_memory
+from stylesync_engine import failures
+from stylesync_engine.failures import (
+    is_out_of_memory,
+    named_error,
+    report_error,
+    want_memory,
+)
 from stylesync_engine.request import Cancelled, MediaError
 
 
@@ -86,3 +93,27 @@ def test_a_path_that_leads_nowhere_is_no_fault_of_ours(number: int) -> None:
 def test_a_chain_of_other_causes_is_no_lack_of_memory() -> None:
     error = chained(MediaError("a"), chained(ValueError("b"), KeyError("c"), False))
     assert not is_out_of_memory(error)
+
+
+def test_a_lack_of_memory_is_told_though_there_is_none_for_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held: list[weakref.ref[bytearray]] = []
+
+    class Held(bytearray):
+        pass
+
+    def work() -> None:
+        frames = Held(10)
+        held.append(weakref.ref(frames))
+        raise MemoryError
+
+    def keep(_: BaseException) -> None:
+        assert held[0]() is None
+        raise MemoryError
+
+    monkeypatch.setattr(failures, "keep_error", keep)
+    with pytest.raises(MemoryError) as found:
+        work()
+    assert report_error(found.value, as_json=True) == 1
+    assert "not enough memory" in capsys.readouterr().out
