@@ -78,12 +78,20 @@ _FOREIGN = "foreign_schema"
 def read_text(text: bytes, source: Path) -> Any:
     """The content of an .otio file. Effects, markers and media of kinds that nobody here knows are
     passed over and kept; raises RequestError, naming it, for an item of such a kind."""
+    doubled: list[str] = []  # names, on which OpenTimelineIO ends the process
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            doubled.append(pairs[0][0])
+        return found
+
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=once)
     except ValueError:
-        data = json.loads(re.sub(rb"\bInf\b", b"Infinity", text))
+        data = json.loads(re.sub(rb"\bInf\b", b"Infinity", text), object_pairs_hook=once)
     _refuse_unknown(data, source)
-    if not _stand_in(data, source):
+    if not _stand_in(data, source) and not doubled:
         return otio.adapters.read_from_string(decoded(text, source.name), "otio_json")
     return otio.adapters.read_from_string(json.dumps(data), "otio_json")
 

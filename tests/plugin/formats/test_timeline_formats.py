@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
@@ -338,3 +340,17 @@ def test_opentimelineio_sees_our_adapters(cut: Any) -> None:
     said = otio.adapters.write_to_string(cut, "stylesync_fcpxml")
     assert placed(otio.adapters.read_from_string(said, "stylesync_fcpxml")) == placed(cut)
     assert otio.adapters.write_to_string(cut, "stylesync_mlt").startswith("<?xml")
+
+
+def test_a_doubled_name_in_an_otio_file_ends_no_process(tmp_path: Path) -> None:
+    media = '"media_reference": {"OTIO_SCHEMA": "MissingReference.1", "name": "bars"}'
+    clip = f'{{"OTIO_SCHEMA": "Clip.1", {media}, "name": "C", {media}}}'
+    track = f'{{"OTIO_SCHEMA": "Track.1", "kind": "Video", "children": [{clip}]}}'
+    stack = f'{{"OTIO_SCHEMA": "Stack.1", "children": [{track}]}}'
+    (tmp_path / "cut.otio").write_text(f'{{"OTIO_SCHEMA": "Timeline.1", "tracks": {stack}}}')
+    code = (
+        "import sys; from stylesync_plugin.formats.files import read_timeline;"
+        " print(next(iter(read_timeline(sys.argv[1]).find_clips())).name)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "cut.otio")]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "C\n"
