@@ -154,3 +154,21 @@ def test_keys_and_notes_are_seen_on_the_lane(quick_panel: Any, tmp_path: Path) -
     assert strip._hands.hover(at.toPointF())[1] == "the lips stay open"
     click(strip, at)
     assert panel.position == start + 1
+
+
+def test_handles_are_a_field_of_the_line(quick_panel: Any, tmp_path: Path) -> None:
+    panel = quick_panel
+    drafted(panel, tmp_path)
+    model = panel.lines_page.model
+    column = [column.field for column in model.columns].index("handles")
+    cell = model.index(0, column)
+    assert model.cell(0, column).text == ""
+    assert model.setData(cell, "12")
+    assert line(panel, 0).handles == 12
+    assert states(panel)[0] == "redo"
+    job = panel.desk.dubs.job_data(line(panel, 0), panel.session.rows[0].span, tmp_path)
+    assert job["options"].get("handles", job.get("handles")) == 12
+    assert not model.setData(cell, "many")
+    assert "no number of frames" in panel.banner.text.text()
+    assert model.setData(cell, "")
+    assert line(panel, 0).handles is None

@@ -9,11 +9,12 @@ from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 from stylesync_plugin.contract import DubError
-from stylesync_plugin.lines.document import Line, Status
+from stylesync_plugin.lines.document import Line
 from stylesync_plugin.lines.heard import fit_of, heard_sound, heard_span
 from stylesync_plugin.times import Span
 
 from stylesync_ui.engine.media_cache import MediaCache
+from stylesync_ui.lines.rows import outdated
 from stylesync_ui.lines.session import Session
 from stylesync_ui.viewer.hearing import HeardLine
 
@@ -106,13 +107,6 @@ class LineSounds(QObject):
         elif path:
             self._media.playable(path)
             self.made.emit()
-
-
-def outdated(before: Line, now: Line) -> Line:
-    """A line that is to be dubbed otherwise than its takes were: they are to be made anew."""
-    judged: tuple[Status, ...] = ("draft", "good", "approved")
-    anew = now != before and before.takes and before.status in judged
-    return replace(now, status="redo") if anew else now
 
 
 def described(line: Line) -> str:

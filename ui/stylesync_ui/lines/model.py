@@ -12,9 +12,10 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, Qt
 from PySide6.QtGui import QColor, QFont
-from stylesync_plugin.contract import DubError
+from stylesync_plugin.contract import DubError, RequestError
 from stylesync_plugin.lines.document import Line
 
+from stylesync_ui.lines.rows import outdated
 from stylesync_ui.lines.session import Session
 from stylesync_ui.look import theme
 
@@ -45,6 +46,7 @@ def columns() -> tuple[Column, ...]:
         Column("pick", tr("Pick"), 40),
         Column("takes", tr("Takes"), 50),
         Column("end", tr("Out"), 94, True),
+        Column("handles", tr("Handles"), 60, True),
         Column("sound", tr("Sound"), 130),
         Column("note", tr("Note"), 150, True),
     )
@@ -109,6 +111,8 @@ class LinesModel(QAbstractTableModel):
         row = self.session.rows[index]
         if name in ("start", "end"):
             return getattr(row.span, name)
+        if name == "handles":
+            return row.line.handles or 0
         if name == "number":
             digits = "".join(c for c in row.line.number if c.isdecimal())
             return (int(digits or 0), row.line.number)
@@ -212,6 +216,8 @@ class LinesModel(QAbstractTableModel):
             return str(len(line.takes) or "")
         if name == "pick":
             return letter_of(line, line.pick)
+        if name == "handles":
+            return "" if line.handles is None else str(line.handles)
         if name == "note" and line.notes:
             return "  ·  ".join(filter(None, (line.note, *(note.text for note in line.notes))))
         if name == "sound":
@@ -258,10 +264,15 @@ class LinesModel(QAbstractTableModel):
 
     def _typed(self, line: Line, name: str, text: str) -> Line:
         layout = self.session.layout
+        if name == "handles":
+            if text and not text.isdecimal():
+                raise RequestError(f"'{text}' is no number of frames; write 0, 12 or nothing.")
+            count = int(text[:9]) if text else None
+            return outdated(line, self.session.with_changes(line, handles=count))
         if name not in ("start", "end") or layout is None:
             return self.session.with_changes(line, **{name: text})
         code = layout.time_code(layout.moment_of(text))
-        return self.session.placed(self.session.with_changes(line, **{name: code}))
+        return outdated(line, self.session.placed(self.session.with_changes(line, **{name: code})))
 
 
 def status_title(state: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from stylesync_plugin.contract import DubError
-from stylesync_plugin.lines.document import Line, Lines
+from stylesync_plugin.lines.document import Line, Lines, Status
 from stylesync_plugin.times import Span, parse_time
 
 
@@ -46,6 +46,13 @@ def rows_again(
     """The rows of lines, of which most have not changed."""
     known = {id(row.line): row for row in before}
     return [known.get(id(line)) or row_of(line, rate, zero) for line in lines.lines]
+
+
+def outdated(before: Line, now: Line) -> Line:
+    """A line that is to be dubbed otherwise than its takes were: they are to be made anew."""
+    judged: tuple[Status, ...] = ("draft", "good", "approved")
+    anew = now != before and before.takes and before.status in judged
+    return replace(now, status="redo") if anew else now
 
 
 class InTime:

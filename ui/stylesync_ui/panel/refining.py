@@ -13,11 +13,11 @@ from stylesync_plugin.jobs import job_from
 from stylesync_plugin.planning.conform import make_media
 from stylesync_plugin.planning.planner import PlanSettings, plan
 
-from stylesync_ui.desk.sounds import outdated
 from stylesync_ui.engine.bridge import EngineBridge
 from stylesync_ui.engine.link import EngineLink, Event
 from stylesync_ui.engine.probes import AskingProbe
 from stylesync_ui.lines.refine import RefineView
+from stylesync_ui.lines.rows import outdated
 from stylesync_ui.panel.line_desk import LineDesk
 from stylesync_ui.viewer.player import Player
 
