@@ -80,9 +80,12 @@ def test_no_picture_of_another_clip_stays(panel: Any, tmp_path: Path) -> None:
     assert canvas.message == ""
     panel.player.step(1)
     assert (canvas.before is shown, canvas.message) == (True, "Loading the picture…")
-    panel.media._failed.add(("image", clips[0].path, 1, panel.viewing.height))
+    said = "The disk is full; make room and run this again."
+    asked = ("images", clips[0].path, panel.viewing.height, 1)
+    panel.media._hear_image(asked, {"event": "error", "message": said})
     panel.playhead.refresh()
-    assert (canvas.before, canvas.message) == (None, "This picture cannot be read")
+    assert canvas.detail == said
+    assert (canvas.before, canvas.message) == (None, "This picture cannot be shown")
     panel.player.go(Fraction(0))
     assert canvas.before is shown
     panel.player.go(clips[1].span.start)

@@ -52,6 +52,7 @@ class MediaCache(QObject):
         self._playable: dict[str, str] = {}
         self._folders: dict[tuple[str, str], Path] = {}
         self._failed: set[tuple[Any, ...]] = set()
+        self._why: dict[str, str] = {}
         self._loaded.connect(self._keep)
         self._outlined.connect(self._keep_outline)
         link.lost.connect(lambda _: self._engine_lost())
@@ -112,6 +113,10 @@ class MediaCache(QObject):
     def has_failed(self, path: str, frame: int, height: int) -> bool:
         """Whether the engine could not read this frame."""
         return ("image", path, frame, height) in self._failed
+
+    def why_failed(self, path: str) -> str:
+        """What the engine said when it last could not make a picture of a file."""
+        return self._why.get(path, "")
 
     def want(self, path: str, frames: Sequence[int], height: int, urgency: int) -> None:
         """See to it that these frames come, from the disk or from the engine."""
@@ -274,6 +279,7 @@ class MediaCache(QObject):
             self._load((path, event["frame"], height), partial(QImage, str(event["file"])))
         elif event["event"] == "error" and not path.startswith("growing "):
             self._failed |= {("image", path, frame, height) for frame in frames}
+            self._why[path] = str(event.get("message", ""))
             self.arrived.emit(path)
 
     def _store_outline(self, path: str, peaks: list[float]) -> None:

@@ -153,7 +153,8 @@ class Viewing:
         trouble = self.media.trouble(clip.path)
         text = _tr("The file cannot be read") if trouble else _tr("Loading the picture…")
         if not trouble and self._is_broken(clip, position):
-            text = _tr("This picture cannot be read")
+            text = _tr("This picture cannot be shown")
+            trouble = self.media.why_failed(clip.path)
         elif not trouble and self.media.link.state == "gone":
             text = _tr("Pictures come from the engine, which is offline")
         self._blank(text, trouble)
