@@ -182,7 +182,34 @@ def test_a_changed_timeline_moves_its_lines_or_marks_them(quick_panel: Any, tmp_
     click(panel.banner.button_of("read_again"))
     wait(lambda: states(panel) == ["unclear", "ready", "ready", "ready"], "they are matched again")
     assert line(panel, 1).start == code(10)
-    assert "1 have lost" in panel.banner.text.text()
+    assert "1 lost the clip" in panel.banner.text.text()
+
+
+def test_dubs_move_with_the_clips_of_their_lines(quick_panel: Any, tmp_path: Path) -> None:
+    """They are seen over no other clip, and go on where the clip lies now; a line that has lost its
+    clip shows none."""
+    panel = quick_panel
+    drafted(panel, tmp_path)
+    takes = [line(panel, n).pick for n in range(4)]
+    path = tmp_path / "reel.otio"
+    timeline = otio.adapters.read_from_file(str(path))
+    for track in timeline.tracks:
+        del track[0]
+    otio.adapters.write_to_file(timeline, str(path))
+    wait(lambda: "another program" in panel.banner.text.text(), "the change is noticed", 30)
+    click(panel.banner.button_of("read_again"))
+    wait(lambda: states(panel)[:1] == ["unclear"], "they are matched again")
+    panel.playhead.refresh()
+    pieces = {piece.output: piece.span for piece in panel.viewing.pieces}
+    assert pieces == {takes[n]: panel.session.rows[n].span for n in (1, 2, 3)}
+    panel.do("put_all")
+    wait(lambda: outputs_on(panel) == set(takes[1:]), "they go on where their clips are now")
+    ours = [t for t in panel.document.content.of_kind("Video") if t.is_ours]
+    starts = sorted(clip.span.start for track in ours for clip in track.clips)
+    assert starts == [panel.session.rows[n].span.start for n in (1, 2, 3)]
+    panel.lines_page.table.stand_on(1)
+    panel.do("put_line")
+    wait(lambda: outputs_on(panel) == set(takes[2:]), "one is taken off again")
 
 
 CTRL, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier

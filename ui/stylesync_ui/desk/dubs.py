@@ -131,6 +131,8 @@ class LineDubs(QObject):
         if other:
             self._paused, self._first = True, []
             self._finished.clear()
+        for number, by in self._session.moves.items():
+            self._jobs.move(number, by)
         for job in self._jobs.mine() if other else ():
             self._recall(job)
         self._note_picks()
@@ -152,9 +154,9 @@ class LineDubs(QObject):
         self._telling.start()
 
     def _note_picks(self) -> None:
-        self._jobs.picks = frozenset(
-            row.line.pick for row in self._session.rows if row.line.pick is not None
-        )
+        rows = self._session.rows
+        self._jobs.picks = frozenset(r.line.pick for r in rows if r.line.pick is not None)
+        self._jobs.lost = frozenset(r.line.number for r in rows if r.line.status == "unclear")
 
     def _feed(self) -> None:
         """Make a job of the next line that waits, where none of them is under way."""

@@ -23,6 +23,7 @@ class LineTakes:
         return [
             job for job in self._jobs.mine()
             if job.state == "done" and not job.placed and outputs_of(job) & picks
+            and job.line not in self._jobs.lost
         ]  # fmt: skip
 
     def put_all(self) -> None:

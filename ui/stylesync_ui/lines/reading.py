@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from stylesync_plugin.lines.document import Line, Lines, read_lines
@@ -12,7 +13,7 @@ from stylesync_plugin.lines.importing import check_timeline, import_lines
 from stylesync_plugin.lines.merging import add_sounds, carry_over, distinct
 from stylesync_plugin.timeline.sources import Probe
 
-from stylesync_ui.lines.rows import LineRow, rows_of
+from stylesync_ui.lines.rows import LineRow, row_of, rows_of
 from stylesync_ui.timeline.document import Content, Document
 
 
@@ -25,6 +26,8 @@ class Read:
     said: str = ""
     level: str = "good"
     is_new: bool = False
+    moves: Mapping[str, Fraction] = field(default_factory=dict)
+    """By how much (s) lines have moved with their clips, by their numbers."""
 
 
 def opened(path: Path, content: Content) -> Read:
@@ -37,7 +40,18 @@ def read_anew(before: Lines, content: Content) -> Read:
     lines = check_timeline(before, content.timeline, content.rate)
     lines = with_dubs(lines, content.timeline)
     said = _lost(before.lines, lines.lines)
-    return Read(lines, rows_of(lines, content.rate, content.zero), said, "warning")
+    rows = rows_of(lines, content.rate, content.zero)
+    moves = _moves(before, rows, content)
+    return Read(lines, rows, said, "warning", moves=moves)
+
+
+def _moves(before: Lines, rows: Iterable[LineRow], content: Content) -> dict[str, Fraction]:
+    moved = {}
+    for old, row in zip(before.lines, rows, strict=True):
+        if row.line.status != "unclear" and old.start != row.line.start:
+            was = row_of(old, content.rate, content.zero).span
+            moved[old.number] = row.span.start - was.start
+    return moved
 
 
 def _lost(before: Iterable[Line], now: Iterable[Line]) -> str:
@@ -45,8 +59,8 @@ def _lost(before: Iterable[Line], now: Iterable[Line]) -> str:
     pairs = list(zip(before, now, strict=True))
     lost = sum(a.status != "unclear" and b.status == "unclear" for a, b in pairs)
     moved = sum(b.status != "unclear" and a.start != b.start for a, b in pairs)
-    parts = [f"{moved} lines moved with their clips"] if moved else []
-    parts += [f"{lost} have lost theirs and are marked unclear"] if lost else []
+    parts = [f"{moved} of its lines moved with their clips"] if moved else []
+    parts += [f"{lost} lost the clip and became unclear"] if lost else []
     return f"The timeline has changed: {', '.join(parts)}." if parts else ""
 
 

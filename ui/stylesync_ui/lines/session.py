@@ -55,6 +55,7 @@ class Session(QObject):
         self.live: dict[str, Live] = {}
         self.in_time = InTime([])
         self.read_only = False
+        self.moves: Mapping[str, Fraction] = {}
         self._probe, self._number, self._is_first = probe, 0, True
         self._keeper: Keeper | None = None
         self._places: dict[str, int] = {}
@@ -136,7 +137,9 @@ class Session(QObject):
             return
         if read.is_new:
             self.document.remember()
+        self.moves = read.moves
         self._show(read.lines, read.rows)
+        self.moves = {}
         self._keep()
         if read.said:
             self.said.emit(read.said, read.level)

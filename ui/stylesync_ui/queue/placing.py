@@ -25,6 +25,7 @@ from stylesync_ui.engine.bridge import EngineLost
 from stylesync_ui.queue.dub_runner import DubRunner
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.timeline.document import Content, Document, in_our_words, view
+from stylesync_ui.timeline.dubbed_piece import piece_of
 
 
 class Placer(QObject):
@@ -106,6 +107,9 @@ class Placer(QObject):
             self.failed.emit(in_our_words(outcome.failures[0][1]))
         there = {kept.dub.request.output for kept in outcome.outcomes if kept.result is not None}
         done = [job for job in jobs if {data["output"] for data in job.pieces} & there]
+        laid = {o.dub.request.output: piece_of(o.dub).to_dict() for o in outcome.outcomes}
+        for job in done:
+            job.pieces = [laid.get(data["output"], data) for data in job.pieces]
         timeline, folders = outcome.timeline, document.folders
         self._change(done, True, lambda: view(timeline, folders), lambda: self.put(jobs))
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from stylesync_ui.timeline.dubbed_piece import DubbedPiece, piece_of, pieces_on
 class QueueRunner(QObject):
     """`changed` tells of one job, `listed` of the list; `placed` that the timeline has changed.
 
-    `picks` are the outputs that are shown before other takes of their place.
+    `picks` are the outputs that are shown before other takes of their place; dubs of lines that are
+    `lost` have no place any more.
     """
 
     changed = Signal(object)
@@ -51,6 +53,7 @@ class QueueRunner(QObject):
         self._on: tuple[Content | None, list[DubbedPiece]] = None, []
         self._parsed: dict[int, tuple[dict[str, Any], DubbedPiece]] = {}
         self.picks: frozenset[str] = frozenset()
+        self.lost: frozenset[str] = frozenset()
         self._seen: tuple[object, ...] = ()
         self._shown: tuple[list[DubbedPiece], set[str]] = [], set()
         for news in (self.changed, self.listed):
@@ -138,6 +141,14 @@ class QueueRunner(QObject):
         """The jobs of the open timeline and its copies in the order in which they run."""
         return [job for job in self.queue if self._is_mine(job)]
 
+    def move(self, line: str, by: Fraction) -> None:
+        """A line has moved with its clip by so many s, and its dubs with it."""
+        moved = [job for job in self.mine() if job.line == line]
+        for job in moved:
+            takes.move(job, by)
+        self.queue.save(moved)
+        self._forget_pieces()
+
     def remaining(self) -> float:
         """Seconds until everything that waits or runs is done."""
         return sum(self.forecast.remaining(job) for job in self.queue if job.is_open)
@@ -155,7 +166,7 @@ class QueueRunner(QObject):
         if self.document is None:
             return [], set()
         content = self.document.content
-        seen = content, self.picks
+        seen = content, self.picks, self.lost
         if seen != self._seen:
             self._seen, self._shown = seen, self._find_pieces(content)
         return self._shown
@@ -167,6 +178,7 @@ class QueueRunner(QObject):
         if self._on[0] is not content:
             self._on = content, [piece for piece, _ in pieces_on(content)]
         shown = [job for job in self.mine() if job.state in ("done", "running")]
+        shown = [job for job in shown if job.line not in self.lost]
         there = {piece.output for piece in self._on[1]}
         pieces = [self._piece(data) for job in shown for data in job.pieces]
         pieces = [piece for piece in pieces if piece.output not in there]

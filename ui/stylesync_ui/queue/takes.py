@@ -44,6 +44,18 @@ def span_of(job: JobRecord) -> Span:
     return Span(start, end)
 
 
+def move(job: JobRecord, by: Fraction) -> None:
+    """What a job dubs, and has dubbed, lies so many s later."""
+    found = job.job.get("range")
+    if isinstance(found, (list, tuple)) and all(str(part).endswith("s") for part in found):
+        moments = [Fraction(str(part).removesuffix("s")) + by for part in found]
+        job.job = {**job.job, "range": [f"{moment}s" for moment in moments]}
+    job.pieces = [
+        {**data, "span": [str(Fraction(moment) + by) for moment in data["span"]]}
+        for data in job.pieces
+    ]
+
+
 def found_jobs(
     on: Sequence[tuple[DubbedPiece, dict[str, Any]]], jobs: Iterable[JobRecord], project: str
 ) -> list[JobRecord]:
