@@ -147,8 +147,8 @@ def _rows(lines: Lines) -> Iterator[list[str]]:
 
 
 def with_dubs(lines: Lines, timeline: Any) -> Lines:
-    """The lines with the takes that lie on a timeline: jobs carry the line's number. One that was
-    picked and is not on the timeline yet stays picked."""
+    """The lines with the takes that lie on a timeline: jobs carry the line's number. Where none of
+    these is new, one that was picked and is not on the timeline yet stays picked."""
     found: dict[str, list[dict[str, Any]]] = {}
     for dub in list_dubs(timeline):
         for name in dub.get("jobs") or [dub.get("job", "")]:
@@ -165,7 +165,8 @@ def _dubbed(line: Line, dubs: list[dict[str, Any]]) -> Line:
     kept = known or line.status in ("redo", "waiting")
     status = line.status if kept else "draft" if quality == "draft" else "good"
     takes = tuple(dict.fromkeys((*line.takes, *outputs)))
-    if line.pick in line.takes and line.pick not in outputs:  # chosen, and not put on yet
+    chosen = line.pick in line.takes and line.pick not in outputs
+    if chosen and outputs[-1] in line.takes:  # and not put on yet
         return replace(line, takes=takes)
     return replace(line, takes=takes, pick=outputs[-1], status=status, why="")
 

@@ -320,7 +320,7 @@ def test_notes_on_frames_go_out_with_the_lines(
     key(panel.viewer.canvas, Qt.Key.Key_Right)
     key(panel.viewer.canvas, "C")
     assert [note.frame for note in line(panel, 1).notes] == [0, 1]
-    assert panel.lines_page.model.index(1, 10).data() == "lips too late  ·  lips too late"
+    assert panel.lines_page.model.index(1, 11).data() == "lips too late  ·  lips too late"
     panel.desk.export(tmp_path / "session.notes.csv")
     told = (tmp_path / "session.notes.csv").read_text().splitlines()
     assert [row.split(",")[2] for row in told[1:]] == [code(84), code(85)]
