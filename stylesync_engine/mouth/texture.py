@@ -97,11 +97,10 @@ def lay_texture(
     return np.asarray(np.clip(laid, 0, 1), np.float32)
 
 
-def slow_part(change: Array, pixel: float = 1.0) -> Array:
+def slow_part(change: Array) -> Array:
     """What of a change `[128, 256, 3]` is no texture: that stays the reference's, moves as grain
     does, and is sharp, where what a model says of it is the mean of what may be right."""
-    sigma = _FINE_SIGMA * max(pixel, 1.0)
-    return np.asarray(cv2.GaussianBlur(change, (0, 0), sigma), np.float32)
+    return np.asarray(cv2.GaussianBlur(change, (0, 0), _FINE_SIGMA), np.float32)
 
 
 def keep_sharp(rendered: Array, reference: Array, pixel: float = 1.0) -> Array:

@@ -129,6 +129,6 @@ class Diffusion:
         change = kept * change
         if self._correction is not None:
             change += self._correction.lower_half(position, points)
+        change = slow_part(hold_opening(change, known, points, matte))
         pixel = float(np.hypot(*plan.matrices[position][:, 0]))
-        change = slow_part(hold_opening(change, known, points, matte), pixel)
         return keep_sharp((known + change).clip(0, 1), known, pixel)

@@ -164,8 +164,5 @@ def test_texture_is_never_what_a_model_says() -> None:
     numbers = np.random.default_rng(1)
     grain = numbers.standard_normal((128, 256, 1)).repeat(3, axis=2).astype(np.float32)
     shade = np.tile(np.sin(np.arange(256) / 20)[None, :, None], (128, 1, 3)).astype(np.float32)
-    for pixel in (0.5, 1.0, 2.0):
-        inner = slow_part(shade, pixel)[:, 8:-8]
-        np.testing.assert_allclose(inner, shade[:, 8:-8], atol=0.05)
+    np.testing.assert_allclose(slow_part(shade)[:, 8:-8], shade[:, 8:-8], atol=0.05)
     assert slow_part(grain).std() < 0.4 * grain.std()
-    assert slow_part(grain, 2.0).std() < 0.2 * grain.std()
