@@ -83,7 +83,7 @@ def test_two_takes_are_compared(
     original = QImage(4, 4, QImage.Format.Format_RGB32)
     monkeypatch.setattr(panel.media, "image", lambda path, *_: pictures.get(path, original))
     assert [page.against.itemText(n) for n in range(page.against.count())] == [
-        "against original", "against A",
+        "vs original", "vs A",
     ]  # fmt: skip
     page.against.setCurrentIndex(1)
     page.against.activated.emit(1)

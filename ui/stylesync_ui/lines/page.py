@@ -312,9 +312,9 @@ class LinesPage(QWidget):
         """What the picked take can be compared with; what it was compared with stays."""
         before = self.against.currentData() or ""
         self.against.clear()
-        self.against.addItem(self.tr("against original"), "")
+        self.against.addItem(self.tr("vs original"), "")
         for take, letter in others:
-            self.against.addItem(self.tr("against {letter}").format(letter=letter), take)
+            self.against.addItem(self.tr("vs {letter}").format(letter=letter), take)
         self.against.setVisible(bool(others))
         self.against.setCurrentIndex(max(0, self.against.findData(before)))
         if before:
