@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stylesync_engine.plan.pipeline import ahead, cores, spread
+from stylesync_engine.plan.pipeline import Begun, ahead, cores, spread
 
 
 def numbers(count: int, made: list[int]) -> Iterator[int]:
@@ -36,6 +36,17 @@ def test_what_goes_wrong_is_raised_where_it_belongs():
     assert next(found) == 1
     with pytest.raises(KeyError, match="two"):
         next(found)
+
+
+def test_what_has_begun_is_made_before_anybody_asks():
+    made: list[int] = []
+    begun = Begun(numbers(5, made))
+    while made != [*range(5), -1]:
+        pass  # the test's own time limit ends it
+    assert list(begun) == [*range(5)]
+    endless = Begun(numbers(10**9, []), room=2)
+    endless.stop()
+    assert list(ahead([1])) == [1]
 
 
 def test_whoever_stops_taking_stops_the_making():
