@@ -46,6 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[DubRequest]:
         )
 
     monkeypatch.setattr(benchmark, "load_models", stand_in_models)
+    monkeypatch.setattr(benchmark, "load_samplers", lambda *_: None)
     monkeypatch.setattr(benchmark, "dub", dub)
     return requests
 

@@ -192,7 +192,7 @@ def test_a_dub_of_two_lines_is_a_take_of_both_and_approved_by_nobody_yet(tmp_pat
     batch = dub_timeline(cut, read_jobs(jobs).jobs, settings, MarkingEngine())
     done = with_dubs(read_lines(session), batch.timeline)
     one, other = done.lines
-    assert (one.status, one.pick, other.status) == ("approved", "/old.mov", "good")
+    assert (one.status, one.pick, other.status) == ("good", other.pick, "good")
     assert one.takes == ("/old.mov", other.pick)
     assert with_dubs(done, batch.timeline) == done
     fresh = done.with_lines(
