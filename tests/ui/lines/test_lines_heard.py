@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from panel_material import key, wait
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 from session_material import open_session, write_session
 from stylesync_plugin.times import Span
 from stylesync_ui.viewer.sound_output import RATE, SoundSegment
@@ -65,3 +66,22 @@ def test_a_stretched_line_is_heard_as_it_is_dubbed(quick_panel: Any, tmp_path: P
     assert row.line.fit == pytest.approx(2 / 25 + 2 * 1.05 - 2, abs=0.01)
     assert panel.viewing.line.at == row.span.start
     assert row.span.duration == Fraction(2)
+
+
+def test_a_stretch_is_made_where_the_mouse_lets_go(quick_panel: Any, tmp_path: Path) -> None:
+    """While it is held the line is silent, and its original sound too; one file is written."""
+    panel = quick_panel
+    open_session(panel, *write_session(tmp_path))
+    panel.lines_page.table.stand_on(0)
+    wait(lambda: panel.media.sound(panel.session.rows[0].line.sound), "its length is known")
+    span, folder = panel.session.rows[0].span, panel.document.media_folder / "lines"
+    for step in range(1, 6):
+        panel.strip.line_moved.emit(0, {"stretch": 1 + step / 100}, step == 1)
+        QApplication.processEvents()
+        assert panel.viewing.line.file == ""
+        assert panel._segments(span) == []
+    assert not folder.exists()
+    panel.strip.line_let_go.emit()
+    wait(lambda: panel.viewing.line.file, "it is made", 60)
+    wait(lambda: heard(panel), "it is heard")
+    assert [str(path) for path in folder.iterdir()] == [panel.viewing.line.file]

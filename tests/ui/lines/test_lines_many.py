@@ -9,11 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pytest
 from panel_material import Heartbeat, click, key, wait
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from session_material import code, drafted, open_session, outputs_on, write_session
 from stylesync_plugin.lines.document import FORMAT, Anchor, Line, Lines, write_lines
+from stylesync_ui.lines.keeping import Keeper
 
 
 def test_a_reel_waits_to_be_drafted_after_one_drop_and_one_click(
@@ -92,3 +94,15 @@ def settle() -> None:
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
         QApplication.processEvents()
+
+
+def test_lines_that_change_all_the_time_are_kept_all_the_same(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A panel that is killed in a quick batch must not lose its lines: no pause is waited for."""
+    monkeypatch.setattr("stylesync_ui.lines.keeping.QUIET", 30.0)
+    monkeypatch.setattr("stylesync_ui.lines.keeping.LONGEST", 0.1)
+    keeper = Keeper(tmp_path / "reel.lines.json")
+    keeper.keep(Lines(FORMAT, "reel.otio", (), rate="25"))
+    wait((tmp_path / "reel.lines.json").exists, "it is written")
+    keeper.close()

@@ -111,6 +111,40 @@ def test_what_waits_for_the_take_that_is_compared_is_no_other_picture(
     assert "Loading" in canvas.message
 
 
+def test_another_take_is_heard_once_its_sound_is_here_and_never_the_old_one(
+    quick_panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it plays: the picture is take A's at once, the sound silent until it is A's."""
+    panel = quick_panel
+    table = drafted(panel, tmp_path)
+    first, second = second_take(panel, table)
+    span = panel.session.rows[0].span
+    wait(lambda: {first, second} <= {p.output for p in panel.viewing.pieces}, "both are known")
+    sounds = {p.output: p.speech for p in panel.viewing.pieces if p.output in (first, second)}
+    wait(lambda: all(map(panel.media.sound, sounds.values())), "how long they are is known")
+    here = {sounds[second]}
+    monkeypatch.setattr(panel.media, "playable", lambda path: path if path in here else None)
+    played: list[list[str]] = []
+    monkeypatch.setattr(
+        panel.player.output, "play",
+        lambda segments, *_: played.append([s.file for s in segments if s.at < span.end]),
+    )  # fmt: skip
+    panel.playhead.set_mode("after")
+    panel.player.go(span.start)
+    panel.player.toggle()
+    assert played[-1] == [sounds[second]]
+    panel.desk._pick(0, first)
+    assert panel.viewing.piece_at(span.start).output == first
+    assert played[-1] == []
+    here.add(sounds[first])
+    panel.media.arrived.emit(sounds[first])
+    wait(lambda: played[-1] == [sounds[first]], "its sound follows")
+    begun = len(played)
+    panel.playhead.refresh()
+    assert len(played) == begun
+    panel.player.stop()
+
+
 def test_a_new_take_stays_picked_while_others_are_put_on(quick_panel: Any, tmp_path: Path) -> None:
     panel = quick_panel
     table = drafted(panel, tmp_path)

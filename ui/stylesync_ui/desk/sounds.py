@@ -35,6 +35,7 @@ class LineSounds(QObject):
         self._session, self._media = session, media
         self._stretched: dict[tuple[object, ...], str] = {}
         self._making: tuple[object, ...] | None = None
+        self._held = False
         self._stretched_to.connect(self._take)
 
     def move(self, index: int, changes: dict[str, float], begins: bool = True) -> None:
@@ -51,6 +52,15 @@ class LineSounds(QObject):
         if length is not None:
             line = replace(line, fit=fit_of(line, rate, length, row.span.duration))
         self._session.put({index: outdated(row.line, line)}, undoable=begins)
+
+    def drag(self, index: int, changes: dict[str, float], begins: bool) -> None:
+        """Move the sound while the mouse holds it: a file of it is made where it is let go."""
+        self._held = True
+        self.move(index, changes, begins)
+
+    def let_go(self) -> None:
+        self._held = False
+        self.made.emit()
 
     def slip(self, index: int, frames: int) -> None:
         """Hear the line's sound so many frames later."""
@@ -81,13 +91,13 @@ class LineSounds(QObject):
         last = length - Fraction(line.trim_out)
         return HeardLine(line.sound, span, span.start + begin, Fraction(line.trim_in), last)
 
-    def _heard_stretched(self, line: Line, span: Span) -> HeardLine | None:
-        """The file that the dub will be made from, once it is there."""
+    def _heard_stretched(self, line: Line, span: Span) -> HeardLine:
+        """The file that the dub will be made from, once it is there; silence until then."""
         key = (line.sound, line.slip, line.trim_in, line.trim_out, line.stretch)
         if key in self._stretched:
             return HeardLine(self._stretched[key], span, span.start)
         document = self._session.document
-        if document is not None and self._making != key:
+        if document is not None and self._making != key and not self._held:
             self._making = key
             folder, (rate, _) = document.media_folder / "lines", self._session.clock
 
@@ -99,7 +109,7 @@ class LineSounds(QObject):
                     self._stretched_to.emit("", str(error))
 
             threading.Thread(target=work, daemon=True).start()
-        return None
+        return HeardLine("", span, span.start)
 
     def _take(self, path: str, error: str | None) -> None:
         if error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -11,6 +12,7 @@ from stylesync_plugin.contract import DiskError, DubError, locked
 from stylesync_plugin.lines.document import Lines, write_lines
 
 QUIET = 0.4  # s without another change after which is written
+LONGEST = 1.5  # s after which is written though changes go on: a crash loses no more
 
 
 class Keeper(QObject):
@@ -50,9 +52,10 @@ class Keeper(QObject):
         """Wait for lines and write them; whether more may come."""
         lines = self._wanted.get()
         closed = lines is None
-        while not closed:
+        latest = time.monotonic() + LONGEST
+        while not closed and (left := latest - time.monotonic()) > 0:
             try:
-                later = self._wanted.get(timeout=QUIET)
+                later = self._wanted.get(timeout=min(QUIET, left))
             except queue.Empty:
                 break
             closed = later is None

@@ -12,8 +12,9 @@ from stylesync_plugin.contract import LipCurve, MouthKey
 
 from stylesync_ui.look import theme
 
-HEIGHT, LOW = 84, 44
+HEIGHT, LOW = 84, 52
 """px where there is room, and where there is not."""
+SAID = 18  # px above the curves for a message
 LEAST_GAP = 0.08
 """Of the face's height: a mouth that opens less does not fill the view."""
 
@@ -107,7 +108,7 @@ class LipCurveView(QWidget):
         painter.setPen(QPen(shade, 1))
         step = self.width() / max(1, len(self.peaks))
         for number, peak in enumerate(self.peaks):
-            high, x = peak * self.height() * 0.9, (number + 0.5) * step
+            high, x = peak * (self.height() - self._head) * 0.9, (number + 0.5) * step
             painter.drawLine(QPointF(x, self.height()), QPointF(x, self.height() - high))
 
     def _line(self, painter: QPainter, values: Sequence[float | None], pen: QPen) -> None:
@@ -115,13 +116,19 @@ class LipCurveView(QWidget):
         painter.setPen(pen)
         most = max([LEAST_GAP, *(v for v in self._all() if v is not None)])
         step, points = self.width() / max(1, len(values)), list[QPointF]()
+        room = self.height() - 10 - self._head
         for number, value in enumerate([*values, None]):
             if value is not None:
-                y = self.height() - 4 - max(0.0, value) / most * (self.height() - 10)
+                y = self.height() - 4 - max(0.0, value) / most * room
                 points.append(QPointF((number + 0.5) * step, y))
             elif points:
                 painter.drawPolyline(QPolygonF(points))
                 points = []
+
+    @property
+    def _head(self) -> int:
+        """px at the top that the curves leave to the message."""
+        return SAID if self.message else 0
 
     def _all(self) -> list[float | None]:
         curve = self.curve

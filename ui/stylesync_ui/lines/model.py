@@ -37,11 +37,11 @@ def tr(text: str) -> str:
 def columns() -> tuple[Column, ...]:
     """What is read first stands first; the others are a scroll away."""
     return (
-        Column("number", "#", 38, True),
-        Column("status", tr("Status"), 100),
+        Column("number", "#", 36, True),
+        Column("status", tr("Status"), 92),
         Column("character", tr("Character"), 72, True),
-        Column("start", tr("In"), 94, True),
-        Column("text", tr("Text"), 144, True),
+        Column("start", tr("In"), 90, True),
+        Column("text", tr("Text"), 112, True),
         Column("fit", tr("Fit"), 60),
         Column("pick", tr("Pick"), 40),
         Column("takes", tr("Takes"), 50),

@@ -115,7 +115,8 @@ class Panel(PanelParts):
         self.desk.chosen.connect(self._show_wish)
         self.strip.lines = SessionOnLane(self.lines_page, self.media)
         self.strip.line_chosen.connect(self.lines_page.table.stand_on)
-        self.strip.line_moved.connect(self.desk.sounds.move)
+        self.strip.line_moved.connect(self.desk.sounds.drag)
+        self.strip.line_let_go.connect(self.desk.sounds.let_go)
         self.session.changed.connect(lambda _: self.strip.update())
 
     def _show_session(self, other: bool) -> None:

@@ -92,14 +92,18 @@ class Playhead(QObject):
         speed = self.player.transport.speed
         if speed:
             self._viewing.prefetch(content, position, 1 if speed > 0 else -1)
-        self.refresh()
+        self._show_pictures()
 
     def refresh_soon(self) -> None:
         """Other pictures or facts are here; many of them are shown at once."""
         self._news.start()
 
     def refresh(self) -> None:
-        """Pictures and faces for the moment on which the playhead stands."""
+        """Pictures, faces and sound of the moment on which the playhead stands."""
+        self._show_pictures()
+        self.player.hear_again()
+
+    def _show_pictures(self) -> None:
         content, position = self._content_of(), self.player.position
         if content is None:
             return

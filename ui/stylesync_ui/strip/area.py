@@ -18,7 +18,7 @@ from stylesync_ui.strip.strip import Strip
 from stylesync_ui.timeline.document import ClipView
 from stylesync_ui.wish.editing import Kind
 
-ROOM_FOR_HINT = 560  # px
+ROOM_FOR_HINT = 710  # px
 
 
 class StripArea(QWidget):

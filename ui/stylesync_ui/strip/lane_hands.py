@@ -77,6 +77,8 @@ class LaneHands:
     def release(self) -> bool:
         """Let go; whether a line was held."""
         was, self._held = self._held is not None, None
+        if was and self._moved:
+            self._strip.line_let_go.emit()
         return was
 
     def hover(self, at: QPointF) -> tuple[Qt.CursorShape, str]:

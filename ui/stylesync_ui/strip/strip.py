@@ -33,7 +33,8 @@ class Strip(StripSurface):
     """Shows and emits; what is chosen is told to it by `set_ranges`.
 
     `line_chosen` brings the index of a line on the lane, `line_moved` that, what of its sound was
-    changed (slip in frames, trim_in, trim_out in s or stretch) and whether a drag begins with it.
+    changed (slip in frames, trim_in, trim_out in s or stretch) and whether a drag begins with it;
+    `line_let_go` ends the drag.
     """
 
     moved = Signal(object)
@@ -43,6 +44,7 @@ class Strip(StripSurface):
     marked = Signal()
     line_chosen = Signal(int)
     line_moved = Signal(int, object, bool)
+    line_let_go = Signal()
 
     def __init__(self, media: MediaCache, zero_of: Callable[[ClipView], Fraction]) -> None:
         super().__init__(media, zero_of)

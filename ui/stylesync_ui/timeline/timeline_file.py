@@ -70,7 +70,7 @@ class TimelineFile(QObject):
         self.opened.emit(self.document)
         self.noted.emit()
         if content.missing:
-            text = self.tr("{n} media files are missing.").format(n=content.missing)
+            text = self.tr("Media files missing: {n}.").format(n=content.missing)
             self._banner.say(text, "warning", ("find_media", self.tr("Find missing media…")))
 
     def _watch(self, path: Path) -> None:

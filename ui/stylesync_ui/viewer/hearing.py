@@ -20,7 +20,8 @@ LOWERED = 0.1  # -20 dB
 @dataclass(frozen=True, slots=True)
 class HeardLine:
     """A line that waits to be dubbed: within its `span`, second `first` of a sound file is heard at
-    `at`, and the file up to its second `last`, where that is not its end."""
+    `at`, and the file up to its second `last`, where that is not its end. Without a `file`, which
+    is being made, the line is silent."""
 
     file: str
     span: Span
@@ -38,9 +39,9 @@ class Hearing:
     def before(self, content: Content, line: HeardLine | None, within: Span) -> list[SoundSegment]:
         """The timeline without our dubs: what we have turned down is heard again.
 
-        A `line` that waits is heard instead of what lies under it.
+        A `line` that waits is heard instead of what lies under it: silence until its sound is here.
         """
-        taken = [line.span] if line is not None and self.media.playable(line.file) else []
+        taken = [line.span] if line is not None else []
         tracks = [track for track in content.of_kind("Audio") if not track.is_ours]
         clips = [clip for track in tracks for clip in _clips(track, within)]
         heard = [c for c in clips if c.placed.enabled or _turned(c)]
@@ -70,7 +71,7 @@ class Hearing:
 
     def _line(self, line: HeardLine) -> list[SoundSegment]:
         """What of the sound lies within the line's span."""
-        playable = self.media.playable(line.file)
+        playable = self.media.playable(line.file) if line.file else None
         start = max(line.at, line.span.start)
         end = line.span.end
         if line.last is not None:

@@ -30,7 +30,7 @@ class Player(QObject):
         self.output = SoundOutput()
         self.sound_on = True
         self._segments_of = segments_of
-        self._known_to = Fraction(0)
+        self._known: list[tuple[Span, Sequence[SoundSegment]]] = []
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
@@ -74,16 +74,34 @@ class Player(QObject):
 
     def _start_sound(self) -> None:
         """Play what sounds from here on."""
-        here, self._known_to = self.position, self.position + AHEAD
-        self.output.play(self._segments_of(Span(here, self._known_to)), float(here))
+        self._known = []
+        self.output.play(self._look_up(self.position), float(self.position))
 
     def _sound_later(self) -> None:
         """What sounds after that which is known, in time."""
         if not self.sound_on:
             return
-        start, self._known_to = self._known_to, self._known_to + AHEAD
-        later = self._segments_of(Span(start, self._known_to))
+        later = self._look_up(self._known_to)
         self.output.add(later, float(self.position))
+
+    def _look_up(self, start: Fraction) -> Sequence[SoundSegment]:
+        span = Span(start, start + AHEAD)
+        segments = self._segments_of(span)
+        self._known.append((span, segments))
+        return segments
+
+    @property
+    def _known_to(self) -> Fraction:
+        return self._known[-1][0].end if self._known else self.position
+
+    def hear_again(self) -> None:
+        """Where another sound belongs to what plays by now, such as that of another take or one
+        that was not here yet, it goes on with this one."""
+        if self.transport.speed != 1 or not self.sound_on:
+            return
+        self._known = [known for known in self._known if known[0].end > self.position]
+        if any(self._segments_of(span) != segments for span, segments in self._known):
+            self._go(1)
 
     def stop(self) -> None:
         self._go(0)

@@ -277,7 +277,7 @@ def _described(clip: ClipView, facts: PictureFacts | None) -> str:
     name = clip.name or clip.path or ""
     if facts is None:
         return name
-    return f"{name}   {facts.width} × {facts.height}   {float(facts.rate):g} fps"
+    return f"{name}  {facts.width}×{facts.height}  {float(facts.rate):g} fps"
 
 
 def _nothing(clip: ClipView | None) -> str:
