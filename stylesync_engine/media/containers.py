@@ -11,13 +11,15 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
-from stylesync_engine.failures import is_out_of_memory
+from stylesync_engine.failures import is_out_of_memory, want_memory
 from stylesync_engine.media.clips import UNSPECIFIED, AudioTrack
 from stylesync_engine.request import MediaError
 
 _NO_FILM: Final = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _STILLS: Final = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
 _TAGS: Final = ("color_primaries", "color_trc", "colorspace")
+_ENOUGH: Final = 2**28
+"""Bytes that no packet and no frame need: where there are so many, it is not memory that lacks."""
 MOST_PIXELS: Final = 12288 * 6480 + 2**20
 """The pixels of the largest pictures that are read."""
 
@@ -76,8 +78,10 @@ def decode(container: InputContainer) -> Iterator[VideoFrame]:
 
 def pass_over(error: av.error.FFmpegError) -> None:
     """Damage, of which what follows may be read; a lack of memory is raised: it is not the clip's,
-    and its frames would be missed."""
-    if is_out_of_memory(error):
+    and its frames would be missed. Damage, too, may ask for more memory than anybody has."""
+    if isinstance(error, av.error.MemoryError):
+        want_memory(_ENOUGH)
+    elif is_out_of_memory(error):
         raise error
 
 

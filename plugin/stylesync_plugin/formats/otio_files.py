@@ -126,6 +126,8 @@ def _stand_in(node: Any, source: Path) -> bool:
     for entry in _listed(node.get("children")):
         _refuse_unknown(entry, source)
     _refuse_unknown(node.get("tracks"), source)
+    if str(_kind(node)).startswith("Timeline.") and node.get("tracks") is None:
+        raise RequestError(f"'{source.name}': its timeline has no tracks; export it again.")
     for field, stand in (("effects", "Effect.1"), ("markers", "Marker.2")):
         entries = _listed(node.get(field))
         for index, entry in enumerate(entries):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from clip_fixtures import Ffmpeg
 
-from stylesync_engine.media import Clip, Reading, probe_video, read_frames
+from stylesync_engine.media import Clip, Reading, containers, probe_video, read_frames
 from stylesync_engine.media.containers import pass_over
 from stylesync_engine.plan.sources import shot_of
 from stylesync_engine.preparing.checks import check_request
@@ -95,10 +95,18 @@ def test_wrong_settings_are_refused(ffmpeg: Ffmpeg, fields: Path) -> None:
     assert DubRequest.from_json(request.to_json()) == request
 
 
-def test_a_lack_of_memory_is_not_the_clips_damage() -> None:
+def test_a_lack_of_memory_is_not_the_clips_damage(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that gets no memory, or no threads, gives no frames: nothing is wrong with them."""
+
+    def refuse(size: int) -> None:
+        raise MemoryError
+
     no_threads = av.error.BlockingIOError(11, "Resource temporarily unavailable: 'avcodec_open2()'")
-    for error in (av.error.MemoryError(12, "Cannot allocate memory"), no_threads):
-        with pytest.raises(type(error)):
-            pass_over(error)
+    with pytest.raises(av.error.BlockingIOError):
+        pass_over(no_threads)
+    asked_for_too_much = av.error.MemoryError(12, "Cannot allocate memory")
+    pass_over(asked_for_too_much)
+    monkeypatch.setattr(containers, "want_memory", refuse)
+    with pytest.raises(MemoryError):
+        pass_over(asked_for_too_much)
     pass_over(av.error.InvalidDataError(1094995529, "Invalid data found when processing input"))

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -354,3 +355,19 @@ def test_a_doubled_name_in_an_otio_file_ends_no_process(tmp_path: Path) -> None:
     )
     words = [sys.executable, "-c", code, str(tmp_path / "cut.otio")]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "C\n"
+
+
+@pytest.mark.parametrize("suffix", ["otio", "otioz", "otiod"])
+def test_a_timeline_without_tracks_is_refused_in_a_sentence(suffix: str, tmp_path: Path) -> None:
+    text, source = '{"OTIO_SCHEMA": "Timeline.1", "tracks": null}', tmp_path / f"cut.{suffix}"
+    if suffix == "otioz":
+        with zipfile.ZipFile(source, "w") as bundle:
+            bundle.writestr("content.otio", text)
+            bundle.writestr("version.txt", "1.0.0")
+    elif suffix == "otiod":
+        source.mkdir()
+        (source / "content.otio").write_text(text)
+    else:
+        source.write_text(text)
+    with pytest.raises(RequestError, match="no tracks"):
+        read_timeline(source, extract_to=tmp_path / "media")
