@@ -20,6 +20,7 @@ from stylesync_plugin.times import Span
 
 from stylesync_ui.desk.takes import LineTakes, outputs_of
 from stylesync_ui.lines.session import Live, Session
+from stylesync_ui.look.soon import Soon
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
 from stylesync_ui.queue.queue_view import duration_text
@@ -45,14 +46,11 @@ class LineDubs(QObject):
         self._first: list[str] = []
         self._finished: Counter[str] = Counter()
         self._waiting: Counter[str] | None = None
-        self._telling = QTimer(self)
-        self._telling.setSingleShot(True)
-        self._telling.setInterval(TELL_MS)
-        self._telling.timeout.connect(self._tell)
+        self._telling = Soon(self._tell, TELL_MS, self)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
         jobs.changed.connect(self._hear)
-        jobs.listed.connect(self._telling.start)
+        jobs.listed.connect(self._telling.ask)
         self._prepared.connect(self._submit)
 
     # Asking
@@ -104,7 +102,7 @@ class LineDubs(QObject):
             if job.line and job.state == "interrupted":
                 self._jobs.act(job.id, "go_on")
         self._feed()
-        self._telling.start()
+        self._telling.ask()
 
     def stop(self) -> None:
         """What waits does so no more, and what runs is cancelled."""
@@ -136,7 +134,7 @@ class LineDubs(QObject):
         for job in self._jobs.mine() if other else ():
             self._recall(job)
         self._note_picks()
-        self._telling.start()
+        self._telling.ask()
 
     def _recall(self, job: JobRecord) -> None:
         index = self._session.index_of(job.line) if job.line else None
@@ -151,7 +149,7 @@ class LineDubs(QObject):
     def _changed(self, _: object) -> None:
         self._waiting = None
         self._note_picks()
-        self._telling.start()
+        self._telling.ask()
 
     def _note_picks(self) -> None:
         rows = self._session.rows
@@ -248,7 +246,7 @@ class LineDubs(QObject):
             self._session.show_live(job.line, Live("interrupted", 0.0, job.message))
         elif job.state in ("failed", "cancelled") and job.id == self._running:
             self._give_up(index, job)
-        self._telling.start()
+        self._telling.ask()
 
     def _finish(self, index: int, job: JobRecord) -> None:
         line = self._session.rows[index].line

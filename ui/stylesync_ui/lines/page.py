@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -23,6 +23,7 @@ from stylesync_ui.lines.model import LinesModel, letter_of, status_title
 from stylesync_ui.lines.refine import RefineView
 from stylesync_ui.lines.session import Session
 from stylesync_ui.lines.table import ROW, LinesTable
+from stylesync_ui.look.soon import Soon
 from stylesync_ui.look.widgets import (
     Choice,
     button,
@@ -63,10 +64,7 @@ class LinesPage(QWidget):
         self.table = LinesTable(self.model, keys)
         self.table.setMinimumHeight(3 * ROW)
         self.setAcceptDrops(True)
-        self._counting = QTimer(self)
-        self._counting.setSingleShot(True)
-        self._counting.setInterval(COUNT_MS)
-        self._counting.timeout.connect(self.show_counts)
+        self._counting = Soon(self.show_counts, COUNT_MS, self)
         self._shown: tuple[list[tuple[str, str]], str] = ([], "")
         self._build()
         self._connect()
@@ -204,7 +202,7 @@ class LinesPage(QWidget):
         self.as_recorded.clicked.connect(self.recorded)
         self.table.files_dropped.connect(self.files_dropped)
         self.session.opened.connect(lambda _: self._opened())
-        self.session.changed.connect(lambda _: self._counting.start())
+        self.session.changed.connect(lambda _: self._counting.ask())
         self.session.changed.connect(self._show_again)
         self.session.busy.connect(self._show_busy)
         self.table.chosen.connect(self.show_line)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 from stylesync_plugin.times import Span
 
+from stylesync_ui.look.soon import Soon
 from stylesync_ui.panel.layout import PanelLayout
 from stylesync_ui.queue.jobs import JobRecord
 from stylesync_ui.queue.queue_runner import QueueRunner
@@ -32,10 +33,7 @@ class Playhead(QObject):
         self._strip, self._viewer, self._form = layout.strip, layout.viewer, layout.form
         self._viewing, self._editing, self._jobs = viewing, editing, jobs
         self._content_of = content_of
-        self._news = QTimer(self)
-        self._news.setSingleShot(True)
-        self._news.setInterval(NEWS_MS)
-        self._news.timeout.connect(self.refresh)
+        self._news = Soon(self.refresh, NEWS_MS, self)
         player.moved.connect(self._moved)
         player.speed_changed.connect(self._show_speed)
         self._viewer.mode_chosen.connect(self.set_mode)
@@ -96,7 +94,7 @@ class Playhead(QObject):
 
     def refresh_soon(self) -> None:
         """Other pictures or facts are here; many of them are shown at once."""
-        self._news.start()
+        self._news.ask()
 
     def refresh(self) -> None:
         """Pictures, faces and sound of the moment on which the playhead stands."""
